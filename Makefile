@@ -1,0 +1,154 @@
+# mbimage: Modbus TCP over one shared-memory register image.
+#
+#   make            the programs, in build/          make run     simulator, server and menu, at once
+#   make check      unit and system tests            make check T=name   one of them
+#   make check-san  the same under sanitizers        make check-long     the long proofs
+#   make bench      speed, as ratios in one run      make install DESTDIR= PREFIX=
+#
+# V=1 shows the commands.  SAN=address,undefined or SAN=thread, CC=clang and BUILD=dir make other builds.
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CC      ?= cc
+AR      ?= ar
+VERSION := 0.1.0
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+	-Wvla -Wformat=2 -Wundef -Wpointer-arith -Wwrite-strings -Wimplicit-fallthrough
+OPT  ?= -O2 -g
+HARD := -fstack-protector-strong -fPIC
+ifdef SAN
+OPT  := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
+LDFLAGS += -fsanitize=$(SAN)
+else
+HARD += -D_FORTIFY_SOURCE=2
+endif
+PKGS     := libmodbus liburcu-qsbr libsystemd libconfig
+# Asked only when something is compiled, so that "make run" on a bare machine can install them first.
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+CPPFLAGS += -D_GNU_SOURCE -DMBIMAGE_VERSION='"$(VERSION)"' -DURCU_INLINE_SMALL_FUNCTIONS -I. -Ilibshm -Icommon -Isimulatord
+CFLAGS   += -std=c11 $(OPT) $(HARD) $(WARN) -pthread
+LDFLAGS  += -pthread -Wl,-z,relro,-z,now -Wl,--as-needed
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(@:$(BUILD)/%=%)')
+
+O       := $(BUILD)/obj
+obj      = $(patsubst %.c,$(O)/%.o,$(1))
+points   = $(patsubst %.c,$(O)/points/%.o,$(1))
+
+SHM_SRC    := $(wildcard libshm/*.c)
+SHMTOOL_SRC:= $(wildcard libshm/tool/*.c)
+# The models belong to the simulator, but every program checks all of the plant file, so all of them link the table.
+COMMON_SRC := $(wildcard common/*.c) simulatord/model.c
+SERVER_SRC := $(filter-out mbserverd/main.c,$(wildcard mbserverd/*.c))
+SIM_SRC    := $(filter-out simulatord/main.c simulatord/model.c,$(wildcard simulatord/*.c))
+CLIENT_SRC := $(filter-out mbclient/main.c,$(wildcard mbclient/*.c))
+
+PROGRAMS := $(addprefix $(BUILD)/,mbserverd simulatord mbclient $(if $(SHMTOOL_SRC),mbshm))
+LIBS     := $(BUILD)/libcommon.a $(BUILD)/libmbshm.a
+UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+TOOLS    := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
+BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+SCRIPTS  := $(wildcard tests/system/*.t)
+
+LIBS_common := -lconfig -lsystemd
+LIBS_mbserverd := -lurcu-qsbr $(LIBS_common)
+LIBS_simulatord := $(LIBS_common) -lm
+LIBS_mbclient := -lmodbus $(LIBS_common)
+
+all: $(PROGRAMS)
+
+# ---- objects -------------------------------------------------------------------------------------
+$(O)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+# The same library with its named crash points compiled in (libshm/points.h); tests link this one.
+$(O)/points/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) -DMBSHM_POINTS $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(O)/common/default.o: default.conf
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
+
+# ---- archives and programs -----------------------------------------------------------------------
+define archive
+$(BUILD)/$(1): $(2)
+	$$(call say,AR)
+	$(Q)rm -f $$@ && $(AR) rcs $$@ $(2)
+endef
+$(eval $(call archive,libmbshm.a,$(call obj,$(SHM_SRC))))
+$(eval $(call archive,libmbshm-points.a,$(call points,$(SHM_SRC))))
+$(eval $(call archive,libcommon.a,$(call obj,$(COMMON_SRC))))
+$(eval $(call archive,libserver.a,$(call obj,$(SERVER_SRC))))
+$(eval $(call archive,libsim.a,$(call obj,$(SIM_SRC))))
+$(eval $(call archive,libclient.a,$(call obj,$(CLIENT_SRC))))
+
+define program
+$(BUILD)/$(1): $(2) $(LIBS)
+	$$(call say,LD)
+	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $(2) $(LIBS) $(3)
+endef
+$(eval $(call program,mbserverd,$(O)/mbserverd/main.o $(BUILD)/libserver.a,$(LIBS_mbserverd) -lm))
+$(eval $(call program,simulatord,$(O)/simulatord/main.o $(BUILD)/libsim.a,$(LIBS_simulatord)))
+$(eval $(call program,mbclient,$(O)/mbclient/main.o $(BUILD)/libclient.a,$(LIBS_mbclient) -lm))
+$(eval $(call program,mbshm,$(call obj,$(SHMTOOL_SRC)),$(LIBS_common) -lm))
+
+# ---- tests ---------------------------------------------------------------------------------------
+TEST_LIBS := $(addprefix $(BUILD)/,libserver.a libsim.a libclient.a libcommon.a libmbshm-points.a)
+$(BUILD)/tests/%: $(O)/tests/unit/%.o $(TEST_LIBS)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(TEST_LIBS) -lcmocka $(LIBS_mbserverd) -lmodbus -lm
+$(BUILD)/tests/%: $(O)/tests/tools/%.o $(TEST_LIBS)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(TEST_LIBS) $(LIBS_mbserverd) -lmodbus -lm
+$(BUILD)/bench/%: $(O)/tests/bench/%.o $(LIBS)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIBS) $(LIBS_common) -lmodbus -lm
+
+tests: all $(UNITS) $(TOOLS)
+
+T ?=
+check: deps
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)BUILD=$(BUILD) tests/run $(T)
+
+check-san: deps
+	$(Q)tests/run-san $(T)
+
+check-long: deps
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)BUILD=$(BUILD) MB_LONG=1 tests/run $(T)
+
+bench: deps
+	$(Q)$(MAKE) --no-print-directory all $(BENCHES)
+	$(Q)BUILD=$(BUILD) tests/bench/run $(T)
+
+# ---- for people ----------------------------------------------------------------------------------
+# Says what is missing and installs it (root or sudo); silent when nothing is.
+deps:
+	$(Q)common/deps.sh
+
+run: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(BUILD) common/run.sh
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/mbimage
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 default.conf $(DESTDIR)$(PREFIX)/share/mbimage
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: all tests check check-san check-long bench deps run install clean
+.SECONDARY:
+.DELETE_ON_ERROR:

@@ -1,0 +1,30 @@
+/* The programs' one log vocabulary.  Lines go to stderr as "PROGRAM: text"; under systemd (JOURNAL_STREAM is stderr) with a priority
+ * prefix instead (sd-daemon(3)).  Any thread; one write(2) a line, so lines never mix.  A control character that a peer or file
+ * smuggled in is written as \xNN. */
+#ifndef LOG_H
+#define LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Once, before threads exist.  program: static string. */
+void log_open(const char *program);
+
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* For what a peer can cause: at most burst lines per window; then silence, and when the next window opens one line says how many were left out.
+ * One static instance per call site. */
+struct log_limit {
+	_Atomic int64_t window_start_ms;
+	_Atomic uint32_t seen;
+};
+enum { LOG_BURST = 10, LOG_WINDOW_MS = 10000 };
+bool log_allowed(struct log_limit *limit);
+
+/* Start-up only: log the error and exit. */
+enum { EXIT_USAGE = 2 };
+_Noreturn void die(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,199 @@
+/* mbshm - the register image: four Modbus tables in one POSIX shared-memory segment, shared by processes that may die.
+ *
+ * A program opens an image by name, reads it without locks, and changes it by transactions that become visible as a whole.
+ * Nothing that another process does, and no instruction at which it is killed, shows a reader a state that was never
+ * published.  docs/image.md has the argument.
+ *
+ * Who may run with whom
+ *
+ *   call                         threads of one handle           other processes           may block
+ *   mbshm_open, mbshm_close      one at a time per handle        any                       no (open: file system)
+ *   mbshm_read*                  any number                      any                       never
+ *   mbshm_txn_* but commit       one thread per transaction      -                         never
+ *   mbshm_txn_commit             one thread per transaction;     queue on the writer lock  until its timeout
+ *                                the handle's commits queue
+ *   mbshm_status, _check, _audit any number                      any                       audit: until its timeout
+ *
+ * After fork the child's handles are dead: every call returns -EPERM; mbshm_close frees them.  A child that is to use the
+ * image opens it anew.  (A child made by a raw clone(2) system call is not noticed and must not touch the handle.)
+ *
+ * Errors are returned as -errno.  The library never logs, never exits, installs no signal handler.  If another program
+ * truncates the segment while it is mapped, access raises SIGBUS: only its owner and root can.
+ *
+ * Addresses are the wire's: 0-based, 0..65535.  Registers are uint16_t in host order.  Bits are packed LSB first, the order of
+ * the Modbus wire: bit i of a buffer is (buf[i / 8] >> i % 8) & 1; unused bits of the last byte read as 0. */
+#ifndef MBSHM_H
+#define MBSHM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- what an image is ---------------------------------------------------------------------------------------------------- */
+
+/* The four tables of the Modbus data model (Application Protocol V1.1b3, 4.3).  The numbers are part of the segment's layout. */
+enum mbshm_table {
+	MBSHM_COILS,
+	MBSHM_DISCRETE_INPUTS,
+	MBSHM_HOLDING_REGISTERS,
+	MBSHM_INPUT_REGISTERS,
+	MBSHM_TABLES
+};
+
+enum {
+	MBSHM_ITEMS = 65536,	/* per table: V1.1b3 4.4 */
+	MBSHM_SPANS_MAX = 256,	/* declared spans of one image, all tables together */
+	MBSHM_PAGES_MAX = 272,	/* pages of all four tables: 8 + 8 + 128 + 128 */
+	MBSHM_POOL_MIN = 8,	/* pages of 1 KiB; the default is mbshm_pool_default() */
+	MBSHM_POOL_MAX = 65535,
+	MBSHM_NAME_SIZE = 256,	/* "/NAME", one slash, with its NUL: shm_overview(7) */
+	MBSHM_WHY_SIZE = 512,	/* buffer for the reason of a failed open */
+};
+
+/* Items first .. first + count - 1 of a table. */
+struct mbshm_span {
+	enum mbshm_table table;
+	uint32_t first;		/* 0..65535 */
+	uint32_t count;		/* 1..65536, first + count <= 65536 */
+};
+
+/* Spans sorted by table and first, not touching one another: what mbshm_layout_add makes. */
+struct mbshm_layout {
+	unsigned span_count;
+	struct mbshm_span spans[MBSHM_SPANS_MAX];
+};
+
+/* What to open.  Caller's; copied. */
+struct mbshm_config {
+	char name[MBSHM_NAME_SIZE];	/* "/NAME" */
+	struct mbshm_layout layout;	/* without spans: whatever the image has (then it cannot be created) */
+	uint32_t pool_pages;		/* 0: mbshm_pool_default() */
+	mode_t mode;			/* of a new segment, whatever the umask; never writable by others */
+	gid_t group;			/* of a new segment, and accepted as its owner; (gid_t)-1: none */
+};
+
+/* Add a span, merging it with those it touches or overlaps.  0, -ERANGE (outside 0..65535), -ENOSPC (more than MBSHM_SPANS_MAX). */
+int mbshm_layout_add(struct mbshm_layout *layout, enum mbshm_table table, uint32_t first, uint32_t count);
+
+/* Pages of 1 KiB (512 registers or 8192 bits) that the spans touch. */
+unsigned mbshm_layout_pages(const struct mbshm_layout *layout);
+
+/* max(1024, 4 x (pages + 1)): a reader is overtaken only when the whole pool is rewritten while it reads. */
+uint32_t mbshm_pool_default(const struct mbshm_layout *layout);
+
+/* ---- open and close ------------------------------------------------------------------------------------------------------ */
+
+struct mbshm;	/* a handle: one mapping, and for writers one writer slot */
+
+enum {
+	MBSHM_WRITE = 1,	/* may commit; needs write permission and takes one of 256 writer slots for the handle's lifetime */
+	MBSHM_CREATE = 2,	/* make the image if its name is free; implies MBSHM_WRITE */
+};
+
+/* Attach to the image of that name, or create it complete, zeroed, at version 1.  Of many creators at once one wins and the
+ * others attach to its image; a half-made image is never visible.
+ * why: MBSHM_WHY_SIZE bytes or NULL; receives a sentence for people when the call fails.
+ * 0, -ENOENT (no such image and no MBSHM_CREATE), -EINVAL (bad name, mode, pool or spans), -EACCES, -EPERM (permission, owner,
+ * writable by others), -EBADMSG (not an image, damaged, other layout version or byte order), -ENXIO (spans or pool differ from
+ * the image's; why names both), -ENOSPC (no room in /dev/shm), -EUSERS (all writer slots taken), -ENOMEM, or what the system says. */
+int mbshm_open(const struct mbshm_config *config, int flags, struct mbshm **img, char *why);
+
+/* Give back slot and mapping.  No call on the handle may run or follow.  NULL is fine. */
+void mbshm_close(struct mbshm *img);
+
+/* What the image declares; valid until close. */
+const struct mbshm_layout *mbshm_layout_of(const struct mbshm *img);
+
+/* Is every item of the span declared?  count 0 is not. */
+bool mbshm_declared(const struct mbshm *img, enum mbshm_table table, uint32_t first, uint32_t count);
+
+/* Does the name still lead to this image?  One stat(2): ask about once a second.
+ * 0, -ESTALE (replaced: open anew), -ENOENT (the name is gone), -EPERM. */
+int mbshm_check(const struct mbshm *img);
+
+/* ---- read ---------------------------------------------------------------------------------------------------------------- */
+
+/* Copy count items from addr into out, all from one version of the image.
+ * Any thread; never blocks, stores nothing shared.  Costs tens of nanoseconds for 125 registers.
+ * out: caller's; registers in host order, bits packed into (count + 7) / 8 bytes.  Undefined after an error.
+ * version: set to the version that was read; may be NULL.
+ * 0, -ERANGE (span not declared), -EAGAIN (overtaken 16 times), -ESTALE (image replaced), -EBADMSG (segment damaged), -EPERM (after
+ * fork). */
+int mbshm_read_registers(const struct mbshm *img, enum mbshm_table table, uint16_t addr, uint16_t count, uint16_t *out,
+			 uint64_t *version);
+int mbshm_read_bits(const struct mbshm *img, enum mbshm_table table, uint16_t addr, uint16_t count, uint8_t *out,
+		    uint64_t *version);
+
+/* One span of a read of several.  out as above, by the table. */
+struct mbshm_read {
+	enum mbshm_table table;
+	uint32_t first, count;
+	void *out;
+};
+
+/* Several spans, all from one version.  Errors as above; count 0 reads the version only. */
+int mbshm_read(const struct mbshm *img, const struct mbshm_read *reads, unsigned count, uint64_t *version);
+
+/* ---- write --------------------------------------------------------------------------------------------------------------- */
+
+/* A transaction: staged privately, made visible at once by commit.  Later stagings win over earlier ones.  Without locks until
+ * commit; reusable; bound to one image at a time. */
+struct mbshm_txn;
+
+/* words: 64-bit words (4 registers, 64 bits) to reserve room for; more are allocated when needed.  NULL: no memory. */
+struct mbshm_txn *mbshm_txn_new(unsigned words);
+void mbshm_txn_free(struct mbshm_txn *txn);
+
+/* Forget what is staged; bind to img, which must outlive the transaction's next begin. */
+void mbshm_txn_begin(struct mbshm_txn *txn, struct mbshm *img);
+
+/* Stage.  0, -ERANGE (span not declared; nothing staged), -ENOMEM. */
+int mbshm_txn_write_registers(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr, uint16_t count,
+			      const uint16_t *values);
+int mbshm_txn_write_bits(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr, uint16_t count, const uint8_t *bits);
+
+/* Register = (register & and_mask) | (or_mask & ~and_mask): function 22, V1.1b3 6.16. */
+int mbshm_txn_mask_register(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr, uint16_t and_mask, uint16_t or_mask);
+
+/* Read a span out of the version that commit publishes (function 23).  read->out is filled by commit.
+ * At most MBSHM_TXN_READS of them: -ENOSPC. */
+enum { MBSHM_TXN_READS = 4 };
+int mbshm_txn_read(struct mbshm_txn *txn, const struct mbshm_read *read);
+
+/* Publish everything staged as one new version.  Waits for other writers at most timeout_us (up to 20 us it spins and never
+ * sleeps).  A stopped process inside the writer lock makes this time out; a dead one is noticed and its lock taken over.
+ * version: the version that holds the change; may be NULL.
+ * 0, -ETIMEDOUT (nothing changed; the staging is kept, commit may be called again), -EACCES (handle is not MBSHM_WRITE),
+ * -ESTALE (image replaced), -EBADMSG (segment damaged or mutual exclusion was broken), -EPERM (after fork). */
+int mbshm_txn_commit(struct mbshm_txn *txn, uint32_t timeout_us, uint64_t *version);
+
+/* ---- look ---------------------------------------------------------------------------------------------------------------- */
+
+struct mbshm_status {
+	uint64_t version;	/* 1: fresh */
+	int64_t wall_ns;	/* when it was published: CLOCK_REALTIME, to a clock tick (4 ms) */
+	int64_t mono_ns;	/* the same on CLOCK_MONOTONIC: good for ages until the next boot */
+	uint64_t size_bytes;
+	uint32_t pool_pages, live_pages;
+	uint32_t free_pages;	/* a hint while somebody commits */
+	uint64_t steals;	/* writer locks taken over from the dead, since creation */
+	uint64_t retries;	/* reads of this handle that were overtaken and tried again */
+};
+
+/* 0 or the errors of a read. */
+int mbshm_status(const struct mbshm *img, struct mbshm_status *status);
+
+/* Check the whole structure under the writer lock: every pool page is either named once by the committed root or once by the free
+ * list, no stamp or min_valid is ahead of the version.  Needs MBSHM_WRITE.
+ * 0, -EBADMSG (why says what), or the errors of commit. */
+int mbshm_audit(struct mbshm *img, uint32_t timeout_us, char *why);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
