@@ -1,0 +1,188 @@
+/* Commit: the staged words become one new version.  Before the publish nothing that counts has changed; after it all has. */
+#include <errno.h>
+#include <time.h>
+
+#include "txn.h"
+
+/* A commit's private view: the root as it will be, and which pages are taken for which. */
+struct change {
+	uint64_t base;					/* commit word that is replaced */
+	uint64_t root[ROOT_WORDS_MAX];
+	unsigned count;					/* pages changed */
+	uint16_t places[MBSHM_PAGES_MAX];		/* their places in the root, in order of first touch */
+	uint16_t pages[MBSHM_PAGES_MAX + 1];		/* pool pages taken for them, and for the root */
+	uint16_t given[MBSHM_PAGES_MAX + 1];		/* pool pages they replace, and the old root */
+};
+
+static inline unsigned entry_get(const uint64_t *root, unsigned place)
+{
+	return root[ROOT_PAGES + place / 4] >> place % 4 * 16 & 0xffff;
+}
+
+static inline void entry_set(uint64_t *root, unsigned place, unsigned page)
+{
+	uint64_t *word = &root[ROOT_PAGES + place / 4];
+	unsigned shift = place % 4 * 16;
+
+	*word = (*word & ~(UINT64_C(0xffff) << shift)) | (uint64_t)page << shift;
+}
+
+static int64_t coarse_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* Load the committed root, checked; list the pages that the transaction touches. */
+static int change_begin(const struct mbshm *img, const struct mbshm_txn *txn, struct change *change)
+{
+	uint64_t seen[(MBSHM_PAGES_MAX + 63) / 64] = { 0 };
+	uint32_t root = commit_root(change->base);
+
+	if (root >= img->pool_pages || commit_version(change->base) >= VERSION_MAX)
+		return -EBADMSG;
+	for (unsigned i = 0; i < img->root_words; i++)
+		change->root[i] = page_load(&img->pool[root].word[i]);
+	for (unsigned i = 0; i < img->live; i++)
+		if (entry_get(change->root, i) >= img->pool_pages)
+			return -EBADMSG;
+	change->count = 0;
+	for (unsigned i = 0; i < txn->count; i++) {
+		unsigned place = img->root_slot[txn->words[i].page];
+
+		if (seen[place / 64] & UINT64_C(1) << place % 64)
+			continue;
+		seen[place / 64] |= UINT64_C(1) << place % 64;
+		change->places[change->count++] = (uint16_t)place;
+	}
+	return 0;
+}
+
+/* Pages for everything, a damaged or stale free list made anew; readers of what they held before are warned off. */
+static int pages_take(struct mbshm *img, struct change *change)
+{
+	struct segment_control *control = &img->seg->control;
+	uint64_t version = commit_version(change->base), stamp;
+	unsigned count = change->count + 1;
+	int rc = owner_load(&control->dirty) ? -EBADMSG : free_take(img, version, count, change->pages, &stamp);
+
+	if (rc) {
+		rc = free_rebuild(img, change->base);
+		if (!rc)
+			rc = free_take(img, version, count, change->pages, &stamp);
+		if (rc)
+			return rc;
+	}
+	if (stamp > min_valid_load(control))
+		min_valid_store(control, stamp);
+	POINT(min_valid_raised);
+	return 0;
+}
+
+static void page_copy(struct segment_page *to, const struct segment_page *from)
+{
+	for (unsigned i = 0; i < PAGE_WORDS; i += 4) {
+		page_store(&to->word[i], page_load(&from->word[i]));
+		page_store(&to->word[i + 1], page_load(&from->word[i + 1]));
+		page_store(&to->word[i + 2], page_load(&from->word[i + 2]));
+		page_store(&to->word[i + 3], page_load(&from->word[i + 3]));
+	}
+}
+
+static void pages_write(struct mbshm *img, const struct mbshm_txn *txn, struct change *change)
+{
+	for (unsigned i = 0; i < change->count; i++) {
+		change->given[i] = (uint16_t)entry_get(change->root, change->places[i]);
+		page_copy(&img->pool[change->pages[i]], &img->pool[change->given[i]]);
+		entry_set(change->root, change->places[i], change->pages[i]);
+		POINT(page_copied);
+	}
+	for (unsigned i = 0; i < txn->count; i++) {
+		const struct staged_word *staged = &txn->words[i];
+		_Atomic uint64_t *word = &img->pool[entry_get(change->root, img->root_slot[staged->page])].word[staged->word];
+
+		page_store(word, (page_load(word) & ~staged->mask) | staged->value);
+	}
+}
+
+static void root_write(struct mbshm *img, struct change *change, uint64_t version)
+{
+	struct segment_page *page = &img->pool[change->pages[change->count]];
+
+	change->given[change->count] = (uint16_t)commit_root(change->base);
+	change->root[ROOT_VERSION] = version;
+	change->root[ROOT_WALL_NS] = (uint64_t)coarse_ns(CLOCK_REALTIME_COARSE);
+	change->root[ROOT_MONO_NS] = (uint64_t)coarse_ns(CLOCK_MONOTONIC_COARSE);
+	change->root[ROOT_WRITER] = img->slot;
+	for (unsigned i = 0; i < img->root_words; i++) {
+		page_store(&page->word[i], change->root[i]);
+		if (i == ROOT_PAGES)
+			POINT(root_half);
+	}
+	POINT(root_written);
+}
+
+static int reads_fill(const struct mbshm *img, const struct mbshm_txn *txn, uint32_t root)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < txn->read_count && !rc; i++)
+		rc = span_copy(img, root, &txn->reads[i]);
+	return rc;
+}
+
+/* Under the lock. */
+static int publish(struct mbshm *img, const struct mbshm_txn *txn, uint64_t *version)
+{
+	struct segment_control *control = &img->seg->control;
+	struct change change;
+	int rc;
+
+	change.base = commit_load(control);
+	*version = commit_version(change.base);
+	rc = change_begin(img, txn, &change);
+	if (rc)
+		return rc;
+	if (!change.count)
+		return reads_fill(img, txn, commit_root(change.base));
+	rc = pages_take(img, &change);
+	if (rc)
+		return rc;
+	pages_write(img, txn, &change);
+	root_write(img, &change, ++*version);
+	rc = reads_fill(img, txn, change.pages[change.count]);
+	if (rc)
+		return rc;
+	/* Only the lock's owner stores commit: a failure means that somebody else owns it too.  dirty stays set. */
+	if (!commit_publish(control, change.base, *version << 16 | change.pages[change.count]))
+		return -EBADMSG;
+	POINT(published);
+	free_give(img, *version, change.given, change.count + 1);
+	return 0;
+}
+
+int mbshm_txn_commit(struct mbshm_txn *txn, uint32_t timeout_us, uint64_t *version)
+{
+	struct mbshm *img = txn->img;
+	uint64_t published;
+	int rc, released;
+
+	if (atomic_load_explicit(&img->dead, memory_order_relaxed))
+		return -EPERM;
+	if (!img->writable)
+		return -EACCES;
+	rc = lock_take(img, timeout_us);
+	if (rc)
+		return rc;
+	rc = publish(img, txn, &published);
+	released = lock_release(img);
+	if (rc || released)
+		return rc ? rc : released;
+	txn->count = 0;
+	txn->read_count = 0;
+	if (version)
+		*version = published;
+	return 0;
+}

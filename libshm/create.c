@@ -1,0 +1,105 @@
+/* Creation: the segment is built complete without a name and then linked to it, so nobody ever sees half of it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "image.h"
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static void header_fill(struct segment_header *header, const struct mbshm_config *config, uint32_t pool_pages)
+{
+	header->magic = SEGMENT_MAGIC;
+	header->layout = SEGMENT_LAYOUT;
+	header->byte_order = SEGMENT_BYTE_ORDER;
+	header->size_bytes = segment_size(pool_pages);
+	header->pool_pages = pool_pages;
+	header->span_count = config->layout.span_count;
+	header->created_wall_ns = (uint64_t)clock_ns(CLOCK_REALTIME);
+	for (unsigned i = 0; i < config->layout.span_count; i++) {
+		const struct mbshm_span *span = &config->layout.spans[i];
+
+		header->spans[i] = (struct segment_span){ (uint16_t)span->table, (uint16_t)span->first, span->count };
+	}
+	header->checksum = header_checksum(header);
+}
+
+/* Version 1: live pages 0..live-1, all zero, root page behind them, the rest free with nothing to validate (stamp 0). */
+static void pool_fill(struct segment *seg, uint32_t pool_pages, unsigned live)
+{
+	struct segment_page *root = (struct segment_page *)((char *)seg + pool_offset(pool_pages)) + live;
+
+	page_store(&root->word[ROOT_VERSION], 1);
+	page_store(&root->word[ROOT_WALL_NS], (uint64_t)clock_ns(CLOCK_REALTIME));
+	page_store(&root->word[ROOT_MONO_NS], (uint64_t)clock_ns(CLOCK_MONOTONIC));
+	for (unsigned i = 0; i < live; i++) {
+		_Atomic uint64_t *word = &root->word[ROOT_PAGES + i / 4];
+
+		page_store(word, page_load(word) | (uint64_t)i << i % 4 * 16);
+	}
+	for (uint32_t page = live + 1; page < pool_pages; page++)
+		owner_store(&seg->free_list[page - live - 1], page);
+	owner_store(&seg->control.free_tail, pool_pages - live - 1);
+	commit_publish(&seg->control, 0, UINT64_C(1) << 16 | live);
+}
+
+/* The umask must not decide who may write: mode and group are set on the open file, whatever it says. */
+static int segment_build(int fd, const struct mbshm_config *config, char *why)
+{
+	uint32_t pool_pages = config->pool_pages ? config->pool_pages : mbshm_pool_default(&config->layout);
+	size_t size = segment_size(pool_pages);
+	int error = posix_fallocate(fd, 0, (off_t)size);
+
+	if (error)
+		return why_set(why, -error, error == ENOSPC ? "no room for %zu KiB in /dev/shm (%s)" : "cannot reserve %zu KiB: %s",
+			       size / 1024, strerror(error));
+	if (config->group != (gid_t)-1 && fchown(fd, (uid_t)-1, config->group))
+		return why_set(why, -errno, "cannot give the image to group %u: %s (be a member of it, or root)",
+			       (unsigned)config->group, strerror(errno));
+	if (fchmod(fd, config->mode))
+		return why_set(why, -errno, "cannot set mode %04o: %s", (unsigned)config->mode, strerror(errno));
+
+	struct segment *seg = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (seg == MAP_FAILED)
+		return why_set(why, -errno, "cannot map %zu KiB: %s", size / 1024, strerror(errno));
+	header_fill(&seg->header, config, pool_pages);
+	pool_fill(seg, pool_pages, mbshm_layout_pages(&config->layout));
+	munmap(seg, size);
+	return 0;
+}
+
+int image_create(const struct mbshm_config *config, int *fd, char *why)
+{
+	char from[64], to[MBSHM_NAME_SIZE + 16];
+	int rc;
+
+	*fd = open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (*fd < 0)
+		return why_set(why, -errno, "cannot create in /dev/shm: %s", strerror(errno));
+	rc = segment_build(*fd, config, why);
+	if (rc)
+		goto fail;
+	/* By /proc, since AT_EMPTY_PATH asks for a capability. */
+	snprintf(from, sizeof from, "/proc/self/fd/%d", *fd);
+	snprintf(to, sizeof to, "/dev/shm%s", config->name);
+	if (linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW)) {
+		rc = why_set(why, -errno, "cannot link the new image to %s: %s", to, strerror(errno));
+		goto fail;
+	}
+	return 0;
+fail:
+	close(*fd);
+	*fd = -1;
+	return rc;
+}

@@ -1,0 +1,76 @@
+/* Inside of libmbshm: the handle and what its files offer one another. */
+#ifndef IMAGE_H
+#define IMAGE_H
+
+#include <pthread.h>
+
+#include "layout.h"
+#include "order.h"
+#include "points.h"
+
+struct mbshm {
+	/* Set by open, then constant. */
+	struct segment *seg;		/* PROT_READ only unless writable */
+	struct segment_page *pool;	/* inside seg */
+	uint64_t free_mask;		/* free list slots - 1 */
+	size_t size_bytes;
+	int fd;				/* carries the slot's lock */
+	bool writable;
+	uint16_t slot;			/* this writer's, 0..SEGMENT_SLOTS - 1 */
+	uint32_t pool_pages;
+	unsigned live;			/* pages that the spans touch */
+	unsigned root_words;		/* used words of a root page */
+	struct mbshm_layout layout;	/* private, checked copy of the header's */
+	uint16_t first_span[MBSHM_TABLES + 1];	/* a table's spans are first_span[t] .. first_span[t + 1] - 1 */
+	uint16_t root_slot[MBSHM_PAGES_MAX];	/* place of a page in the root, NO_PAGE */
+	char name[MBSHM_NAME_SIZE];
+	dev_t dev;
+	ino_t ino;
+
+	/* Any thread. */
+	_Atomic bool dead;		/* inherited by fork */
+	_Atomic uint64_t retries;
+
+	/* The committing thread's, under mutex. */
+	pthread_mutex_t mutex;
+	uint64_t held;			/* our lock word while we own the lock */
+
+	struct mbshm *next;		/* all handles of the process, for the fork handler */
+};
+
+/* check.c: what can be known without trusting the segment. */
+int why_set(char *why, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+uint64_t header_checksum(const struct segment_header *header);
+int header_check(const struct segment_header *header, uint64_t file_bytes, struct mbshm_layout *layout, char *why);
+int layout_check(const struct mbshm_layout *layout, char *why);
+bool layout_equal(const struct mbshm_layout *a, const struct mbshm_layout *b);
+void layout_text(const struct mbshm_layout *layout, char *text, size_t size);
+
+/* create.c: a complete image under its name.  0 and *fd (caller's), -EEXIST, ... */
+int image_create(const struct mbshm_config *config, int *fd, char *why);
+
+/* lock.c */
+uint64_t mono_ns(void);
+int slot_claim(struct mbshm *img);
+int lock_take(struct mbshm *img, uint32_t timeout_us);
+int lock_release(struct mbshm *img);
+
+/* free.c: the free list, under the lock. */
+int free_rebuild(struct mbshm *img, uint64_t commit);
+int free_take(struct mbshm *img, uint64_t version, unsigned count, uint16_t *pages, uint64_t *stamp);
+void free_give(struct mbshm *img, uint64_t version, const uint16_t *pages, unsigned count);
+
+/* read.c */
+int span_copy(const struct mbshm *img, uint32_t root, const struct mbshm_read *read);
+int root_copy(const struct mbshm *img, uint64_t *root, uint64_t *version);
+
+static inline uint64_t commit_version(uint64_t commit) { return commit >> 16; }
+static inline uint32_t commit_root(uint64_t commit) { return commit & 0xffff; }
+
+/* The pool page of a page's place in a root page; unchecked, compare with pool_pages before use. */
+static inline uint32_t root_entry(const struct mbshm *img, uint32_t root, unsigned place)
+{
+	return page_load(&img->pool[root].word[ROOT_PAGES + place / 4]) >> place % 4 * 16 & 0xffff;
+}
+
+#endif

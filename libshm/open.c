@@ -1,0 +1,277 @@
+/* Attaching: nothing in the segment is believed before it is checked, and the checked copy is private. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "image.h"
+
+/* All handles of this process, so that a forked child can let go of what it inherited. */
+static pthread_mutex_t handles_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct mbshm *handles;
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+static void fork_prepare(void) { pthread_mutex_lock(&handles_mutex); }
+static void fork_parent(void) { pthread_mutex_unlock(&handles_mutex); }
+
+/* The slot's lock belongs to the open file description, which parent and child share: unlocking here would unlock the parent, and keeping
+ * the descriptor would keep the slot alive after the parent's death.  So: close.  (The mapping is not inherited: MADV_DONTFORK.) */
+static void fork_child(void)
+{
+	for (struct mbshm *img = handles; img; img = img->next) {
+		atomic_store(&img->dead, true);
+		close(img->fd);
+		img->fd = -1;
+	}
+	pthread_mutex_unlock(&handles_mutex);
+}
+
+static void fork_watch(void) { pthread_atfork(fork_prepare, fork_parent, fork_child); }
+
+static void handle_add(struct mbshm *img)
+{
+	pthread_once(&fork_once, fork_watch);
+	pthread_mutex_lock(&handles_mutex);
+	img->next = handles;
+	handles = img;
+	pthread_mutex_unlock(&handles_mutex);
+}
+
+static void handle_remove(struct mbshm *img)
+{
+	pthread_mutex_lock(&handles_mutex);
+	for (struct mbshm **at = &handles; *at; at = &(*at)->next)
+		if (*at == img) {
+			*at = img->next;
+			break;
+		}
+	pthread_mutex_unlock(&handles_mutex);
+}
+
+static int config_check(const struct mbshm_config *config, int flags, char *why)
+{
+	const char *name = config->name;
+	unsigned live = mbshm_layout_pages(&config->layout);
+
+	if (!memchr(name, '\0', MBSHM_NAME_SIZE) || name[0] != '/' || !name[1] || strchr(name + 1, '/') || !strcmp(name, "/.") ||
+	    !strcmp(name, "/.."))
+		return why_set(why, -EINVAL, "bad image name; expected \"/NAME\" with one slash, at most %d characters",
+			       MBSHM_NAME_SIZE - 1);
+	if (layout_check(&config->layout, why))
+		return -EINVAL;
+	if (!(flags & MBSHM_CREATE))
+		return 0;
+	if (!live)
+		return why_set(why, -EINVAL, "an image without ranges cannot be created");
+	if (config->pool_pages && (config->pool_pages < MBSHM_POOL_MIN || config->pool_pages > MBSHM_POOL_MAX ||
+				   config->pool_pages < 2 * (live + 1)))
+		return why_set(why, -EINVAL, "pool of %u pages; expected %u..%d: two for each of %u live pages and the root",
+			       config->pool_pages, 2 * (live + 1) > MBSHM_POOL_MIN ? 2 * (live + 1) : MBSHM_POOL_MIN, MBSHM_POOL_MAX, live);
+	if (config->mode & ~0775u || (config->mode & 0600) != 0600)
+		return why_set(why, -EINVAL, "mode %04o; expected the owner's read and write, and nothing for others but reading",
+			       (unsigned)config->mode);
+	return 0;
+}
+
+/* Who could have written it?  Only me, root, or the plant's group. */
+static int file_check(const struct stat *st, const struct mbshm_config *config, char *why)
+{
+	if (!S_ISREG(st->st_mode))
+		return why_set(why, -EBADMSG, "not a regular file");
+	if (st->st_uid != geteuid() && st->st_uid != 0 && (config->group == (gid_t)-1 || st->st_gid != config->group))
+		return why_set(why, -EPERM, "belongs to user %u, group %u; expected user %u, root, or the plant's group",
+			       (unsigned)st->st_uid, (unsigned)st->st_gid, (unsigned)geteuid());
+	if (st->st_mode & 0002)
+		return why_set(why, -EPERM, "mode %04o: writable by everybody", (unsigned)st->st_mode & 07777);
+	if (st->st_size < (off_t)sizeof(struct segment))
+		return why_set(why, -EBADMSG, "not a register image (%lld bytes)", (long long)st->st_size);
+	return 0;
+}
+
+static int wanted_check(const struct mbshm *img, const struct mbshm_config *config, char *why)
+{
+	char ours[200], theirs[200];
+
+	if (config->layout.span_count && !layout_equal(&config->layout, &img->layout)) {
+		layout_text(&config->layout, ours, sizeof ours);
+		layout_text(&img->layout, theirs, sizeof theirs);
+		return why_set(why, -ENXIO, "declares {%s}; the plant says {%s}", theirs, ours);
+	}
+	if (config->pool_pages && config->pool_pages != img->pool_pages)
+		return why_set(why, -ENXIO, "has a pool of %u pages; the plant says %u", img->pool_pages, config->pool_pages);
+	return 0;
+}
+
+/* Where each page's index stands in a root page, and where each table's spans begin. */
+static void index_build(struct mbshm *img)
+{
+	unsigned place = 0, i = 0;
+
+	memset(img->root_slot, 0xff, sizeof img->root_slot);
+	for (unsigned s = 0; s < img->layout.span_count; s++) {
+		const struct mbshm_span *span = &img->layout.spans[s];
+		uint32_t per_page = PAGE_BITS / table_bits(span->table);
+
+		for (uint32_t p = span->first / per_page; p <= (span->first + span->count - 1) / per_page; p++) {
+			uint16_t *slot = &img->root_slot[table_first_page(span->table) + p];
+
+			if (*slot == NO_PAGE)
+				*slot = (uint16_t)place++;
+		}
+	}
+	img->live = place;
+	img->root_words = ROOT_PAGES + (place + 3) / 4;
+	for (unsigned t = 0; t <= MBSHM_TABLES; t++) {
+		while (i < img->layout.span_count && (unsigned)img->layout.spans[i].table < t)
+			i++;
+		img->first_span[t] = (uint16_t)i;
+	}
+}
+
+static int segment_map(struct mbshm *img, const struct mbshm_config *config, char *why)
+{
+	struct segment_header header;
+	struct stat st;
+	int rc;
+
+	if (fstat(img->fd, &st))
+		return why_set(why, -errno, "%s", strerror(errno));
+	rc = file_check(&st, config, why);
+	if (rc)
+		return rc;
+	img->dev = st.st_dev;
+	img->ino = st.st_ino;
+	if (pread(img->fd, &header, sizeof header, 0) != sizeof header)
+		return why_set(why, -EBADMSG, "cannot read the header");
+	rc = header_check(&header, (uint64_t)st.st_size, &img->layout, why);
+	if (rc)
+		return rc;
+	img->pool_pages = header.pool_pages;
+	img->size_bytes = header.size_bytes;
+	rc = wanted_check(img, config, why);
+	if (rc)
+		return rc;
+	img->seg = mmap(NULL, img->size_bytes, PROT_READ | (img->writable ? PROT_WRITE : 0), MAP_SHARED, img->fd, 0);
+	if (img->seg == MAP_FAILED) {
+		img->seg = NULL;
+		return why_set(why, -errno, "cannot map %zu KiB: %s", img->size_bytes / 1024, strerror(errno));
+	}
+	madvise(img->seg, img->size_bytes, MADV_DONTFORK);
+	img->pool = (struct segment_page *)((char *)img->seg + pool_offset(img->pool_pages));
+	img->free_mask = free_list_slots(img->pool_pages) - 1;
+	index_build(img);
+	return 0;
+}
+
+static int file_open(const struct mbshm_config *config, int flags, int *fd, char *why)
+{
+	char path[MBSHM_NAME_SIZE + 16];
+
+	snprintf(path, sizeof path, "/dev/shm%s", config->name);
+	for (int tries = 0; tries < 100; tries++) {
+		/* Without O_CREAT, which fs.protected_regular refuses on other users' files; O_NONBLOCK: a FIFO must not hang us. */
+		*fd = open(path, (flags & MBSHM_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		if (*fd >= 0)
+			return 0;
+		if (errno != ENOENT || !(flags & MBSHM_CREATE))
+			return why_set(why, -errno, "%s", errno == ENOENT ? "no such image" : strerror(errno));
+		int rc = image_create(config, fd, why);
+		if (rc != -EEXIST)
+			return rc;
+	}
+	return why_set(why, -EEXIST, "the name appears and disappears");
+}
+
+int mbshm_open(const struct mbshm_config *config, int flags, struct mbshm **out, char *why)
+{
+	struct mbshm *img;
+	int rc;
+
+	*out = NULL;
+	if (flags & MBSHM_CREATE)
+		flags |= MBSHM_WRITE;
+	rc = config_check(config, flags, why);
+	if (rc)
+		return rc;
+	img = calloc(1, sizeof *img);
+	if (!img)
+		return why_set(why, -ENOMEM, "out of memory");
+	img->fd = -1;
+	img->writable = flags & MBSHM_WRITE;
+	memcpy(img->name, config->name, sizeof img->name);
+	pthread_mutex_init(&img->mutex, NULL);
+	rc = file_open(config, flags, &img->fd, why);
+	if (rc)
+		goto fail;
+	rc = segment_map(img, config, why);
+	if (rc)
+		goto fail;
+	rc = img->writable ? slot_claim(img) : 0;
+	if (rc) {
+		why_set(why, rc, rc == -EUSERS ? "all %d writer slots are taken" : "cannot lock writer slot (of %d)", SEGMENT_SLOTS);
+		goto fail;
+	}
+	handle_add(img);
+	*out = img;
+	return 0;
+fail:
+	if (img->seg)
+		munmap(img->seg, img->size_bytes);
+	if (img->fd >= 0)
+		close(img->fd);
+	pthread_mutex_destroy(&img->mutex);
+	free(img);
+	return rc;
+}
+
+void mbshm_close(struct mbshm *img)
+{
+	if (!img)
+		return;
+	handle_remove(img);
+	if (!atomic_load(&img->dead)) {
+		munmap(img->seg, img->size_bytes);
+		close(img->fd);
+	}
+	pthread_mutex_destroy(&img->mutex);
+	free(img);
+}
+
+const struct mbshm_layout *mbshm_layout_of(const struct mbshm *img)
+{
+	return &img->layout;
+}
+
+bool mbshm_declared(const struct mbshm *img, enum mbshm_table table, uint32_t first, uint32_t count)
+{
+	if ((unsigned)table >= MBSHM_TABLES || !count || count > MBSHM_ITEMS || first > MBSHM_ITEMS - count)
+		return false;
+	for (unsigned i = img->first_span[table]; i < img->first_span[table + 1]; i++) {
+		const struct mbshm_span *span = &img->layout.spans[i];
+
+		if (first < span->first)
+			return false;
+		if (first < span->first + span->count)
+			return first + count <= span->first + span->count;
+	}
+	return false;
+}
+
+int mbshm_check(const struct mbshm *img)
+{
+	char path[MBSHM_NAME_SIZE + 16];
+	struct stat st;
+
+	if (atomic_load(&img->dead))
+		return -EPERM;
+	snprintf(path, sizeof path, "/dev/shm%s", img->name);
+	if (lstat(path, &st))
+		return -errno;
+	if (st.st_dev != img->dev || st.st_ino != img->ino || commit_load(&img->seg->control) == COMMIT_RETIRED)
+		return -ESTALE;
+	return 0;
+}

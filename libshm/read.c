@@ -1,0 +1,204 @@
+/* Reading: copy first, ask afterwards whether what was copied could have been overwritten meanwhile. */
+#include <errno.h>
+#include <string.h>
+
+#include "image.h"
+
+enum { READ_TRIES = 16 };
+
+/* The pool page of a page of the tables, under a root page; NULL: the index is outside the pool. */
+static inline const struct segment_page *live_page(const struct mbshm *img, uint32_t root, unsigned page)
+{
+	uint32_t index = root_entry(img, root, img->root_slot[page]);
+
+	return index < img->pool_pages ? &img->pool[index] : NULL;
+}
+
+/* Registers are whole bytes of the stream: bytes from..to of a page. */
+static inline void page_bytes_copy(const struct segment_page *page, unsigned from, unsigned to, uint8_t *out)
+{
+	const _Atomic uint64_t *word = &page->word[from / 8];
+	unsigned bytes = to - from, skip = from % 8;
+	uint64_t value;
+
+	if (skip) {
+		unsigned n = bytes < 8 - skip ? bytes : 8 - skip;
+
+		value = page_load(word++) >> skip * 8;
+		memcpy(out, &value, 8);	/* out has room for 8: see registers_copy */
+		out += n;
+		bytes -= n;
+	}
+	for (; bytes >= 8; bytes -= 8, out += 8) {
+		value = page_load(word++);
+		memcpy(out, &value, 8);
+	}
+	if (bytes) {
+		value = page_load(word);
+		memcpy(out, &value, bytes);
+	}
+}
+
+static int registers_copy(const struct mbshm *img, uint32_t root, unsigned first_page, uint32_t first, uint32_t count, uint8_t *out)
+{
+	uint32_t from = first * 2, end = (first + count) * 2;
+
+	while (from < end) {
+		const struct segment_page *page = live_page(img, root, first_page + from / PAGE_BYTES);
+		uint32_t stop = (from | (PAGE_BYTES - 1)) + 1 < end ? (from | (PAGE_BYTES - 1)) + 1 : end;
+
+		if (!page)
+			return -EBADMSG;
+		if (stop - from >= 8) {
+			page_bytes_copy(page, from % PAGE_BYTES, (stop - 1) % PAGE_BYTES + 1, out);
+		} else {
+			uint8_t small[16];
+
+			page_bytes_copy(page, from % PAGE_BYTES, (stop - 1) % PAGE_BYTES + 1, small);
+			memcpy(out, small, stop - from);
+		}
+		out += stop - from;
+		from = stop;
+	}
+	return 0;
+}
+
+/* Bits are shifted into place, 64 at a time.  word k of the stream; a page is looked up when k enters it. */
+static int bits_copy(const struct mbshm *img, uint32_t root, unsigned first_page, uint32_t first, uint32_t count, uint8_t *out)
+{
+	uint32_t k = first / 64, last = (first + count - 1) / 64;
+	unsigned shift = first % 64;
+	const struct segment_page *page = live_page(img, root, first_page + k / PAGE_WORDS);
+
+	if (!page)
+		return -EBADMSG;
+	uint64_t value = page_load(&page->word[k % PAGE_WORDS]);
+	for (uint32_t left = count;; left -= 64) {
+		uint64_t low = value >> shift;
+
+		if (k < last) {
+			if (++k % PAGE_WORDS == 0) {
+				page = live_page(img, root, first_page + k / PAGE_WORDS);
+				if (!page)
+					return -EBADMSG;
+			}
+			value = page_load(&page->word[k % PAGE_WORDS]);
+			low |= value << 1 << (63 - shift);	/* in two steps: shift may be 0 */
+		}
+		if (left <= 64) {
+			low &= ~UINT64_C(0) >> (64 - left);
+			memcpy(out, &low, (left + 7) / 8);
+			return 0;
+		}
+		memcpy(out, &low, 8);
+		out += 8;
+	}
+}
+
+/* Copy a declared span as root names its pages, unvalidated. */
+int span_copy(const struct mbshm *img, uint32_t root, const struct mbshm_read *read)
+{
+	unsigned first_page = table_first_page(read->table);
+
+	if (read->table >= MBSHM_HOLDING_REGISTERS)
+		return registers_copy(img, root, first_page, read->first, read->count, read->out);
+	return bits_copy(img, root, first_page, read->first, read->count, read->out);
+}
+
+/* After a copy: was the version still whole?  1: overtaken, try again.  bad: the copy met an impossible index. */
+static inline int verdict(const struct mbshm *img, uint64_t version, int bad)
+{
+	const struct segment_control *control = &img->seg->control;
+	uint64_t min_valid = min_valid_load(control);
+
+	if (__builtin_expect(min_valid <= version, 1))
+		return bad;
+	uint64_t commit = commit_load(control);
+	if (commit == COMMIT_RETIRED)
+		return -ESTALE;
+	/* A writer raises min_valid to versions that are published, never beyond. */
+	if (min_valid > commit_version(commit))
+		return -EBADMSG;
+	count_up(&((struct mbshm *)img)->retries);
+	return 1;
+}
+
+/* Take one version's root page and run body(root) on it until it was not overtaken. */
+#define READ_VALIDATED(img, version_out, body) \
+	do { \
+		for (int try_ = 0; try_ < READ_TRIES; try_++) { \
+			uint64_t commit_ = commit_load(&(img)->seg->control); \
+			uint32_t root = commit_root(commit_); \
+			if (commit_ == COMMIT_RETIRED) \
+				return -ESTALE; \
+			if (root >= (img)->pool_pages) \
+				return -EBADMSG; \
+			int rc_ = verdict(img, commit_version(commit_), (body)); \
+			if (rc_ <= 0) { \
+				if (version_out) \
+					*(version_out) = commit_version(commit_); \
+				return rc_; \
+			} \
+		} \
+		return -EAGAIN; \
+	} while (0)
+
+static inline bool is_dead(const struct mbshm *img)
+{
+	return atomic_load_explicit(&img->dead, memory_order_relaxed);
+}
+
+int mbshm_read_registers(const struct mbshm *img, enum mbshm_table table, uint16_t addr, uint16_t count, uint16_t *out,
+			 uint64_t *version)
+{
+	if (is_dead(img))
+		return -EPERM;
+	if (table < MBSHM_HOLDING_REGISTERS || !mbshm_declared(img, table, addr, count))
+		return -ERANGE;
+	unsigned first_page = table_first_page(table);
+	READ_VALIDATED(img, version, registers_copy(img, root, first_page, addr, count, (uint8_t *)out));
+}
+
+int mbshm_read_bits(const struct mbshm *img, enum mbshm_table table, uint16_t addr, uint16_t count, uint8_t *out, uint64_t *version)
+{
+	if (is_dead(img))
+		return -EPERM;
+	if (table >= MBSHM_HOLDING_REGISTERS || !mbshm_declared(img, table, addr, count))
+		return -ERANGE;
+	unsigned first_page = table_first_page(table);
+	READ_VALIDATED(img, version, bits_copy(img, root, first_page, addr, count, out));
+}
+
+static int spans_copy(const struct mbshm *img, uint32_t root, const struct mbshm_read *reads, unsigned count)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < count && !rc; i++)
+		rc = span_copy(img, root, &reads[i]);
+	return rc;
+}
+
+int mbshm_read(const struct mbshm *img, const struct mbshm_read *reads, unsigned count, uint64_t *version)
+{
+	if (is_dead(img))
+		return -EPERM;
+	for (unsigned i = 0; i < count; i++)
+		if (!mbshm_declared(img, reads[i].table, reads[i].first, reads[i].count))
+			return -ERANGE;
+	READ_VALIDATED(img, version, spans_copy(img, root, reads, count));
+}
+
+static int root_words_copy(const struct mbshm *img, uint32_t root, uint64_t *words)
+{
+	for (unsigned i = 0; i < img->root_words; i++)
+		words[i] = page_load(&img->pool[root].word[i]);
+	return 0;
+}
+
+/* The used words of the current root page. */
+int root_copy(const struct mbshm *img, uint64_t *words, uint64_t *version)
+{
+	if (is_dead(img))
+		return -EPERM;
+	READ_VALIDATED(img, version, root_words_copy(img, root, words));
+}
