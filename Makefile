@@ -3,7 +3,8 @@
 #   make            the programs, in build/          make run     simulator, server and menu, at once
 #   make check      unit and system tests            make check T=name   one of them
 #   make check-san  the same under sanitizers        make check-long     the long proofs
-#   make bench      speed, as ratios in one run      make install DESTDIR= PREFIX=
+#   make bench      speed, as ratios in one run      make lint        static checks
+#   make install DESTDIR= PREFIX=
 #
 # V=1 shows the commands.  SAN=address,undefined or SAN=thread, CC=clang and BUILD=dir make other builds.
 
@@ -13,6 +14,10 @@ DESTDIR ?=
 CC      ?= cc
 AR      ?= ar
 VERSION := 0.1.0
+# All CPUs, unless -j says otherwise.
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 	-Wvla -Wformat=2 -Wundef -Wpointer-arith -Wwrite-strings -Wimplicit-fallthrough
@@ -122,11 +127,18 @@ check: deps
 	$(Q)BUILD=$(BUILD) tests/run $(T)
 
 check-san: deps
-	$(Q)tests/run-san $(T)
+	+$(Q)BUILD=$(BUILD) tests/run-san $(T)
 
 check-long: deps
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)BUILD=$(BUILD) MB_LONG=1 tests/run $(T)
+
+# Static checks.
+lint:
+	$(Q)common/deps.sh ci
+	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
+		-D_GNU_SOURCE -I. -Ilibshm -Icommon -Isimulatord common libshm mbserverd simulatord mbclient tests
+	$(Q)shellcheck common/*.sh tests/run tests/run-san .ci/run
 
 bench: deps
 	$(Q)$(MAKE) --no-print-directory all $(BENCHES)
@@ -149,6 +161,6 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all tests check check-san check-long bench deps run install clean
+.PHONY: all tests check check-san check-long lint bench deps run install clean
 .SECONDARY:
 .DELETE_ON_ERROR:
