@@ -1,0 +1,208 @@
+#include "session.h"
+
+#include <errno.h>
+#include <modbus.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "wait.h"
+
+enum { WHY_SIZE = 512 };
+
+struct session {
+	char host[256], port[8];
+	double timeout_s;
+	modbus_t *modbus;	/* its socket is -1 while there is no connection */
+	char why[WHY_SIZE];
+};
+
+/* ---- errors in words ----------------------------------------------------------------------------------------------------- */
+
+/* Application Protocol V1.1b3, 7. */
+static const char *const exceptions[] = {
+	[0x01] = "Illegal Function",
+	[0x02] = "Illegal Data Address",
+	[0x03] = "Illegal Data Value",
+	[0x04] = "Server Device Failure",
+	[0x05] = "Acknowledge",
+	[0x06] = "Server Device Busy",
+	[0x07] = "Negative Acknowledge",
+	[0x08] = "Memory Parity Error",
+	[0x0a] = "Gateway Path Unavailable",
+	[0x0b] = "Gateway Target Device Failed to Respond",
+};
+enum { EXCEPTIONS = sizeof exceptions / sizeof *exceptions };
+
+static void close_connection(struct session *session)
+{
+	modbus_close(session->modbus);
+	modbus_set_socket(session->modbus, -1);
+}
+
+/* A request failed with that errno.  After anything but an exception the connection is closed: a late reply must not be taken for the
+ * next one's. */
+static enum session_result explain(struct session *session, int error)
+{
+	int code = error - MODBUS_ENOBASE;
+	if (code > 0 && code < EXCEPTIONS && exceptions[code]) {
+		snprintf(session->why, WHY_SIZE, "%s (exception %02X)", exceptions[code], (unsigned)code);
+		return code <= MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE ? SESSION_REFUSED : SESSION_FAILED;
+	}
+	close_connection(session);
+	if (error == ETIMEDOUT)
+		snprintf(session->why, WHY_SIZE, "timeout: no answer within %g s", session->timeout_s);
+	else if (error == ECONNRESET || error == EPIPE)
+		snprintf(session->why, WHY_SIZE, "connection lost: the server closed it");
+	else if (error > MODBUS_ENOBASE)
+		snprintf(session->why, WHY_SIZE, "the answer was not understood: %s", modbus_strerror(error));
+	else
+		snprintf(session->why, WHY_SIZE, "connection lost: %s", strerror(error));
+	return SESSION_FAILED;
+}
+
+/* ---- the connection ------------------------------------------------------------------------------------------------------ */
+
+/* Not modbus_connect: it takes an unknown name and an unreachable host for a refusal, a timeout for "in progress" (libmodbus
+ * issues 736, 756), and cannot be interrupted.  0, -errno, or -EINTR for Ctrl-C; *fd is open also when it failed. */
+static int connect_to(const struct addrinfo *address, int64_t deadline_ns, int *fd)
+{
+	*fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (*fd < 0)
+		return -errno;
+	setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+	if (connect(*fd, address->ai_addr, address->ai_addrlen) == 0)
+		return 0;
+	if (errno != EINPROGRESS)
+		return -errno;
+	enum wait_result result = wait_until(*fd, POLLOUT, deadline_ns);
+	if (result != WAIT_READY)
+		return result == WAIT_TIMEOUT ? -ETIMEDOUT : -EINTR;
+	int error = 0;
+	getsockopt(*fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){ sizeof error });
+	return -error;
+}
+
+static enum session_result open_connection(struct session *session)
+{
+	struct addrinfo *list, hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
+	int rc = getaddrinfo(session->host, session->port, &hints, &list);
+	if (rc) {
+		snprintf(session->why, WHY_SIZE, "cannot find %s: %s", session->host, gai_strerror(rc));
+		return SESSION_FAILED;
+	}
+	int64_t deadline_ns = wait_now() + (int64_t)(session->timeout_s * 1e9);
+	for (const struct addrinfo *address = list; address; address = address->ai_next) {
+		int fd;
+		rc = connect_to(address, deadline_ns, &fd);
+		if (rc == 0)
+			modbus_set_socket(session->modbus, fd);
+		else if (fd >= 0)
+			close(fd);
+		if (rc == 0 || rc == -EINTR)
+			break;
+	}
+	freeaddrinfo(list);
+	if (rc == -EINTR) {
+		snprintf(session->why, WHY_SIZE, "interrupted while connecting");
+		return SESSION_INTERRUPTED;
+	}
+	if (rc)
+		snprintf(session->why, WHY_SIZE, "cannot connect to %s port %s: %s", session->host, session->port, strerror(-rc));
+	return rc ? SESSION_FAILED : SESSION_OK;
+}
+
+/* A connection on which nothing is waiting: an end, or bytes that nobody asked for, would be taken for the next reply. */
+static enum session_result ready_connection(struct session *session)
+{
+	int fd = modbus_get_socket(session->modbus);
+	if (fd >= 0 && poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0) == 0)
+		return SESSION_OK;
+	close_connection(session);
+	return open_connection(session);
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------------------------ */
+
+struct session *session_new(const char *host, const char *port, int unit, double timeout_s)
+{
+	struct session *session = calloc(1, sizeof *session);
+	if (!session)
+		return NULL;
+	if (strlen(host) < sizeof session->host && strlen(port) < sizeof session->port) {
+		strcpy(session->host, host);
+		strcpy(session->port, port);
+		session->timeout_s = timeout_s;
+		session->modbus = modbus_new_tcp_pi(host, port);
+	}
+	if (!session->modbus) {
+		free(session);
+		return NULL;
+	}
+	modbus_set_slave(session->modbus, unit);
+	uint32_t seconds = (uint32_t)timeout_s;
+	modbus_set_response_timeout(session->modbus, seconds, (uint32_t)((timeout_s - seconds) * 1e6));
+	/* The whole reply within the timeout; by default libmodbus would grant half a second more after each byte. */
+	modbus_set_byte_timeout(session->modbus, 0, 0);
+	return session;
+}
+
+void session_free(struct session *session)
+{
+	if (!session)
+		return;
+	close_connection(session);
+	modbus_free(session->modbus);
+	free(session);
+}
+
+enum session_result session_read(struct session *session, enum mbshm_table table, uint16_t addr, uint16_t *value)
+{
+	enum session_result result = ready_connection(session);
+	if (result != SESSION_OK)
+		return result;
+	uint8_t bit = 0;
+	int count = -1;
+	switch (table) {
+	case MBSHM_COILS:
+		count = modbus_read_bits(session->modbus, addr, 1, &bit);
+		break;
+	case MBSHM_DISCRETE_INPUTS:
+		count = modbus_read_input_bits(session->modbus, addr, 1, &bit);
+		break;
+	case MBSHM_HOLDING_REGISTERS:
+		count = modbus_read_registers(session->modbus, addr, 1, value);
+		break;
+	case MBSHM_INPUT_REGISTERS:
+		count = modbus_read_input_registers(session->modbus, addr, 1, value);
+		break;
+	default:
+		errno = EINVAL;
+	}
+	if (count != 1)
+		return explain(session, errno);
+	if (table == MBSHM_COILS || table == MBSHM_DISCRETE_INPUTS)
+		*value = bit;
+	return SESSION_OK;
+}
+
+enum session_result session_write(struct session *session, enum mbshm_table table, uint16_t addr, uint16_t value)
+{
+	enum session_result result = ready_connection(session);
+	if (result != SESSION_OK)
+		return result;
+	int count = table == MBSHM_COILS ? modbus_write_bit(session->modbus, addr, value)
+					 : modbus_write_register(session->modbus, addr, value);
+	return count == 1 ? SESSION_OK : explain(session, errno);
+}
+
+const char *session_why(const struct session *session)
+{
+	return session->why;
+}

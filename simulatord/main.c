@@ -1,0 +1,71 @@
+/* simulatord: writes process values into the image, at a fixed pace. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "log.h"
+#include "options.h"
+#include "service.h"
+
+static const char *set_display(void *context, const char *arg)
+{
+	(void)arg;
+	((struct service_options *)context)->display = true;
+	return NULL;
+}
+
+static const char *set_steps(void *context, const char *arg)
+{
+	char *end;
+	errno = 0;
+	unsigned long long steps = strtoull(arg, &end, 10);
+	if (*arg < '0' || *arg > '9' || *end || errno || steps == 0)
+		return "a whole number from 1";
+	((struct service_options *)context)->steps = steps;
+	return NULL;
+}
+
+static const struct option_row rows[] = {
+	{ "display", NULL, "print the Modbus table after each step (the default on a terminal)", set_display },
+	{ "steps", "N", "end after N steps", set_steps },
+	{ 0 },
+};
+
+int main(int argc, char **argv)
+{
+	struct service_options options = { .display = isatty(STDOUT_FILENO) };
+	const struct program program = {
+		.name = "simulatord",
+		.summary = "Writes process values into the register image, at a fixed pace.",
+		.rows = rows,
+		.context = &options,
+	};
+	int operand;
+	struct plant *plant = options_parse(&program, argc, argv, &operand);
+	signal(SIGPIPE, SIG_IGN);	/* a reader of the display that goes away does not end the simulation */
+
+	char why[MBSHM_WHY_SIZE];
+	struct simulation *sim;
+	if (simulation_open(plant, &sim, why))
+		die(EXIT_FAILURE, "%s", why);
+
+	struct service *service = service_new(sim, &options);
+	if (!service)
+		die(EXIT_FAILURE, "%s", strerror(ENOMEM));
+
+	sd_event *event;
+	struct daemon_hooks hooks = { .reload = service_reload, .status = service_status, .context = service };
+	int rc = daemon_open(&hooks, &event);
+	if (rc >= 0)
+		rc = service_start(service, event);
+	if (rc >= 0)
+		rc = daemon_run(event);
+	if (rc < 0)
+		die(EXIT_FAILURE, "event loop: %s", strerror(-rc));
+	service_free(service);
+	sd_event_unref(event);
+	return EXIT_SUCCESS;
+}

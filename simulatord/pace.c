@@ -1,0 +1,77 @@
+#include "pace.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+struct pace {
+	int fd;
+	sd_event_source *source;
+	void (*tick)(void *context, uint64_t missed);
+	void *context;
+};
+
+static int on_timer(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	(void)source, (void)events;
+	struct pace *pace = context;
+	uint64_t passed;
+	/* Set anew or stopped since the loop saw it: EAGAIN. */
+	if (read(fd, &passed, sizeof passed) == sizeof passed)
+		pace->tick(pace->context, passed - 1);
+	return 0;
+}
+
+int pace_new(sd_event *event, void (*tick)(void *context, uint64_t missed), void *context, struct pace **out)
+{
+	struct pace *pace = calloc(1, sizeof *pace);
+	if (!pace)
+		return -ENOMEM;
+	pace->tick = tick;
+	pace->context = context;
+	pace->fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	int rc = pace->fd < 0 ? -errno : sd_event_add_io(event, &pace->source, pace->fd, EPOLLIN, on_timer, pace);
+	if (rc < 0) {
+		pace_free(pace);
+		return rc;
+	}
+	*out = pace;
+	return 0;
+}
+
+void pace_free(struct pace *pace)
+{
+	if (!pace)
+		return;
+	sd_event_source_unref(pace->source);
+	if (pace->fd >= 0)
+		close(pace->fd);
+	free(pace);
+}
+
+static struct timespec to_timespec(uint64_t ms)
+{
+	return (struct timespec){ .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000 };
+}
+
+void pace_start(struct pace *pace, uint64_t delay_ms, uint64_t period_ms)
+{
+	struct timespec first, delay = to_timespec(delay_ms);
+	clock_gettime(CLOCK_MONOTONIC, &first);
+	first.tv_sec += delay.tv_sec;
+	first.tv_nsec += delay.tv_nsec;
+	if (first.tv_nsec >= 1000000000) {
+		first.tv_nsec -= 1000000000;
+		first.tv_sec++;
+	}
+	struct itimerspec timer = { .it_value = first, .it_interval = to_timespec(period_ms) };
+	timerfd_settime(pace->fd, TFD_TIMER_ABSTIME, &timer, NULL);
+}
+
+void pace_stop(struct pace *pace)
+{
+	timerfd_settime(pace->fd, 0, &(struct itimerspec){ .it_value = { 0, 0 } }, NULL);
+}
