@@ -1,0 +1,148 @@
+#include "plant.h"
+
+#include "default.h"
+#include "settings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PATH_SIZE = 256 };	/* of a setting; longer names are cut, and then match no row */
+
+/* ---- no setting may go unread -------------------------------------------------------------------------------------------- */
+
+/* "a, b, c": what can stand in the section pattern ("" is the top). */
+static void list_known(const char *pattern, char *text, size_t size)
+{
+	size_t skip = *pattern ? strlen(pattern) + 1 : 0, used = 0, last_length = 0;
+	const char *last = "";
+	const struct setting_row *row;
+	text[0] = '\0';
+	for (size_t i = 0; (row = setting_row(i)); i++) {
+		if (skip && (strncmp(row->path, pattern, skip - 1) != 0 || row->path[skip - 1] != '.'))
+			continue;
+		const char *word = row->path + skip;
+		size_t length = strcspn(word, ".");
+		if (length == last_length && !strncmp(word, last, length))	/* the rows of a section stand together */
+			continue;
+		if (used < size)
+			used += (size_t)snprintf(text + used, size - used, "%s%.*s", used ? ", " : "", (int)length, word);
+		last = word;
+		last_length = length;
+	}
+}
+
+enum known { UNKNOWN, SECTION, SETTING };
+
+static enum known look_up(const char *pattern)
+{
+	size_t length = strlen(pattern);
+	const struct setting_row *row;
+	for (size_t i = 0; (row = setting_row(i)); i++) {
+		if (strncmp(row->path, pattern, length) != 0)
+			continue;
+		if (row->path[length] == '\0')
+			return SETTING;
+		if (row->path[length] == '.')
+			return SECTION;
+	}
+	return UNKNOWN;
+}
+
+/* pattern: the section as rows write it ("points.*"); path: as the file does ("points.relay"). */
+static int check_known(const struct source *source, const config_setting_t *section, const char *pattern, const char *path)
+{
+	for (int i = 0; i < config_setting_length(section); i++) {
+		const config_setting_t *each = config_setting_get_elem(section, (unsigned)i);
+		char each_pattern[PATH_SIZE], each_path[PATH_SIZE], known[512];
+		const char *dot = *path ? "." : "", *name = config_setting_name(each);
+		snprintf(each_pattern, sizeof each_pattern, "%s%s%s", pattern, dot, strcmp(pattern, "points") == 0 ? "*" : name);
+		snprintf(each_path, sizeof each_path, "%s%s%s", path, dot, name);
+		enum known what = look_up(each_pattern);
+		int rc = 0;
+		if (what == UNKNOWN) {
+			list_known(pattern, known, sizeof known);
+			rc = source_fail(source, each, "unknown setting '%s'; expected one of %s", each_path, known);
+		} else if (what == SECTION && !config_setting_is_group(each)) {
+			rc = source_fail(source, each, "%s: not a section, expected %s = { ... }", each_path, name);
+		} else if (what == SECTION) {
+			rc = check_known(source, each, each_pattern, each_path);
+		}
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------------- */
+
+static int read_settings(const struct source *source, struct plant *plant)
+{
+	const struct setting_row *row;
+	for (size_t i = 0; (row = setting_row(i)); i++) {
+		if (strchr(row->path, '*'))
+			continue;
+		char section[PATH_SIZE];
+		snprintf(section, sizeof section, "%.*s", (int)strcspn(row->path, "."), row->path);
+		int rc = setting_read(source, row, config_lookup(&source->config, section), config_lookup(&source->config, row->path),
+				      row->path, plant);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* What only several settings together can get wrong. */
+static int check_image(const struct source *source, const struct mbshm_config *image)
+{
+	char known[512];
+	if (image->layout.span_count == 0) {
+		list_known("image", known, sizeof known);
+		return source_fail(source, config_lookup(&source->config, "image"), "image declares no address; expected at least one in %s",
+				   strstr(known, "coils"));
+	}
+	unsigned live = mbshm_layout_pages(&image->layout), least = 2 * live + 2;
+	if (image->pool_pages && image->pool_pages < least)
+		return source_fail(source, config_lookup(&source->config, "image.pool"), "image.pool: %u, expected at least %u: the declared "
+				   "addresses take %u pages, and a write may replace them all while the old ones are still read",
+				   image->pool_pages, least, live);
+	return 0;
+}
+
+static int read_plant(const struct source *source, struct plant *plant)
+{
+	int rc = check_known(source, config_root_setting(&source->config), "", "");
+	rc = rc ? rc : read_settings(source, plant);
+	rc = rc ? rc : check_image(source, &plant->image);
+	return rc ? rc : points_read(source, plant);
+}
+
+int plant_load(const char *path, struct plant **out, char *error)
+{
+	const char *name = path ? path : "built-in default";
+	struct source source;
+	struct plant *plant = calloc(1, sizeof *plant);
+	if (!plant || strlen(name) >= sizeof plant->file) {
+		snprintf(error, PLANT_ERROR_SIZE, "%.500s: %s", name, plant ? "the file's name is too long" : "out of memory");
+		free(plant);
+		return plant ? -ENAMETOOLONG : -ENOMEM;
+	}
+	strcpy(plant->file, name);
+	int rc = source_open(&source, name, path ? NULL : default_conf, error);
+	rc = rc ? rc : read_plant(&source, plant);
+	source_close(&source);
+	if (rc)
+		plant_free(plant);
+	else
+		*out = plant;
+	return rc;
+}
+
+void plant_free(struct plant *plant)
+{
+	if (!plant)
+		return;
+	free(plant->points);
+	free(plant);
+}

@@ -1,0 +1,415 @@
+#include "settings.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One value being read. */
+struct reading {
+	const struct setting_row *row;
+	const config_setting_t *value;
+	const char *text;	/* of a value in quotes, else NULL */
+	void *base;
+	void *to;		/* base + row->at */
+	char why[MODEL_ERROR_SIZE + 64];	/* set by a reader that knows better than "expected ..." */
+};
+
+struct setting_kind {
+	const char *expected;
+	void (*format)(uint64_t value, char *text);	/* of min and max; NULL: no range to say */
+	bool (*read)(struct reading *reading);
+};
+
+enum { FORMAT_SIZE = 32 };
+
+/* ---- whole numbers, durations, texts ------------------------------------------------------------------------------------- */
+
+static void format_number(uint64_t value, char *text)
+{
+	snprintf(text, FORMAT_SIZE, "%llu", (unsigned long long)value);
+}
+
+static bool read_number(struct reading *r)
+{
+	int type = config_setting_type(r->value);
+	long long value = config_setting_get_int64(r->value);
+	if ((type != CONFIG_TYPE_INT && type != CONFIG_TYPE_INT64) || value < 0)
+		return false;
+	if ((uint64_t)value < r->row->min || (uint64_t)value > r->row->max)
+		return false;
+	if (r->row->size == sizeof(uint32_t))
+		*(uint32_t *)r->to = (uint32_t)value;
+	else
+		*(uint64_t *)r->to = (uint64_t)value;
+	return true;
+}
+
+static const struct unit {
+	const char *name;
+	uint64_t ms;
+} units[] = { { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 } };
+enum { UNITS = sizeof units / sizeof *units };
+
+static void format_duration(uint64_t ms, char *text)
+{
+	const struct unit *unit = units;
+	while (ms % unit->ms || (!ms && unit->ms != 1))
+		unit++;
+	snprintf(text, FORMAT_SIZE, "%llu%s", (unsigned long long)(ms / unit->ms), unit->name);
+}
+
+/* Digits, perhaps a point and digits, and a unit, as a whole number of milliseconds.  By hand: no rounding, no locale. */
+static bool read_duration(struct reading *r)
+{
+	static const char digits[] = "0123456789";
+	if (!r->text)
+		return false;
+	size_t whole = strspn(r->text, digits);
+	size_t fraction = r->text[whole] == '.' ? strspn(r->text + whole + 1, digits) : 0;
+	const char *name = r->text + whole + (r->text[whole] == '.' ? 1 + fraction : 0);
+	if (whole < 1 || whole > 9 || fraction > 9 || (r->text[whole] == '.' && !fraction))
+		return false;
+	for (const struct unit *unit = units; unit < units + UNITS; unit++) {
+		if (strcmp(unit->name, name) != 0)
+			continue;
+		uint64_t scale = 1, parts = 0;
+		for (size_t i = 0; i < fraction; i++, scale *= 10)
+			parts = parts * 10 + (uint64_t)(r->text[whole + 1 + i] - '0');
+		uint64_t ms = strtoul(r->text, NULL, 10) * unit->ms + parts * unit->ms / scale;
+		*(uint64_t *)r->to = ms;
+		return parts * unit->ms % scale == 0 && ms >= r->row->min && ms <= r->row->max;
+	}
+	return false;
+}
+
+static bool read_text(struct reading *r)
+{
+	if (!r->text || strlen(r->text) > r->row->max)
+		return false;
+	for (const char *c = r->text; *c; c++)
+		if (*c < ' ' || *c > '~')
+			return false;
+	snprintf(r->to, r->row->size, "%s", r->text);
+	return true;
+}
+
+/* ---- the image ----------------------------------------------------------------------------------------------------------- */
+
+static bool read_name(struct reading *r)
+{
+	if (!r->text || r->text[0] != '/' || strlen(r->text) < 2 || strlen(r->text) >= MBSHM_NAME_SIZE)
+		return false;
+	if (!strcmp(r->text, "/.") || !strcmp(r->text, "/.."))
+		return false;
+	for (const char *c = r->text + 1; *c; c++)
+		if (*c <= ' ' || *c > '~' || *c == '/')
+			return false;
+	strcpy(r->to, r->text);
+	return true;
+}
+
+static bool read_mode(struct reading *r)
+{
+	if (!r->text || strlen(r->text) < 3 || strlen(r->text) > 4 || r->text[strspn(r->text, "01234567")])
+		return false;
+	unsigned long mode = strtoul(r->text, NULL, 8);
+	if (mode & 0002) {
+		snprintf(r->why, sizeof r->why, "\"%s\" lets everybody write, expected a mode that does not, such as \"0660\"", r->text);
+		return false;
+	}
+	*(mode_t *)r->to = (mode_t)mode;
+	return (mode & 0600) == 0600 && !(mode & ~0664ul);
+}
+
+static bool read_group(struct reading *r)
+{
+	*(gid_t *)r->to = (gid_t)-1;
+	if (!r->text || !*r->text)
+		return r->text;
+	char *buffer = NULL;
+	struct group group, *found = NULL;
+	int rc = ERANGE;
+	for (size_t size = 4096; rc == ERANGE && size <= 16 << 20; size *= 2) {	/* a group's members all go in here */
+		free(buffer);
+		buffer = malloc(size);
+		rc = buffer ? getgrnam_r(r->text, &group, buffer, size, &found) : ENOMEM;
+	}
+	if (found)
+		*(gid_t *)r->to = group.gr_gid;
+	else
+		snprintf(r->why, sizeof r->why, "\"%.64s\": %s, expected a group of this system", r->text, rc ? strerror(rc) : "no such group");
+	free(buffer);
+	return found;
+}
+
+/* Decimal digits and nothing else, at most max; *text moves past them. */
+static bool read_digits(const char **text, uint32_t max, uint32_t *value)
+{
+	size_t length = strspn(*text, "0123456789");
+	if (length < 1 || length > 5)
+		return false;
+	*value = (uint32_t)strtoul(*text, NULL, 10);
+	*text += length;
+	return *value <= max;
+}
+
+static bool read_span(struct reading *r)
+{
+	uint32_t first, last;
+	if (config_setting_type(r->value) == CONFIG_TYPE_INT) {
+		int value = config_setting_get_int(r->value);
+		first = last = (uint32_t)value;
+		if (value < 0 || value >= MBSHM_ITEMS)
+			return false;
+	} else {
+		const char *p = r->text;
+		if (!p || !read_digits(&p, MBSHM_ITEMS - 1, &first))
+			return false;
+		last = first;
+		if (*p == '-' && (p++, !read_digits(&p, MBSHM_ITEMS - 1, &last)))
+			return false;
+		if (*p || last < first)
+			return false;
+	}
+	int rc = mbshm_layout_add(r->to, r->row->table, first, last - first + 1);
+	if (rc)
+		snprintf(r->why, sizeof r->why, "too many spans, expected at most %d in all four lists together", MBSHM_SPANS_MAX);
+	return !rc;
+}
+
+/* ---- the server ---------------------------------------------------------------------------------------------------------- */
+
+/* "1.2.3.4" or "[v6]", without or with a %scope.  Names are not looked up: a plant must mean the same everywhere. */
+static bool read_host(const char *text, size_t length, struct plant_listen *listen)
+{
+	char address[sizeof listen->host];
+	unsigned char binary[sizeof(struct in6_addr)];
+	bool v6 = length > 2 && text[0] == '[' && text[length - 1] == ']';
+	if (v6)
+		text++, length -= 2;
+	if (length == 0 || length >= sizeof listen->host)
+		return false;
+	snprintf(listen->host, sizeof listen->host, "%.*s", (int)length, text);
+	snprintf(address, sizeof address, "%s", listen->host);
+	if (v6)
+		address[strcspn(address, "%")] = '\0';
+	return inet_pton(v6 ? AF_INET6 : AF_INET, address, binary) == 1;
+}
+
+static bool read_listen(struct reading *r)
+{
+	struct plant_server *server = r->to;
+	const char *colon = r->text ? strrchr(r->text, ':') : NULL;
+	if (!colon)
+		return false;
+	if (server->listen_count == PLANT_LISTEN_MAX) {
+		snprintf(r->why, sizeof r->why, "too many addresses, expected at most %d", PLANT_LISTEN_MAX);
+		return false;
+	}
+	struct plant_listen *listen = &server->listen[server->listen_count++];
+	const char *p = colon + 1;
+	uint32_t port;
+	if (!read_digits(&p, 65535, &port) || *p || !read_host(r->text, (size_t)(colon - r->text), listen))
+		return false;
+	snprintf(listen->text, sizeof listen->text, "%s", r->text);
+	snprintf(listen->port, sizeof listen->port, "%u", port);
+	return true;
+}
+
+/* ---- points -------------------------------------------------------------------------------------------------------------- */
+
+/* In enum plant_type's order. */
+static const struct point_type {
+	const char *name;
+	double high;	/* it holds 0..high */
+} point_types[] = { { "bool", 1 }, { "u16", 65535 } };
+
+static bool read_address(struct reading *r)
+{
+	struct plant_point *point = r->base;
+	if (!r->text || plant_parse_address(r->text, &point->table, &point->addr))
+		return false;
+	point->type = point->table == MBSHM_COILS || point->table == MBSHM_DISCRETE_INPUTS ? PLANT_BOOL : PLANT_U16;
+	return true;
+}
+
+/* The table has decided already; the setting is there to be read by people, and must agree. */
+static bool read_type(struct reading *r)
+{
+	const struct plant_point *point = r->base;
+	const char *fits = point_types[point->type].name;
+	if (!r->text || (strcmp(r->text, "bool") != 0 && strcmp(r->text, "u16") != 0))
+		return false;
+	if (strcmp(r->text, fits) != 0)
+		snprintf(r->why, sizeof r->why, "\"%s\" does not fit address \"%s %u\", expected \"%s\"", r->text,
+			 plant_table_word(point->table), point->addr, fits);
+	return !strcmp(r->text, fits);
+}
+
+static bool read_model(struct reading *r)
+{
+	struct plant_point *point = r->base;
+	return r->text && model_parse(r->text, 0, point_types[point->type].high, &point->model, r->why) == 0;
+}
+
+/* ---- the table ----------------------------------------------------------------------------------------------------------- */
+
+static const struct setting_kind number = { "a whole number", format_number, read_number };
+static const struct setting_kind duration = { "a duration with its unit (\"250ms\", \"1.5s\", \"2m\", \"1h\"),", format_duration, read_duration };
+static const struct setting_kind text = { "printable ASCII in quotes,", format_number, read_text };
+static const struct setting_kind name = { "\"/NAME\" without another slash, printable, up to 254 characters", NULL, read_name };
+static const struct setting_kind mode = { "octal digits of read and write bits in quotes, \"0600\" included, such as \"0660\"", NULL, read_mode };
+static const struct setting_kind group = { "a group's name in quotes", NULL, read_group };
+static const struct setting_kind span = { "\"FIRST-LAST\" or one address,", format_number, read_span };
+static const struct setting_kind listener = { "\"ADDRESS:PORT\" in digits, \"[ADDRESS]:PORT\" for IPv6", NULL, read_listen };
+static const struct setting_kind address = { "\"TABLE ADDRESS\", TABLE coil, discrete, holding or input, ADDRESS 0..65535", NULL, read_address };
+static const struct setting_kind type = { "\"bool\" or \"u16\"", NULL, read_type };
+static const struct setting_kind model = { "a model and its parameters in quotes, such as \"uniform 0 100\"", NULL, read_model };
+
+#define PLANT(member) .at = offsetof(struct plant, member), .size = sizeof ((struct plant *)0)->member
+#define POINT(member) .at = offsetof(struct plant_point, member), .size = sizeof ((struct plant_point *)0)->member
+#define SPANS(which) .list = true, .max = MBSHM_ITEMS - 1, .preset = "[]", PLANT(image.layout), .table = which
+#define IDENTITY(member) PLANT(server.identity.member), .max = PLANT_OBJECT_MAX, .unit = "bytes"
+
+/* In the order of reading: a point's model wants its address. */
+static const struct setting_row rows[] = {
+	{ "image.name", &name, PLANT(image.name), .help = "the segment: /dev/shm/NAME" },
+	{ "image.group", &group, .preset = "\"\"", PLANT(image.group), .help = "group of a new segment; empty: the creator's" },
+	{ "image.mode", &mode, .preset = "\"0660\"", PLANT(image.mode), .help = "permissions of a new segment, whatever the umask" },
+	{ "image.pool", &number, .min = MBSHM_POOL_MIN, .max = MBSHM_POOL_MAX, .unit = "pages of 1 KiB",
+	  .otherwise = "4 x (live pages + 1), at least 1024", PLANT(image.pool_pages), .help = "size of the page pool" },
+	{ "image.coils", &span, SPANS(MBSHM_COILS), .help = "addresses of coils" },
+	{ "image.discrete_inputs", &span, SPANS(MBSHM_DISCRETE_INPUTS), .help = "addresses of discrete inputs" },
+	{ "image.holding_registers", &span, SPANS(MBSHM_HOLDING_REGISTERS), .help = "addresses of holding registers" },
+	{ "image.input_registers", &span, SPANS(MBSHM_INPUT_REGISTERS), .help = "addresses of input registers" },
+
+	{ "server.listen", &listener, .list = true, .preset = "[\"127.0.0.1:5020\"]", PLANT(server),
+	  .help = "where clients connect; port 0: the system chooses one, see the log" },
+	{ "server.workers", &number, .max = 64, .unit = "threads", .preset = "0", PLANT(server.workers),
+	  .help = "threads that serve connections; 0: one per CPU, at most 4" },
+	{ "server.max_connections", &number, .min = 1, .max = 65536, .unit = "connections", .preset = "1024",
+	  PLANT(server.max_connections), .help = "clients at one time" },
+	{ "server.identity.vendor_name", &text, .preset = "\"mbimage\"", IDENTITY(vendor_name), .help = "device identification, object 0x00" },
+	{ "server.identity.product_code", &text, .preset = "\"MBIMAGE\"", IDENTITY(product_code), .help = "object 0x01" },
+	{ "server.identity.major_minor_revision", &text, .preset = "\"" MBIMAGE_VERSION "\"", IDENTITY(major_minor_revision),
+	  .help = "object 0x02" },
+	{ "server.identity.vendor_url", &text, .preset = "\"\"", IDENTITY(vendor_url), .help = "object 0x03; empty: not offered" },
+	{ "server.identity.product_name", &text, .preset = "\"\"", IDENTITY(product_name), .help = "object 0x04; empty: not offered" },
+	{ "server.identity.model_name", &text, .preset = "\"\"", IDENTITY(model_name), .help = "object 0x05; empty: not offered" },
+	{ "server.identity.user_application_name", &text, .preset = "\"\"", IDENTITY(user_application_name),
+	  .help = "object 0x06; empty: not offered" },
+
+	{ "simulator.period", &duration, .min = 1, .max = 3600000, .preset = "\"1s\"", PLANT(simulator.period_ms), .help = "time between steps" },
+	{ "simulator.start_delay", &duration, .max = 3600000, .preset = "\"2s\"", PLANT(simulator.start_delay_ms),
+	  .help = "before the first step, on a fresh image only" },
+	{ "simulator.seed", &number, .max = INT64_MAX, .preset = "0", PLANT(simulator.seed),
+	  .help = "of all random streams; 0: the system's choice, logged at start" },
+
+	{ "points.*.address", &address, POINT(table), .help = "table and address of the point" },
+	{ "points.*.type", &type, .otherwise = "the table's: bool for coils and discrete inputs, u16 for registers", POINT(type),
+	  .help = "type of the value" },
+	{ "points.*.model", &model, POINT(model), .help = "what makes the value move" },
+};
+
+const struct setting_row *setting_row(size_t index)
+{
+	return index < sizeof rows / sizeof *rows ? &rows[index] : NULL;
+}
+
+/* ---- reading by the table ------------------------------------------------------------------------------------------------ */
+
+void setting_expected(const struct setting_row *row, char *to, size_t size)
+{
+	char low[FORMAT_SIZE], high[FORMAT_SIZE];
+	if (!row->kind->format) {
+		snprintf(to, size, "%s", row->kind->expected);
+		return;
+	}
+	row->kind->format(row->min, low);
+	row->kind->format(row->max, high);
+	snprintf(to, size, "%s %s..%s%s%s", row->kind->expected, low, high, row->unit ? " " : "", row->unit ? row->unit : "");
+}
+
+/* A value as it was written, or nearly. */
+static void show_value(const config_setting_t *value, char *to, size_t size)
+{
+	switch (config_setting_type(value)) {
+	case CONFIG_TYPE_INT:
+	case CONFIG_TYPE_INT64:
+		snprintf(to, size, "%lld", config_setting_get_int64(value));
+		break;
+	case CONFIG_TYPE_FLOAT:
+		snprintf(to, size, "%g", config_setting_get_float(value));
+		break;
+	case CONFIG_TYPE_BOOL:
+		snprintf(to, size, "%s", config_setting_get_bool(value) ? "true" : "false");
+		break;
+	case CONFIG_TYPE_STRING:
+		snprintf(to, size, "\"%.60s\"%s", config_setting_get_string(value), strlen(config_setting_get_string(value)) > 60 ? "..." : "");
+		break;
+	default:
+		snprintf(to, size, "%s", config_setting_is_group(value) ? "a section" : "a list");
+	}
+}
+
+static int read_value(const struct source *source, const struct setting_row *row, const config_setting_t *setting,
+		      const config_setting_t *value, const char *path, void *base)
+{
+	struct reading reading = {
+		row, value, config_setting_type(value) == CONFIG_TYPE_STRING ? config_setting_get_string(value) : NULL,
+		base, (char *)base + row->at, "",
+	};
+	if (row->kind->read(&reading))
+		return 0;
+	char expected[256], shown[96];
+	if (reading.why[0])
+		return source_fail(source, setting, "%s: %s", path, reading.why);
+	setting_expected(row, expected, sizeof expected);
+	show_value(value, shown, sizeof shown);
+	return source_fail(source, setting, "%s: %s, expected %s%s", path, shown, row->list ? "a list of " : "", expected);
+}
+
+/* An element's own line is where libconfig looked ahead to, so errors are said at the line of its setting. */
+static int read_setting(const struct source *source, const struct setting_row *row, const config_setting_t *setting, const char *path,
+			void *base)
+{
+	if (!row->list || !(config_setting_is_array(setting) || config_setting_is_list(setting)))
+		return read_value(source, row, setting, setting, path, base);
+	for (int i = 0; i < config_setting_length(setting); i++) {
+		int rc = read_value(source, row, setting, config_setting_get_elem(setting, (unsigned)i), path, base);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* The default goes the way of any value: it cannot mean something that could not be written. */
+static int read_preset(const struct source *source, const struct setting_row *row, const char *path, void *base)
+{
+	char written[PLANT_OBJECT_MAX + 32];
+	config_t config;
+	config_init(&config);
+	snprintf(written, sizeof written, "preset = %s", row->preset);
+	config_read_string(&config, written);
+	const config_setting_t *setting = config_lookup(&config, "preset");
+	int rc = setting ? read_setting(source, row, setting, path, base) : source_fail(source, NULL, "%s: bad default", path);
+	config_destroy(&config);
+	return rc;
+}
+
+int setting_read(const struct source *source, const struct setting_row *row, const config_setting_t *parent,
+		 const config_setting_t *setting, const char *path, void *base)
+{
+	char expected[256];
+	if (setting)
+		return read_setting(source, row, setting, path, base);
+	if (row->preset)
+		return read_preset(source, row, path, base);
+	if (row->otherwise)
+		return 0;
+	setting_expected(row, expected, sizeof expected);
+	return source_fail(source, parent, "%s is missing, expected %s", path, expected);
+}

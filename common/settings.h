@@ -1,0 +1,37 @@
+/* The settings of a plant file: one table from which parser, defaults, error messages and manual come. */
+#ifndef SETTINGS_H
+#define SETTINGS_H
+
+#include "plant.h"
+#include "source.h"
+
+struct setting_kind;	/* how values are written and read: "a whole number", "a duration", ... */
+
+struct setting_row {
+	const char *path;		/* "server.workers"; "points.*.address" is one of every point */
+	const struct setting_kind *kind;
+	bool list;			/* any number of values: [A, B, ...] or one alone */
+	uint64_t min, max;		/* of a number; milliseconds of a duration; bytes of a text */
+	const char *unit;		/* of min and max; may be NULL */
+	const char *preset;		/* its value when the plant does not say, as it would be written; NULL: see otherwise */
+	const char *otherwise;		/* the same in words; NULL as well: the setting is required */
+	const char *help;		/* what it is for: one line */
+	size_t at, size;		/* where it goes: in struct plant, or in struct plant_point for "points.*" */
+	enum mbshm_table table;		/* of spans */
+};
+
+/* Row index of the table; NULL past the end. */
+const struct setting_row *setting_row(size_t index);
+
+/* What a value must be, in words: "a whole number 1..65536 connections". */
+void setting_expected(const struct setting_row *row, char *text, size_t size);
+
+/* Read a row's setting, found at the path path in the section parent, into base (struct plant or struct plant_point); setting NULL takes the
+ * default.  0, or -EINVAL and the source's error says what was wrong and what was expected. */
+int setting_read(const struct source *source, const struct setting_row *row, const config_setting_t *parent,
+		 const config_setting_t *setting, const char *path, void *base);
+
+/* points.c: read the section "points" into the plant, whose image is read already. */
+int points_read(const struct source *source, struct plant *plant);
+
+#endif

@@ -1,0 +1,318 @@
+#include "source.h"
+
+#include "plant.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Where the copying stands: a place in one file's text. */
+struct scan {
+	struct source *source;
+	FILE *copy;
+	const char *file;
+	const char *p;
+	unsigned line;
+	unsigned depth;
+};
+
+/* ---- errors -------------------------------------------------------------------------------------------------------------- */
+
+__attribute__((format(printf, 3, 0)))
+static int fail_at(const struct source *source, struct source_line where, const char *format, va_list args)
+{
+	char *error = source->error;
+	int used = where.line ? snprintf(error, PLANT_ERROR_SIZE, "%.500s:%u: ", where.file, where.line)
+			      : snprintf(error, PLANT_ERROR_SIZE, "%.500s: ", where.file);
+	vsnprintf(error + used, (size_t)(PLANT_ERROR_SIZE - used), format, args);
+	for (char *c = error; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	return -EINVAL;
+}
+
+int source_fail(const struct source *source, const config_setting_t *at, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	int rc = fail_at(source, source_where(source, at), format, args);
+	va_end(args);
+	return rc;
+}
+
+__attribute__((format(printf, 2, 3)))
+static int fail_here(const struct scan *scan, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	int rc = fail_at(scan->source, (struct source_line){ scan->file, scan->line }, format, args);
+	va_end(args);
+	return rc;
+}
+
+struct source_line source_where(const struct source *source, const config_setting_t *at)
+{
+	size_t line = at && config_setting_source_line(at) ? config_setting_source_line(at) : 1;
+	return source->lines[line <= source->line_count ? line - 1 : source->line_count - 1];
+}
+
+/* ---- files --------------------------------------------------------------------------------------------------------------- */
+
+/* The plant file itself is named in front of each error anyway. */
+static int fail_file(const struct scan *scan, const char *path, const char *what)
+{
+	if (scan->depth == 0)
+		return fail_here(scan, "%s", what);
+	return fail_here(scan, "\"%.300s\": %s", path, what);
+}
+
+/* Read a regular file whole; *text is the caller's, also after an error. */
+static int read_open_file(const struct scan *scan, const char *path, int fd, char **text)
+{
+	struct stat st;
+	if (fstat(fd, &st))
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return fail_file(scan, path, "is a folder, expected a regular file");
+	if (!S_ISREG(st.st_mode))
+		return fail_file(scan, path, "is a pipe or device, expected a regular file");
+	size_t room = SOURCE_BYTES_MAX - scan->source->bytes, got = 0;
+	char *buffer = *text = malloc(room + 2);
+	if (!buffer)
+		return -ENOMEM;
+	for (ssize_t n; got <= room && (n = read(fd, buffer + got, room + 1 - got)) != 0; got += (size_t)n)
+		if (n < 0)
+			return -errno;
+	if (got > room)
+		return fail_file(scan, path, "is too large, expected at most 1 MiB with all includes");
+	buffer[got] = '\0';
+	if (strlen(buffer) != got)
+		return fail_file(scan, path, "is not text: it has a NUL byte");
+	scan->source->bytes += got;
+	return 0;
+}
+
+/* Without O_NONBLOCK the open itself would wait for a FIFO's writer. */
+static int read_file(const struct scan *scan, const char *path, char **text)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int rc = fd < 0 ? -errno : read_open_file(scan, path, fd, text);
+	if (fd >= 0)
+		close(fd);
+	if (rc && rc != -EINVAL)
+		fail_file(scan, path, strerror(-rc));
+	return rc;
+}
+
+/* ---- the copy ------------------------------------------------------------------------------------------------------------ */
+
+static int copy_text(struct scan *scan);
+
+static int new_line(const struct scan *scan)
+{
+	struct source *source = scan->source;
+	if (source->line_count)
+		putc('\n', scan->copy);
+	if ((source->line_count & (source->line_count - 1)) == 0) {	/* full at each power of two */
+		size_t room = source->line_count ? 2 * source->line_count : 1;
+		struct source_line *lines = reallocarray(source->lines, room, sizeof *lines);
+		if (!lines)
+			return fail_here(scan, "out of memory");
+		source->lines = lines;
+	}
+	source->lines[source->line_count++] = (struct source_line){ scan->file, scan->line };
+	return 0;
+}
+
+static int copy_newline(struct scan *scan)
+{
+	scan->p++;
+	scan->line++;
+	return new_line(scan);
+}
+
+static int skip_comment(struct scan *scan)
+{
+	if (scan->p[0] == '#' || scan->p[1] == '/') {
+		scan->p += strcspn(scan->p, "\n");
+		return 0;
+	}
+	unsigned start = scan->line;
+	for (scan->p += 2; strncmp(scan->p, "*/", 2) != 0; ) {
+		if (!*scan->p) {
+			scan->line = start;
+			return fail_here(scan, "the comment that starts here never ends, expected */");
+		}
+		int rc = *scan->p == '\n' ? copy_newline(scan) : (scan->p++, 0);
+		if (rc)
+			return rc;
+	}
+	scan->p += 2;
+	putc(' ', scan->copy);
+	return 0;
+}
+
+static int copy_string(struct scan *scan)
+{
+	const char *end = scan->p + 1;
+	for (; *end != '"'; end++) {
+		if (!*end || *end == '\n')
+			return fail_here(scan, "text without its closing quote, expected \" on the same line");
+		if (!strncmp(end, "\\x00", 4))
+			return fail_here(scan, "\\x00 in text, expected no NUL");
+		if (*end == '\\' && end[1] && end[1] != '\n')
+			end++;
+	}
+	fwrite(scan->p, 1, (size_t)(end + 1 - scan->p), scan->copy);
+	scan->p = end + 1;
+	return 0;
+}
+
+/* libconfig wants an L after whole numbers that do not fit 32 bits. */
+static int copy_number(struct scan *scan)
+{
+	size_t length = strspn(scan->p, "0123456789abcdefABCDEFxXL.");
+	bool hex = scan->p[0] == '0' && (scan->p[1] == 'x' || scan->p[1] == 'X');
+	char *end;
+	errno = 0;
+	unsigned long long value = strtoull(scan->p, &end, hex ? 16 : 10);
+	bool whole = end[0] != '.' && (hex || (end[0] != 'e' && end[0] != 'E'));
+	if (whole && (errno || value > INT64_MAX))
+		return fail_here(scan, "the number %.40s is too large, expected at most %lld", scan->p, (long long)INT64_MAX);
+	fwrite(scan->p, 1, length, scan->copy);
+	if (value > INT32_MAX && whole && end == scan->p + length)
+		putc('L', scan->copy);
+	scan->p += length;
+	return 0;
+}
+
+/* The file at path, in place of the scan's next characters. */
+static int copy_file(struct scan *scan, const char *path)
+{
+	struct source *source = scan->source;
+	if (scan->depth > SOURCE_DEPTH_MAX || source->file_count > SOURCE_INCLUDES_MAX)
+		return fail_here(scan, "too many includes, expected at most %d, nested at most %d", SOURCE_INCLUDES_MAX, SOURCE_DEPTH_MAX);
+	char *text = NULL, *file = strdup(path);
+	int rc = file ? 0 : fail_here(scan, "out of memory");
+	if (file)
+		source->files[source->file_count++] = file;
+	rc = rc ? rc : read_file(scan, path, &text);
+	if (!rc) {
+		struct scan inner = { source, scan->copy, file, text, 1, scan->depth + 1 };
+		rc = new_line(&inner);
+		rc = rc ? rc : copy_text(&inner);
+	}
+	free(text);
+	return rc;
+}
+
+static int copy_include(struct scan *scan)
+{
+	char name[PATH_MAX], path[2 * PATH_MAX];
+	const char *p = scan->p + strlen("@include");
+	if (!strncmp(scan->p, "@include", strlen("@include")))
+		p += strspn(p, " \t");
+	size_t length = *p == '"' ? strcspn(p + 1, "\"\\\n") : 0;
+	if (strncmp(scan->p, "@include", strlen("@include")) != 0 || !length || length >= sizeof name || p[1 + length] != '"')
+		return fail_here(scan, "expected @include \"FILE\"");
+	memcpy(name, p + 1, length);
+	name[length] = '\0';
+	snprintf(path, sizeof path, "%s%s", name[0] == '/' ? "" : scan->source->folder, name);
+	scan->p = p + length + 2;
+	int rc = copy_file(scan, path);
+	return rc ? rc : new_line(scan);
+}
+
+static bool in(const char *set, char c)
+{
+	return c && strchr(set, c);
+}
+
+static int copy_token(struct scan *scan)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_*";
+	static const char digits[] = "0123456789";
+	char c = scan->p[0];
+	if (c == '\n')
+		return copy_newline(scan);
+	if (c == '#' || (c == '/' && in("/*", scan->p[1])))
+		return skip_comment(scan);
+	if (c == '"')
+		return copy_string(scan);
+	if (c == '@')
+		return copy_include(scan);
+	if (in(digits, c))
+		return copy_number(scan);
+	if ((unsigned char)c < ' ' && !in("\t\r", c))
+		return fail_here(scan, "not text: it has a byte 0x%02x", c);
+	do		/* a name is one token, so that the digits in it are no number */
+		putc(*scan->p++, scan->copy);
+	while (in(letters, c) && (in(letters, *scan->p) || in(digits, *scan->p) || *scan->p == '-'));
+	return 0;
+}
+
+static int copy_text(struct scan *scan)
+{
+	int rc = 0;
+	while (!rc && *scan->p)
+		rc = copy_token(scan);
+	return rc;
+}
+
+/* ---- open and close ------------------------------------------------------------------------------------------------------ */
+
+static int parse(struct source *source, const char *copy)
+{
+	if (config_read_string(&source->config, copy))
+		return 0;
+	const char *text = config_error_text(&source->config);
+	config_setting_t at = { .line = (unsigned)config_error_line(&source->config) };
+	bool syntax = !strcmp(text, "syntax error");
+	return source_fail(source, &at, "%s%s", text, syntax ? ", expected NAME = VALUE, text in quotes, every bracket closed" : "");
+}
+
+int source_open(struct source *source, const char *path, const char *text, char *error)
+{
+	*source = (struct source){ .error = error };
+	config_init(&source->config);
+	error[0] = '\0';
+
+	char folder[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash + 1 - path) : 0, path);
+	source->folder = folder;
+
+	char *copy = NULL;
+	size_t size;
+	struct scan scan = { source, open_memstream(&copy, &size), path, text, 0, 0 };
+	if (!scan.copy)
+		return fail_here(&scan, "out of memory"), -ENOMEM;
+	int rc;
+	if (text) {
+		scan.line = 1;
+		rc = new_line(&scan);
+		rc = rc ? rc : copy_text(&scan);
+	} else {
+		rc = copy_file(&scan, path);
+	}
+	if (fclose(scan.copy) && !rc)
+		rc = fail_here(&scan, "out of memory");
+	rc = rc ? rc : parse(source, copy);
+	free(copy);
+	source->folder = NULL;
+	return rc;
+}
+
+void source_close(struct source *source)
+{
+	config_destroy(&source->config);
+	free(source->lines);
+	for (unsigned i = 0; i < source->file_count; i++)
+		free(source->files[i]);
+}
