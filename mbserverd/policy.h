@@ -1,0 +1,53 @@
+/* What the server goes by: units, their images and identities, limits.  One immutable object behind one RCU pointer (liburcu, QSBR).
+ *
+ *   call                                  who
+ *   policy_get, policy_reader_*           workers, each registered
+ *   everything else                       the main thread only
+ *
+ * A worker may use what policy_get returned until its next policy_reader_sleep. */
+#ifndef POLICY_H
+#define POLICY_H
+
+#include "identity.h"
+#include "mbshm.h"
+#include "plant.h"
+
+/* A device: what one unit id leads to. */
+struct unit {
+	struct mbshm *image;		/* NULL: could not be attached, every access is answered 04 */
+	struct identity identity;
+};
+
+struct policy {
+	struct plant *plant;
+	struct unit unit;
+	const struct unit *units[256];	/* by unit id; NULL: there is none.  0 and 255 are the device itself */
+};
+
+/* Set up the first policy; the plant becomes the policy's.  Dies when the image can be neither attached nor created. */
+void policy_open(struct plant *plant);
+
+/* After the last reader has gone. */
+void policy_close(void);
+
+/* The present policy, for the main thread. */
+const struct policy *policy_present(void);
+
+/* SIGHUP: read the plant anew; good: swap.  Anything wrong is logged and the present policy lives on. */
+void policy_reload(void);
+
+/* Once a second: when an image has been replaced, or could not be attached before, attach anew (a reload, too).  While that fails the
+ * answer is 04; the reason is logged when it changes. */
+void policy_check(void);
+
+void policy_reader_register(void);
+void policy_reader_unregister(void);
+
+/* Around whatever waits: a swap does not wait for those who sleep, and what they got before is theirs no more. */
+void policy_reader_sleep(void);
+void policy_reader_wake(void);
+
+/* Registered and awake. */
+const struct policy *policy_get(void);
+
+#endif

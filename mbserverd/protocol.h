@@ -1,0 +1,104 @@
+/* Modbus TCP as bytes: framing, decoding of requests, encoding of answers.
+ *
+ * Pure: no descriptor, no clock, no image; server, fuzzer and tests share it.  Sources: Modbus Application Protocol V1.1b3 (numbers of
+ * sections are its own) and Messaging Implementation Guide V1.0b.
+ *
+ * Every function code is one row of functions[].  Decoding decides all that can be decided without the image, in the order of the
+ * function's flow chart: 01 (function), 03 (length, quantity, value), 02 (past address 65535).  Whether the span is declared (02) and
+ * whether the device can (04, 06) is for execute.h. */
+#ifndef PROTOCOL_H
+#define PROTOCOL_H
+
+#include "mbshm.h"
+
+#include <modbus.h>	/* the protocol's constants only */
+
+enum {
+	MBAP_BYTES = 7,				/* transaction 2, protocol 2, length 2, unit 1 */
+	PDU_MAX = MODBUS_MAX_PDU_LENGTH,	/* 253: 4.1 */
+	ADU_MAX = MBAP_BYTES + PDU_MAX,		/* 260 */
+	FC_ENCAPSULATED = 0x2B,			/* 6.19, 6.21 */
+	MEI_IDENTIFICATION = 0x0E,
+};
+
+/* ---- framing ------------------------------------------------------------------------------------------------------------- */
+
+enum frame_kind {
+	FRAME_PARTIAL,	/* not whole yet: wait for more */
+	FRAME_ADU,	/* a request of bytes bytes */
+	FRAME_FOREIGN,	/* another protocol's, of bytes bytes: skip it without an answer */
+	FRAME_BROKEN,	/* no length to go by: the stream is lost, close it */
+};
+
+struct frame {
+	enum frame_kind kind;
+	size_t bytes;	/* 0 when partial or broken, else 8..ADU_MAX */
+};
+
+/* What the first of len bytes begin. */
+struct frame frame_next(const uint8_t *bytes, size_t len);
+
+/* ---- requests ------------------------------------------------------------------------------------------------------------ */
+
+/* What is to be done; execute.c has one handler for each. */
+enum action {
+	ACTION_READ_BITS,
+	ACTION_READ_REGISTERS,
+	ACTION_WRITE_BITS,
+	ACTION_WRITE_REGISTERS,
+	ACTION_IDENTIFY,
+	ACTIONS
+};
+
+struct request;
+
+/* A function code. */
+struct function {
+	const char *name;
+	/* Fill request from its PDU of bytes bytes (at least 1).  0, or the exception that goes on the wire.  NULL: 01. */
+	int (*decode)(const struct function *function, size_t bytes, struct request *request);
+	enum action action;
+	enum mbshm_table table;
+	uint16_t max;	/* items of one request */
+};
+
+extern const struct function functions[256];
+
+/* One request.  Points into the ADU it was decoded from. */
+struct request {
+	const struct function *function;
+	const uint8_t *pdu;
+	uint8_t unit;
+	uint16_t addr, count;	/* addr + count <= 65536 */
+	const uint8_t *data;	/* values to write: registers big-endian, bits LSB first (only the first count count) */
+	uint8_t id_code;	/* function 43/14: 1..4, see identity.h */
+	uint8_t id_object;
+};
+
+/* Decode an ADU of bytes bytes (as framed: 8..ADU_MAX).  function, pdu and unit are always set.  0, or the exception to answer. */
+int request_decode(const uint8_t *adu, size_t bytes, struct request *request);
+
+/* ---- answers ------------------------------------------------------------------------------------------------------------- */
+
+/* Put the MBAP header before a PDU of pdu_bytes that stands at out + MBAP_BYTES, for the request adu.  The bytes of the answer. */
+size_t answer_frame(const uint8_t *adu, uint8_t *out, size_t pdu_bytes);
+
+/* The whole answer "exception code" to the request adu. */
+size_t answer_exception(const uint8_t *adu, uint8_t *out, int exception);
+
+/* Registers between host order and the wire's.  Neither side of the wire needs alignment. */
+void registers_to_wire(uint8_t *wire, const uint16_t *values, unsigned count);
+void registers_from_wire(uint16_t *values, const uint8_t *wire, unsigned count);
+
+static inline uint16_t wire_get16(const uint8_t *bytes)
+{
+	return (uint16_t)(bytes[0] << 8 | bytes[1]);
+}
+
+static inline void wire_put16(uint8_t *bytes, uint16_t value)
+{
+	bytes[0] = (uint8_t)(value >> 8);
+	bytes[1] = (uint8_t)value;
+}
+
+#endif

@@ -1,0 +1,30 @@
+/* The worker threads.  Each runs one epoll loop (level-triggered) over the connections given to it; they share nothing but the policy
+ * and the image.  All calls are the main thread's; it speaks to a worker through a pipe of orders. */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include <stdbool.h>
+
+enum { STOP_GRACE_MS = 300 };	/* how long a stopping worker waits for answers to be taken and peers to close */
+
+struct workers;
+
+/* Start count (1..) threads; signals must be blocked already.  0 or -errno. */
+int workers_start(unsigned count, struct workers **workers);
+
+/* Answer what has been received, close everything, join, free. */
+void workers_stop(struct workers *workers);
+
+/* Give fd (non-blocking, connected) to the worker with the fewest connections. */
+void workers_adopt(struct workers *workers, int fd);
+
+/* Have the connection closed that has been unused longest. */
+void workers_evict(struct workers *workers);
+
+/* Connections given and not closed yet. */
+unsigned workers_connections(const struct workers *workers);
+
+/* Has every worker turned its loop since the last call?  The first call says yes. */
+bool workers_alive(struct workers *workers);
+
+#endif
