@@ -18,7 +18,7 @@ struct daemon_hooks {
 	void *context;
 };
 
-/* Make the loop: signals blocked, watchdog set up.  0 or -errno.  hooks: copied. */
+/* Make the loop: signals blocked, SIGPIPE ignored, watchdog set up.  0 or -errno.  hooks: copied.  *event: the caller's, sd_event_unref. */
 int daemon_open(const struct daemon_hooks *hooks, sd_event **event);
 
 /* Say READY=1 to the manager and "ready" to the log, run until a signal ends it, say STOPPING=1.  0 or -errno. */

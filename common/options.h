@@ -18,7 +18,7 @@ struct program {
 	const char *name;		/* "simulatord" */
 	const char *summary;		/* one line for --help */
 	const struct option_row *rows;	/* ends with a row whose name is NULL; may be NULL */
-	const char *operands;		/* "HOST[:PORT]", or NULL when none are taken */
+	const char *operands;		/* "HOST[:PORT]": as many as there are words, any number with "..."; NULL: none */
 	void *context;			/* for set */
 };
 

@@ -105,7 +105,7 @@ static int read_file(const struct scan *scan, const char *path, char **text)
 	int rc = fd < 0 ? -errno : read_open_file(scan, path, fd, text);
 	if (fd >= 0)
 		close(fd);
-	if (rc && rc != -EINVAL)
+	if (rc && !scan->source->error[0])
 		fail_file(scan, path, strerror(-rc));
 	return rc;
 }
@@ -273,8 +273,12 @@ static int parse(struct source *source, const char *copy)
 		return 0;
 	const char *text = config_error_text(&source->config);
 	config_setting_t at = { .line = (unsigned)config_error_line(&source->config) };
-	bool syntax = !strcmp(text, "syntax error");
-	return source_fail(source, &at, "%s%s", text, syntax ? ", expected NAME = VALUE, text in quotes, every bracket closed" : "");
+	const char *hint = "";
+	if (!strcmp(text, "syntax error"))
+		hint = ", expected NAME = VALUE, text in quotes, every bracket closed";
+	else if (!strcmp(text, "mismatched element type in array"))
+		hint = ", expected one type of value between [ and ]; between ( and ) they may differ";
+	return source_fail(source, &at, "%s%s", text, hint);
 }
 
 int source_open(struct source *source, const char *path, const char *text, char *error)

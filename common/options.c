@@ -1,0 +1,159 @@
+#include "options.h"
+
+#include "log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Set once, by options_parse. */
+static const char *plant_path;
+static bool check_only;
+
+static void help(const struct program *program);
+
+/* ---- what every program takes -------------------------------------------------------------------------------------------- */
+
+static const char *set_plant(void *context, const char *arg)
+{
+	(void)context;
+	plant_path = arg;
+	return *arg ? NULL : "a file's name";
+}
+
+static const char *set_check(void *context, const char *arg)
+{
+	(void)context, (void)arg;
+	check_only = true;
+	return NULL;
+}
+
+static _Noreturn void leave(void)
+{
+	if (fflush(stdout))
+		die(EXIT_FAILURE, "cannot write to stdout");
+	exit(EXIT_SUCCESS);
+}
+
+static const char *say_help(void *context, const char *arg)
+{
+	(void)arg;
+	help(context);
+	leave();
+}
+
+static const char *say_version(void *context, const char *arg)
+{
+	const struct program *program = context;
+	(void)arg;
+	printf("%s %s\n", program->name, MBIMAGE_VERSION);
+	leave();
+}
+
+/* Their context is the program itself. */
+static const struct option_row common_rows[] = {
+	{ "plant", "FILE", "the plant file; without it the built-in default", set_plant },
+	{ "check", NULL, "check the plant file, say ok, and end", set_check },
+	{ "help", NULL, "say this, and end", say_help },
+	{ "version", NULL, "say the version, and end", say_version },
+	{ NULL, NULL, NULL, NULL },
+};
+
+static void help_rows(const struct option_row *row)
+{
+	for (; row && row->name; row++) {
+		char left[64];
+		snprintf(left, sizeof left, "--%s%s%s", row->name, row->value ? " " : "", row->value ? row->value : "");
+		printf("  %-20s %s\n", left, row->help);
+	}
+}
+
+static void help(const struct program *program)
+{
+	printf("Usage: %s [OPTION]...%s%s%s\n%s\n\n", program->name, program->operands ? " [" : "",
+	       program->operands ? program->operands : "", program->operands ? "]" : "", program->summary);
+	help_rows(program->rows);
+	help_rows(common_rows);
+}
+
+/* ---- parsing ------------------------------------------------------------------------------------------------------------- */
+
+static const struct option_row *find_row(const struct option_row *row, const char *name, size_t length)
+{
+	for (; row && row->name; row++)
+		if (strlen(row->name) == length && !strncmp(row->name, name, length))
+			return row;
+	return NULL;
+}
+
+/* Take the option at argv[i], "--NAME", "--NAME=VALUE" or "--NAME" "VALUE"; the index of the next word. */
+static int take_option(const struct program *program, int argc, char **argv, int i)
+{
+	const char *word = argv[i], *name = word + 2;
+	size_t length = strncmp(word, "--", 2) == 0 ? strcspn(name, "=") : 0;
+	void *context = program->context;
+	const struct option_row *row = find_row(program->rows, name, length);
+	if (!row) {
+		row = find_row(common_rows, name, length);
+		context = (void *)program;
+	}
+	if (!row)
+		die(EXIT_USAGE, "unknown option '%s', expected one of those that --help lists", word);
+	const char *arg = name[length] == '=' ? name + length + 1 : NULL;
+	if (arg && !row->value)
+		die(EXIT_USAGE, "'%s': expected --%s without a value", word, row->name);
+	if (!arg && row->value && i + 1 < argc)
+		arg = argv[++i];
+	if (!arg && row->value)
+		die(EXIT_USAGE, "--%s: expected --%s %s", row->name, row->name, row->value);
+	const char *expected = row->set(context, arg);
+	if (expected)
+		die(EXIT_USAGE, "--%s '%s': expected %s", row->name, arg ? arg : "", expected);
+	return i + 1;
+}
+
+/* As many operands as there are words in their description, any number if it ends with "...". */
+static void check_operands(const struct program *program, int argc, char **argv, int first)
+{
+	const char *p = program->operands;
+	int allowed = 0;
+	if (p && strstr(p, "..."))
+		return;
+	while (p && *p) {
+		allowed++;
+		p += strcspn(p, " ");
+		p += strspn(p, " ");
+	}
+	if (argc - first > allowed)
+		die(EXIT_USAGE, "unexpected '%s', expected %s%s", argv[first + allowed], program->operands ? "options and then no more than "
+		    : "no operands", program->operands ? program->operands : "");
+}
+
+struct plant *options_parse(const struct program *program, int argc, char **argv, int *operand)
+{
+	struct plant *plant;
+	char error[PLANT_ERROR_SIZE];
+	int i = 1;
+	log_open(program->name);
+	while (i < argc && argv[i][0] == '-' && argv[i][1]) {
+		if (!strcmp(argv[i], "--")) {
+			i++;
+			break;
+		}
+		i = take_option(program, argc, argv, i);
+	}
+	check_operands(program, argc, argv, i);
+	if (plant_load(plant_path, &plant, error))
+		die(EXIT_USAGE, "%s", error);
+	if (check_only) {
+		puts("ok");
+		leave();
+	}
+	*operand = i;
+	return plant;
+}
+
+const char *options_plant_path(void)
+{
+	return plant_path;
+}
