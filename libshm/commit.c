@@ -27,7 +27,7 @@ static inline void entry_set(uint64_t *root, unsigned place, unsigned page)
 	*word = (*word & ~(UINT64_C(0xffff) << shift)) | (uint64_t)page << shift;
 }
 
-static int64_t coarse_ns(clockid_t clock)
+int64_t coarse_ns(clockid_t clock)
 {
 	struct timespec now;
 
@@ -50,6 +50,8 @@ static int change_begin(const struct mbshm *img, const struct mbshm_txn *txn, st
 			return -EBADMSG;
 	change->count = 0;
 	for (unsigned i = 0; i < txn->count; i++) {
+		if (txn->words[i].expect)
+			continue;
 		unsigned place = img->root_slot[txn->words[i].page];
 
 		if (seen[place / 64] & UINT64_C(1) << place % 64)
@@ -58,6 +60,20 @@ static int change_begin(const struct mbshm *img, const struct mbshm_txn *txn, st
 		change->places[change->count++] = (uint16_t)place;
 	}
 	return 0;
+}
+
+static bool expectations_hold(const struct mbshm *img, const struct mbshm_txn *txn, const struct change *change)
+{
+	for (unsigned i = 0; i < txn->count; i++) {
+		const struct staged_word *staged = &txn->words[i];
+
+		if (!staged->expect)
+			continue;
+		uint32_t page = entry_get(change->root, img->root_slot[staged->page]);
+		if ((page_load(&img->pool[page].word[staged->word]) & staged->mask) != staged->value)
+			return false;
+	}
+	return true;
 }
 
 /* Pages for everything, a damaged or stale free list made anew; readers of what they held before are warned off. */
@@ -101,13 +117,16 @@ static void pages_write(struct mbshm *img, const struct mbshm_txn *txn, struct c
 	}
 	for (unsigned i = 0; i < txn->count; i++) {
 		const struct staged_word *staged = &txn->words[i];
+
+		if (staged->expect)
+			continue;
 		_Atomic uint64_t *word = &img->pool[entry_get(change->root, img->root_slot[staged->page])].word[staged->word];
 
 		page_store(word, (page_load(word) & ~staged->mask) | staged->value);
 	}
 }
 
-static void root_write(struct mbshm *img, struct change *change, uint64_t version)
+static void root_write(struct mbshm *img, const struct mbshm_txn *txn, struct change *change, uint64_t version)
 {
 	struct segment_page *page = &img->pool[change->pages[change->count]];
 
@@ -116,6 +135,7 @@ static void root_write(struct mbshm *img, struct change *change, uint64_t versio
 	change->root[ROOT_WALL_NS] = (uint64_t)coarse_ns(CLOCK_REALTIME_COARSE);
 	change->root[ROOT_MONO_NS] = (uint64_t)coarse_ns(CLOCK_MONOTONIC_COARSE);
 	change->root[ROOT_WRITER] = img->slot;
+	change->root[ROOT_JOURNAL] += txn->span_count;
 	for (unsigned i = 0; i < img->root_words; i++) {
 		page_store(&page->word[i], change->root[i]);
 		if (i == ROOT_PAGES)
@@ -145,14 +165,19 @@ static int publish(struct mbshm *img, const struct mbshm_txn *txn, uint64_t *ver
 	rc = change_begin(img, txn, &change);
 	if (rc)
 		return rc;
+	if (!expectations_hold(img, txn, &change))
+		return -ECANCELED;
 	if (!change.count)
 		return reads_fill(img, txn, commit_root(change.base));
 	rc = pages_take(img, &change);
 	if (rc)
 		return rc;
 	pages_write(img, txn, &change);
-	root_write(img, &change, ++*version);
+	root_write(img, txn, &change, ++*version);
 	rc = reads_fill(img, txn, change.pages[change.count]);
+	if (!rc && txn->span_count)
+		rc = journal_write(img, txn, change.pages[change.count], *version,
+				   change.root[ROOT_JOURNAL] - txn->span_count + 1);
 	if (rc)
 		return rc;
 	/* Only the lock's owner stores commit: a failure means that somebody else owns it too.  dirty stays set. */
@@ -160,6 +185,7 @@ static int publish(struct mbshm *img, const struct mbshm_txn *txn, uint64_t *ver
 		return -EBADMSG;
 	POINT(published);
 	free_give(img, *version, change.given, change.count + 1);
+	source_refresh(img, *version);
 	return 0;
 }
 
@@ -178,11 +204,12 @@ int mbshm_txn_commit(struct mbshm_txn *txn, uint32_t timeout_us, uint64_t *versi
 		return rc;
 	rc = publish(img, txn, &published);
 	released = lock_release(img);
+	if (!rc)
+		wait_wake(img);	/* outside the lock: it may be a system call */
+	if (version && (!rc || rc == -ECANCELED))
+		*version = published;
 	if (rc || released)
 		return rc ? rc : released;
-	txn->count = 0;
-	txn->read_count = 0;
-	if (version)
-		*version = published;
+	mbshm_txn_begin(txn, img);
 	return 0;
 }

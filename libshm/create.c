@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "image.h"
+#include "values.h"
 
 static int64_t clock_ns(clockid_t clock)
 {
@@ -79,27 +79,65 @@ static int segment_build(int fd, const struct mbshm_config *config, char *why)
 	return 0;
 }
 
-int image_create(const struct mbshm_config *config, int *fd, char *why)
+
+/* Build without a name.  0 and *fd (caller's). */
+static int image_build(const struct mbshm_config *config, int *fd, char *why)
 {
-	char from[64], to[MBSHM_NAME_SIZE + 16];
 	int rc;
 
 	*fd = open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (*fd < 0)
 		return why_set(why, -errno, "cannot create in /dev/shm: %s", strerror(errno));
 	rc = segment_build(*fd, config, why);
-	if (rc)
-		goto fail;
-	/* By /proc, since AT_EMPTY_PATH asks for a capability. */
-	snprintf(from, sizeof from, "/proc/self/fd/%d", *fd);
-	snprintf(to, sizeof to, "/dev/shm%s", config->name);
-	if (linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW)) {
-		rc = why_set(why, -errno, "cannot link the new image to %s: %s", to, strerror(errno));
-		goto fail;
+	if (rc) {
+		close(*fd);
+		*fd = -1;
 	}
-	return 0;
-fail:
-	close(*fd);
-	*fd = -1;
+	return rc;
+}
+
+/* Before anybody else can see it: the values of every address in both layouts, one version on, and the journal. */
+static int image_seed(int fd, const struct mbshm_config *config, const struct values *seed, const struct mbshm *old, char *why)
+{
+	struct mbshm *img;
+	int rc, copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0)
+		return why_set(why, -errno, "%s", strerror(errno));
+	rc = handle_make(copy, config, MBSHM_WRITE, &img, why);
+	if (rc)
+		return rc;
+	struct segment_page *root = &img->pool[img->live];
+
+	page_store(&root->word[ROOT_VERSION], seed->version);
+	owner_store(&img->seg->control.commit, seed->version << 16 | img->live);
+	if (old)
+		journal_copy(img, root, old);
+	rc = values_publish(img, seed, false, 1000000);
+	mbshm_close(img);
+	return rc ? why_set(why, rc, "cannot fill the new image: %s", strerror(-rc)) : 0;
+}
+
+int image_create(const struct mbshm_config *config, const struct values *seed, const struct mbshm *old, bool replace, char *why)
+{
+	char from[64], to[MBSHM_NAME_SIZE + 16], beside[MBSHM_NAME_SIZE + 32];
+	int fd, rc = image_build(config, &fd, why);
+
+	if (rc)
+		return rc;
+	if (seed)
+		rc = image_seed(fd, config, seed, old, why);
+	if (rc)
+		goto done;
+	/* By /proc, since AT_EMPTY_PATH asks for a capability. */
+	snprintf(from, sizeof from, "/proc/self/fd/%d", fd);
+	snprintf(to, sizeof to, "/dev/shm%s", config->name);
+	snprintf(beside, sizeof beside, "/dev/shm/.%s.new", config->name + 1);
+	if (replace)
+		unlink(beside);	/* of a replacer that was killed; we hold the old image's lock */
+	if (linkat(AT_FDCWD, from, AT_FDCWD, replace ? beside : to, AT_SYMLINK_FOLLOW) || (replace && rename(beside, to)))
+		rc = why_set(why, -errno, "cannot link the new image to %s: %s", to, strerror(errno));
+done:
+	close(fd);
 	return rc;
 }

@@ -3,6 +3,7 @@
 #define IMAGE_H
 
 #include <pthread.h>
+#include <time.h>
 
 #include "layout.h"
 #include "order.h"
@@ -26,6 +27,7 @@ struct mbshm {
 	char name[MBSHM_NAME_SIZE];
 	dev_t dev;
 	ino_t ino;
+	uid_t owner;
 
 	/* Any thread. */
 	_Atomic bool dead;		/* inherited by fork */
@@ -34,6 +36,7 @@ struct mbshm {
 	/* The committing thread's, under mutex. */
 	pthread_mutex_t mutex;
 	uint64_t held;			/* our lock word while we own the lock */
+	struct segment_source *source;	/* refreshed by each commit; NULL: none claimed */
 
 	struct mbshm *next;		/* all handles of the process, for the fork handler */
 };
@@ -46,8 +49,12 @@ int layout_check(const struct mbshm_layout *layout, char *why);
 bool layout_equal(const struct mbshm_layout *a, const struct mbshm_layout *b);
 void layout_text(const struct mbshm_layout *layout, char *text, size_t size);
 
-/* create.c: a complete image under its name.  0 and *fd (caller's), -EEXIST, ... */
-int image_create(const struct mbshm_config *config, int *fd, char *why);
+/* open.c */
+int config_check(const struct mbshm_config *config, int flags, char *why);
+/* open.c: a handle on an open segment; fd is the handle's from then on, also on failure. */
+int handle_make(int fd, const struct mbshm_config *config, int flags, struct mbshm **img, char *why);
+/* journal.c: carry the journal over into an image that nobody sees yet. */
+void journal_copy(struct mbshm *img, struct segment_page *root, const struct mbshm *old);
 
 /* lock.c */
 uint64_t mono_ns(void);

@@ -110,7 +110,7 @@ enum {
 	ROOT_WALL_NS,
 	ROOT_MONO_NS,
 	ROOT_WRITER,		/* slot of the writer */
-	ROOT_JOURNAL,		/* sequence number of the next journal entry */
+	ROOT_JOURNAL,		/* sequence number of the last journal entry; 0: none */
 	ROOT_PAGES = 8,		/* 5..7: zero */
 	ROOT_WORDS_MAX = ROOT_PAGES + MBSHM_PAGES_MAX / 4,
 };

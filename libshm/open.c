@@ -8,7 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "image.h"
+#include "values.h"
+
+enum { OPEN_TRIES = 100 };
 
 /* All handles of this process, so that a forked child can let go of what it inherited. */
 static pthread_mutex_t handles_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -52,7 +54,7 @@ static void handle_remove(struct mbshm *img)
 	pthread_mutex_unlock(&handles_mutex);
 }
 
-static int config_check(const struct mbshm_config *config, int flags, char *why)
+int config_check(const struct mbshm_config *config, int flags, char *why)
 {
 	const char *name = config->name;
 	unsigned live = mbshm_layout_pages(&config->layout);
@@ -145,6 +147,7 @@ static int segment_map(struct mbshm *img, const struct mbshm_config *config, cha
 		return rc;
 	img->dev = st.st_dev;
 	img->ino = st.st_ino;
+	img->owner = st.st_uid;
 	if (pread(img->fd, &header, sizeof header, 0) != sizeof header)
 		return why_set(why, -EBADMSG, "cannot read the header");
 	rc = header_check(&header, (uint64_t)st.st_size, &img->layout, why);
@@ -167,52 +170,25 @@ static int segment_map(struct mbshm *img, const struct mbshm_config *config, cha
 	return 0;
 }
 
-static int file_open(const struct mbshm_config *config, int flags, int *fd, char *why)
+int handle_make(int fd, const struct mbshm_config *config, int flags, struct mbshm **out, char *why)
 {
-	char path[MBSHM_NAME_SIZE + 16];
-
-	snprintf(path, sizeof path, "/dev/shm%s", config->name);
-	for (int tries = 0; tries < 100; tries++) {
-		/* Without O_CREAT, which fs.protected_regular refuses on other users' files; O_NONBLOCK: a FIFO must not hang us. */
-		*fd = open(path, (flags & MBSHM_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-		if (*fd >= 0)
-			return 0;
-		if (errno != ENOENT || !(flags & MBSHM_CREATE))
-			return why_set(why, -errno, "%s", errno == ENOENT ? "no such image" : strerror(errno));
-		int rc = image_create(config, fd, why);
-		if (rc != -EEXIST)
-			return rc;
-	}
-	return why_set(why, -EEXIST, "the name appears and disappears");
-}
-
-int mbshm_open(const struct mbshm_config *config, int flags, struct mbshm **out, char *why)
-{
-	struct mbshm *img;
+	struct mbshm *img = calloc(1, sizeof *img);
 	int rc;
 
-	*out = NULL;
-	if (flags & MBSHM_CREATE)
-		flags |= MBSHM_WRITE;
-	rc = config_check(config, flags, why);
-	if (rc)
-		return rc;
-	img = calloc(1, sizeof *img);
-	if (!img)
+	if (!img) {
+		close(fd);
 		return why_set(why, -ENOMEM, "out of memory");
-	img->fd = -1;
+	}
+	img->fd = fd;
 	img->writable = flags & MBSHM_WRITE;
 	memcpy(img->name, config->name, sizeof img->name);
 	pthread_mutex_init(&img->mutex, NULL);
-	rc = file_open(config, flags, &img->fd, why);
-	if (rc)
-		goto fail;
 	rc = segment_map(img, config, why);
 	if (rc)
 		goto fail;
 	rc = img->writable ? slot_claim(img) : 0;
 	if (rc) {
-		why_set(why, rc, rc == -EUSERS ? "all %d writer slots are taken" : "cannot lock writer slot (of %d)", SEGMENT_SLOTS);
+		why_set(why, rc, rc == -EUSERS ? "all %d writer slots are taken" : "cannot lock a writer slot (of %d)", SEGMENT_SLOTS);
 		goto fail;
 	}
 	handle_add(img);
@@ -221,11 +197,52 @@ int mbshm_open(const struct mbshm_config *config, int flags, struct mbshm **out,
 fail:
 	if (img->seg)
 		munmap(img->seg, img->size_bytes);
-	if (img->fd >= 0)
-		close(img->fd);
+	close(img->fd);
 	pthread_mutex_destroy(&img->mutex);
 	free(img);
 	return rc;
+}
+
+/* Open what the name leads to; create it first when it leads nowhere. */
+static int file_open(const struct mbshm_config *config, int flags, int *fd, char *why)
+{
+	char path[MBSHM_NAME_SIZE + 16];
+
+	snprintf(path, sizeof path, "/dev/shm%s", config->name);
+	for (int tries = 0; tries < OPEN_TRIES; tries++) {
+		/* Without O_CREAT, which fs.protected_regular refuses on other users' files; O_NONBLOCK: a FIFO must not hang us. */
+		*fd = open(path, (flags & MBSHM_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		if (*fd >= 0)
+			return 0;
+		if (errno != ENOENT || !(flags & MBSHM_CREATE))
+			return why_set(why, -errno, "%s", errno == ENOENT ? "no such image" : strerror(errno));
+		int rc = values_create(config, why);
+		if (rc && rc != -EEXIST)
+			return rc;
+	}
+	return why_set(why, -EEXIST, "the name appears and disappears");
+}
+
+int mbshm_open(const struct mbshm_config *config, int flags, struct mbshm **out, char *why)
+{
+	int fd, rc;
+
+	*out = NULL;
+	why_set(why, 0, "%s", "");
+	if (flags & MBSHM_CREATE)
+		flags |= MBSHM_WRITE;
+	rc = config_check(config, flags, why);
+	for (int tries = 0; !rc && tries < OPEN_TRIES; tries++) {
+		rc = file_open(config, flags, &fd, why);
+		if (!rc)
+			rc = handle_make(fd, config, flags, out, why);
+		if (rc || commit_load(&(*out)->seg->control) != COMMIT_RETIRED)
+			return rc;
+		/* Replaced between open and now. */
+		mbshm_close(*out);
+		*out = NULL;
+	}
+	return rc ? rc : why_set(why, -ESTALE, "the image is retired, and yet has the name");
 }
 
 void mbshm_close(struct mbshm *img)

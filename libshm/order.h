@@ -16,14 +16,14 @@ static inline void page_store(_Atomic uint64_t *word, uint64_t value)
 	atomic_store_explicit(word, value, memory_order_release);	/* pairs with page_load */
 }
 
-/* The commit word.  Acquire pairs with the release of commit_publish: who sees a version sees its pages. */
+/* The commit word.  Acquire pairs with the release of commit_publish: who sees a version sees its pages.  (seq_cst: see waiters_announce.) */
 static inline uint64_t commit_load(const struct segment_control *control)
 {
 	return atomic_load_explicit(&control->commit, memory_order_acquire);
 }
 static inline bool commit_publish(struct segment_control *control, uint64_t old, uint64_t new)
 {
-	return atomic_compare_exchange_strong_explicit(&control->commit, &old, new, memory_order_acq_rel, memory_order_acquire);
+	return atomic_compare_exchange_strong_explicit(&control->commit, &old, new, memory_order_seq_cst, memory_order_acquire);
 }
 
 /* min_valid.  Loaded after the data: the acquires of page_load keep it there.  Stored before the first page_store, whose release
@@ -56,6 +56,36 @@ static inline uint64_t owner_load(const _Atomic uint64_t *word)
 static inline void owner_store(_Atomic uint64_t *word, uint64_t value)
 {
 	atomic_store_explicit(word, value, memory_order_release);
+}
+
+/* Waiting.  A waiter announces itself, then looks at commit; a writer publishes, then looks for an announcement.  All four
+ * accesses are sequentially consistent, so at least one of the two sees the other. */
+static inline void waiters_announce(struct segment_control *control, uint64_t until)
+{
+	uint64_t known = atomic_load(&control->wait_until);
+
+	while (known < until && !atomic_compare_exchange_weak(&control->wait_until, &known, until))
+		;
+}
+static inline uint64_t waiters_load(struct segment_control *control)
+{
+	return atomic_load(&control->wait_until);
+}
+static inline uint64_t waiters_take(struct segment_control *control)
+{
+	return atomic_exchange(&control->wait_until, 0);
+}
+static inline uint64_t commit_load_ordered(const struct segment_control *control)
+{
+	return atomic_load(&control->commit);
+}
+static inline uint32_t wake_count_load(struct segment_control *control)
+{
+	return atomic_load(&control->wait_futex);
+}
+static inline void wake_count_up(struct segment_control *control)
+{
+	atomic_fetch_add(&control->wait_futex, 1);
 }
 
 /* Process-private statistics and flags of a handle. */

@@ -202,3 +202,17 @@ int root_copy(const struct mbshm *img, uint64_t *words, uint64_t *version)
 		return -EPERM;
 	READ_VALIDATED(img, version, root_words_copy(img, root, words));
 }
+
+int mbshm_snapshot(struct mbshm *img, const struct mbshm_read *reads, unsigned count, uint32_t timeout_us, uint64_t *version)
+{
+	int rc = mbshm_read(img, reads, count, version), released;
+
+	if (rc != -EAGAIN || !img->writable)
+		return rc;
+	rc = lock_take(img, timeout_us);
+	if (rc)
+		return rc;
+	rc = mbshm_read(img, reads, count, version);	/* nobody can overtake now */
+	released = lock_release(img);
+	return rc ? rc : released;
+}

@@ -25,6 +25,7 @@ int mbshm_status(const struct mbshm *img, struct mbshm_status *status)
 	status->free_pages = tail - head <= img->pool_pages ? (uint32_t)(tail - head) : 0;
 	status->steals = owner_load(&control->steals);
 	status->retries = count_load(&img->retries);
+	status->journal_next = root[ROOT_JOURNAL] + 1;
 	return 0;
 }
 

@@ -11,10 +11,12 @@ struct mbshm_txn *mbshm_txn_new(unsigned words)
 
 	if (!txn)
 		return NULL;
-	txn->words = calloc(words ? words : 1, sizeof *txn->words);
 	txn->capacity = words ? words : 1;
-	if (!txn->words) {
-		free(txn);
+	txn->span_capacity = 32;	/* more than the groups of any request */
+	txn->words = calloc(txn->capacity, sizeof *txn->words);
+	txn->spans = calloc(txn->span_capacity, sizeof *txn->spans);
+	if (!txn->words || !txn->spans) {
+		mbshm_txn_free(txn);
 		return NULL;
 	}
 	return txn;
@@ -25,6 +27,7 @@ void mbshm_txn_free(struct mbshm_txn *txn)
 	if (!txn)
 		return;
 	free(txn->words);
+	free(txn->spans);
 	free(txn);
 }
 
@@ -32,7 +35,9 @@ void mbshm_txn_begin(struct mbshm_txn *txn, struct mbshm *img)
 {
 	txn->img = img;
 	txn->count = 0;
+	txn->span_count = 0;
 	txn->read_count = 0;
+	txn->journal = false;
 }
 
 static int reserve(struct mbshm_txn *txn, unsigned words)
@@ -41,11 +46,31 @@ static int reserve(struct mbshm_txn *txn, unsigned words)
 
 	if (txn->capacity - txn->count >= words)
 		return 0;
-	grown = realloc(txn->words, (txn->count + words) * 2 * sizeof *grown);
+	grown = reallocarray(txn->words, (size_t)(txn->count + words) * 2, sizeof *grown);
 	if (!grown)
 		return -ENOMEM;
 	txn->words = grown;
 	txn->capacity = (txn->count + words) * 2;
+	return 0;
+}
+
+/* Note a change for the journal, in pieces that fit an entry. */
+static int journal_stage(struct mbshm_txn *txn, enum mbshm_table table, uint32_t addr, uint32_t count)
+{
+	uint32_t most = MBSHM_JOURNAL_BYTES * 8 / table_bits(table);
+	struct journal_span *grown;
+
+	for (uint32_t n; count; addr += n, count -= n) {
+		n = count < most ? count : most;
+		if (txn->span_count == txn->span_capacity) {
+			grown = reallocarray(txn->spans, (size_t)txn->span_capacity * 2, sizeof *grown);
+			if (!grown)
+				return -ENOMEM;
+			txn->spans = grown;
+			txn->span_capacity *= 2;
+		}
+		txn->spans[txn->span_count++] = (struct journal_span){ txn->origin, table, (uint16_t)addr, (uint16_t)n };
+	}
 	return 0;
 }
 
@@ -63,42 +88,69 @@ static uint64_t buffer_bits(const uint8_t *buffer, size_t size_bits, size_t at, 
 	return value;
 }
 
-/* Stage bits first..first + count - 1 of the table's stream. */
-static int stage(struct mbshm_txn *txn, enum mbshm_table table, uint32_t first, uint32_t count, const uint8_t *buffer)
+/* Stage items addr..addr + count - 1, as a change or as an expectation. */
+static int stage(struct mbshm_txn *txn, enum mbshm_table table, uint32_t addr, uint32_t count, const uint8_t *buffer, bool expect)
 {
-	uint32_t page = table_first_page(table);
-	size_t done = 0;
-	int rc = reserve(txn, count / 64 + 2);
+	uint32_t bits = count * table_bits(table), first = addr * table_bits(table), page = table_first_page(table);
+	int rc = reserve(txn, bits / 64 + 2);
 
+	if (!rc && txn->journal && !expect)
+		rc = journal_stage(txn, table, addr, count);
 	if (rc)
 		return rc;
-	while (done < count) {
-		uint32_t at = first + (uint32_t)done;
+	for (uint32_t done = 0, n; done < bits; done += n) {
+		uint32_t at = first + done;
 		unsigned shift = at % 64;
-		unsigned n = count - done < 64 - shift ? (unsigned)(count - done) : 64 - shift;
-		uint64_t mask = ~UINT64_C(0) >> (64 - n) << shift;
 
+		n = bits - done < 64 - shift ? bits - done : 64 - shift;
+		uint64_t mask = ~UINT64_C(0) >> (64 - n) << shift;
 		txn->words[txn->count++] = (struct staged_word){
-			.page = (uint16_t)(page + at / PAGE_BITS), .word = (uint16_t)(at / 64 % PAGE_WORDS),
-			.mask = mask, .value = buffer_bits(buffer, count, done, n) << shift & mask,
+			.page = (uint16_t)(page + at / PAGE_BITS), .word = (uint8_t)(at / 64 % PAGE_WORDS), .expect = expect,
+			.mask = mask, .value = buffer_bits(buffer, bits, done, n) << shift & mask,
 		};
-		done += n;
 	}
 	return 0;
 }
 
+static bool stageable(const struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr, uint16_t count, bool registers)
+{
+	return (table >= MBSHM_HOLDING_REGISTERS) == registers && mbshm_declared(txn->img, table, addr, count);
+}
+
 int mbshm_txn_write_registers(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr, uint16_t count, const uint16_t *values)
 {
-	if (table < MBSHM_HOLDING_REGISTERS || !mbshm_declared(txn->img, table, addr, count))
+	if (!stageable(txn, table, addr, count, true))
 		return -ERANGE;
-	return stage(txn, table, addr * 16u, count * 16u, (const uint8_t *)values);
+	return stage(txn, table, addr, count, (const uint8_t *)values, false);
 }
 
 int mbshm_txn_write_bits(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr, uint16_t count, const uint8_t *bits)
 {
-	if (table >= MBSHM_HOLDING_REGISTERS || !mbshm_declared(txn->img, table, addr, count))
+	if (!stageable(txn, table, addr, count, false))
 		return -ERANGE;
-	return stage(txn, table, addr, count, bits);
+	return stage(txn, table, addr, count, bits, false);
+}
+
+int mbshm_txn_expect_registers(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr, uint16_t count,
+			       const uint16_t *values)
+{
+	if (!stageable(txn, table, addr, count, true))
+		return -ERANGE;
+	return stage(txn, table, addr, count, (const uint8_t *)values, true);
+}
+
+int mbshm_txn_expect_bits(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr, uint16_t count, const uint8_t *bits)
+{
+	if (!stageable(txn, table, addr, count, false))
+		return -ERANGE;
+	return stage(txn, table, addr, count, bits, true);
+}
+
+void mbshm_txn_journal(struct mbshm_txn *txn, const struct mbshm_origin *origin)
+{
+	txn->journal = origin;
+	if (origin)
+		txn->origin = *origin;
 }
 
 int mbshm_txn_mask_register(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr, uint16_t and_mask, uint16_t or_mask)
