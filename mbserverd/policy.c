@@ -10,13 +10,10 @@
 #define _LGPL_SOURCE
 #include <urcu/urcu-qsbr.h>
 
-#ifdef __SANITIZE_THREAD__
-#include <sanitizer/tsan_interface.h>
-#else
-/* ThreadSanitizer cannot see liburcu's grace periods: sleep happens before the end of a grace period that waited for it. */
-#define __tsan_release(addr) ((void)0)
-#define __tsan_acquire(addr) ((void)0)
-#endif
+/* ThreadSanitizer cannot see liburcu's grace periods: going to sleep happens before the end of one that waited for it.  Only its runtime
+ * has these. */
+void __tsan_release(void *address) __attribute__((weak));
+void __tsan_acquire(void *address) __attribute__((weak));
 
 /* Stored by the main thread; a C11 atomic instead of rcu_dereference because the compiler and the sanitizers understand it. */
 static struct policy *_Atomic present;
@@ -35,7 +32,8 @@ void policy_reader_unregister(void)
 
 void policy_reader_sleep(void)
 {
-	__tsan_release(&present);
+	if (__tsan_release != NULL)
+		__tsan_release(&present);
 	urcu_qsbr_thread_offline();
 }
 
@@ -84,7 +82,8 @@ static void policy_publish(struct policy *policy)
 	struct policy *old = present;
 	present = policy;
 	urcu_qsbr_synchronize_rcu();
-	__tsan_acquire(&present);
+	if (__tsan_acquire != NULL)
+		__tsan_acquire(&present);
 	policy_free(old);
 }
 
