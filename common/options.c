@@ -86,6 +86,17 @@ static const struct option_row *find_row(const struct option_row *row, const cha
 	return NULL;
 }
 
+static _Noreturn void refuse_option(const struct program *program, const char *word)
+{
+	char known[512] = "";
+	const struct option_row *lists[] = { program->rows, common_rows };
+	size_t used = 0;
+	for (int i = 0; i < 2; i++)
+		for (const struct option_row *row = lists[i]; row && row->name && used < sizeof known; row++)
+			used += (size_t)snprintf(known + used, sizeof known - used, "%s--%s", used ? ", " : "", row->name);
+	die(EXIT_USAGE, "unknown option '%s', expected one of %s", word, known);
+}
+
 /* Take the option at argv[i], "--NAME", "--NAME=VALUE" or "--NAME" "VALUE"; the index of the next word. */
 static int take_option(const struct program *program, int argc, char **argv, int i)
 {
@@ -98,7 +109,7 @@ static int take_option(const struct program *program, int argc, char **argv, int
 		context = (void *)program;
 	}
 	if (!row)
-		die(EXIT_USAGE, "unknown option '%s', expected one of those that --help lists", word);
+		refuse_option(program, word);
 	const char *arg = name[length] == '=' ? name + length + 1 : NULL;
 	if (arg && !row->value)
 		die(EXIT_USAGE, "'%s': expected --%s without a value", word, row->name);
@@ -125,8 +136,8 @@ static void check_operands(const struct program *program, int argc, char **argv,
 		p += strspn(p, " ");
 	}
 	if (argc - first > allowed)
-		die(EXIT_USAGE, "unexpected '%s', expected %s%s", argv[first + allowed], program->operands ? "options and then no more than "
-		    : "no operands", program->operands ? program->operands : "");
+		die(EXIT_USAGE, "unexpected '%s', expected %s%s", argv[first + allowed],
+		    allowed ? "options, then no more than " : "no operands", allowed ? program->operands : "");
 }
 
 struct plant *options_parse(const struct program *program, int argc, char **argv, int *operand)

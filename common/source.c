@@ -177,18 +177,18 @@ static int copy_string(struct scan *scan)
 /* libconfig wants an L after whole numbers that do not fit 32 bits. */
 static int copy_number(struct scan *scan)
 {
-	size_t length = strspn(scan->p, "0123456789abcdefABCDEFxXL.");
 	bool hex = scan->p[0] == '0' && (scan->p[1] == 'x' || scan->p[1] == 'X');
 	char *end;
 	errno = 0;
 	unsigned long long value = strtoull(scan->p, &end, hex ? 16 : 10);
-	bool whole = end[0] != '.' && (hex || (end[0] != 'e' && end[0] != 'E'));
+	bool whole = *end != '.' && (hex || (*end != 'e' && *end != 'E'));
 	if (whole && (errno || value > INT64_MAX))
-		return fail_here(scan, "the number %.40s is too large, expected at most %lld", scan->p, (long long)INT64_MAX);
-	fwrite(scan->p, 1, length, scan->copy);
-	if (value > INT32_MAX && whole && end == scan->p + length)
+		return fail_here(scan, "the number %.*s is too large, expected at most %lld", (int)strcspn(scan->p, " \t\r\n"), scan->p,
+				 (long long)INT64_MAX);
+	fwrite(scan->p, 1, (size_t)(end - scan->p), scan->copy);
+	if (whole && value > INT32_MAX && *end != 'L')
 		putc('L', scan->copy);
-	scan->p += length;
+	scan->p = end;
 	return 0;
 }
 
