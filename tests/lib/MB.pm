@@ -269,8 +269,10 @@ sub read_exactly
 	my $bytes = '';
 	while (length $bytes < $count) {
 		my $left = $deadline - time;
-		die "received only " . length($bytes) . " of $count bytes in time: " . hx($bytes) . "\n"
-			unless $left > 0 && IO::Select->new($sock)->can_read($left);
+		$! = 0;
+		my $ready = $left > 0 && IO::Select->new($sock)->can_read($left);
+		next if !$ready && $! == EINTR;
+		die "received only " . length($bytes) . " of $count bytes in time: " . hx($bytes) . "\n" unless $ready;
 		my $n = sysread $sock, $bytes, $count - length $bytes, length $bytes;
 		next if !defined $n && ($! == EINTR || $! == EAGAIN);
 		die "receive: $!\n" unless defined $n;
