@@ -93,7 +93,14 @@ static int read_settings(const struct source *source, struct plant *plant)
 	return 0;
 }
 
-/* What only several settings together can get wrong. */
+/* What no single value can get wrong. */
+static int check_server(const struct source *source, const struct plant_server *server)
+{
+	if (server->listen_count)
+		return 0;
+	return source_fail(source, config_lookup(&source->config, "server.listen"), "server.listen: no address, expected at least one");
+}
+
 static int check_image(const struct source *source, const struct mbshm_config *image)
 {
 	char known[512];
@@ -115,6 +122,7 @@ static int read_plant(const struct source *source, struct plant *plant)
 	int rc = check_known(source, config_root_setting(&source->config), "", "");
 	rc = rc ? rc : read_settings(source, plant);
 	rc = rc ? rc : check_image(source, &plant->image);
+	rc = rc ? rc : check_server(source, &plant->server);
 	return rc ? rc : points_read(source, plant);
 }
 

@@ -1,0 +1,608 @@
+/* Plant files: what is read, what is refused, and in which words. */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "default.h"
+#include "log.h"
+#include "plant.h"
+#include "settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[] = "/dev/shm/mbtest-plant-XXXXXX";	/* thousands of files are written: no disk */
+
+/* Line 1 of most texts; what a test is about comes after it. */
+#define IMAGE "image = { name = \"/x\"  coils = [\"0-9\"]  holding_registers = [\"100-199\"] }\n"
+#define IN_IMAGE(text) "image = { name = \"/x\"  coils = [\"0-9\"]\n" text " }\n"
+#define POINT(text) IMAGE "points = { p = {\n" text " } }\n"
+
+static int enter_folder(void **state)
+{
+	(void)state;
+	return !mkdtemp(folder) || chdir(folder);
+}
+
+static int leave_folder(void **state)
+{
+	(void)state;
+	char command[64];
+	snprintf(command, sizeof command, "rm -rf %s", folder);
+	return chdir("/") || system(command);
+}
+
+static void write_bytes(const char *path, const void *bytes, size_t size)
+{
+	FILE *file = fopen(path, "wb");
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, size, file), size);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void write_text(const char *path, const char *text)
+{
+	write_bytes(path, text, strlen(text));
+}
+
+static struct plant *load(const char *text)
+{
+	struct plant *plant = NULL;
+	char error[PLANT_ERROR_SIZE];
+	write_text("plant.conf", text);
+	if (plant_load("plant.conf", &plant, error))
+		fail_msg("refused: %s\n%s", error, text);
+	return plant;
+}
+
+/* ---- what is refused ----------------------------------------------------------------------------------------------------- */
+
+static const struct wrong {
+	const char *text;
+	const char *message;	/* after "plant.conf:" */
+} wrongs[] = {
+	/* unknown and misplaced */
+	{ IMAGE "\nserver = {\n  foo = 1\n}\n", "4: unknown setting 'server.foo'; expected one of listen, workers, max_connections, identity" },
+	{ IMAGE "servers = { }\n", "2: unknown setting 'servers'; expected one of image, server, simulator, points" },
+	{ IMAGE "journal = { size = 5 }\n", "2: unknown setting 'journal'" },
+	{ IMAGE "server = { units = ( { id = 3  plant = \"pump.conf\" } ) }\n", "2: unknown setting 'server.units'" },
+	{ IMAGE "server = { identity = {\n vendor = \"x\" } }\n", "3: unknown setting 'server.identity.vendor'; expected one of vendor_name, product_code, "
+	  "major_minor_revision, vendor_url, product_name, model_name, user_application_name" },
+	{ POINT("address = \"coil 1\" model = \"toss 0.5\"\nunit = \"bar\""), "4: unknown setting 'points.p.unit'; expected one of address, type, model" },
+	{ IN_IMAGE("namen = \"/y\""), "2: unknown setting 'image.namen'; expected one of name, group, mode, pool, coils, discrete_inputs, "
+	  "holding_registers, input_registers" },
+	{ IMAGE "server = 5\n", "2: server: not a section, expected server = { ... }" },
+	{ IMAGE "server = { identity = \"x\" }\n", "2: server.identity: not a section, expected identity = { ... }" },
+	{ IMAGE "points = ( )\n", "2: points: not a section, expected points = { ... }" },
+	{ IMAGE "points = { a = 5 }\n", "2: points.a: not a section, expected a = { ... }" },
+	{ "image = ( 1 )\n", "1: image: not a section" },
+
+	/* libconfig's own */
+	{ IMAGE "server = { workers = 1 }\nserver = { workers = 2 }\n", "3: duplicate setting name" },
+	{ IMAGE "server = { workers = 1\n workers = 2 }\n", "3: duplicate setting name" },
+	{ IMAGE "server = {\n workers = 1\n", "4: syntax error, expected NAME = VALUE" },
+	{ IMAGE "server = { workers = }\n", "2: syntax error" },
+	{ IMAGE "server = { listen = [\"127.0.0.1:0\", }\n", "2: syntax error" },
+	{ IMAGE "hello\n\n", "4: syntax error" },
+	{ IN_IMAGE("discrete_inputs = [\"0-5\", 7]"), "2: mismatched element type in array, expected one type of value between [ and ]" },
+	{ IMAGE "server = { workers = 1 /* and so on }\n\n", "2: the comment that starts here never ends, expected */" },
+	{ IMAGE "# fine\n/* a\n comment */ server = { workers = 1 } // and\n/*", "5: the comment that starts here never ends" },
+	{ IN_IMAGE("group = \"abc"), "2: text without its closing quote" },
+	{ IMAGE "server = { identity = { vendor_url = \"\\x00hidden\" } }", "2: \\x00 in text, expected no NUL" },
+	{ IMAGE "\x01\x02", "2: not text: it has a byte 0x01" },
+
+	/* the image */
+	{ "", "1: image.name is missing, expected \"/NAME\"" },
+	{ "server = { workers = 1 }\n", "1: image.name is missing" },
+	{ "\nimage = { coils = [\"0-9\"] }\n", "2: image.name is missing" },
+	{ "image = {\n name = \"x\" coils = [1] }\n", "2: image.name: \"x\", expected \"/NAME\" without another slash" },
+	{ "image = {\n name = \"/\" coils = [1] }\n", "2: image.name: \"/\", expected" },
+	{ "image = {\n name = \"/a/b\" coils = [1] }\n", "2: image.name: \"/a/b\", expected" },
+	{ "image = {\n name = \"/..\" coils = [1] }\n", "2: image.name: \"/..\", expected" },
+	{ "image = {\n name = \"/a b\" coils = [1] }\n", "2: image.name: \"/a b\", expected" },
+	{ "image = {\n name = 7 coils = [1] }\n", "2: image.name: 7, expected \"/NAME\"" },
+	{ "\nimage = { name = \"/x\" }\n", "2: image declares no address; expected at least one in coils, discrete_inputs, holding_registers, "
+	  "input_registers" },
+	{ "image = { name = \"/x\" coils = [] }\n", "1: image declares no address" },
+	{ IN_IMAGE("group = \"no such group\""), "2: image.group: \"no such group\": no such group, expected a group of this system" },
+	{ IN_IMAGE("group = 5"), "2: image.group: 5, expected a group's name in quotes" },
+	{ IN_IMAGE("mode = \"0666\""), "2: image.mode: \"0666\" lets everybody write" },
+	{ IN_IMAGE("mode = \"0662\""), "2: image.mode: \"0662\" lets everybody write" },
+	{ IN_IMAGE("mode = \"0460\""), "2: image.mode: \"0460\", expected octal digits" },
+	{ IN_IMAGE("mode = \"0770\""), "2: image.mode: \"0770\", expected octal digits" },
+	{ IN_IMAGE("mode = \"4660\""), "2: image.mode: \"4660\", expected octal digits" },
+	{ IN_IMAGE("mode = \"0689\""), "2: image.mode: \"0689\", expected octal digits" },
+	{ IN_IMAGE("mode = \"rw-rw----\""), "2: image.mode: \"rw-rw----\", expected octal digits" },
+	{ IN_IMAGE("mode = 0660"), "2: image.mode: 660, expected octal digits of read and write bits in quotes" },
+	{ IN_IMAGE("pool = 7"), "2: image.pool: 7, expected a whole number 8..65535 pages of 1 KiB" },
+	{ IN_IMAGE("pool = 65536"), "2: image.pool: 65536, expected a whole number 8..65535" },
+	{ IN_IMAGE("pool = 65544\nholding_registers = [\"0-65535\"]"), "2: image.pool: 65544" },
+	{ IN_IMAGE("holding_registers = [\"0-65535\"]\n pool = 259"), "3: image.pool: 259, expected at least 260: the declared addresses take 129 pages" },
+	{ IN_IMAGE("discrete_inputs = [\"5-3\"]"), "2: image.discrete_inputs: \"5-3\", expected a list of \"FIRST-LAST\" or one address, 0..65535" },
+	{ IN_IMAGE("discrete_inputs = [\"0-9\",\n \"65536\"]"), "2: image.discrete_inputs: \"65536\", expected" },
+	{ IN_IMAGE("discrete_inputs = [\"0-65536\"]"), "2: image.discrete_inputs: \"0-65536\", expected" },
+	{ IN_IMAGE("discrete_inputs = [\"0-4294967296\"]"), "2: image.discrete_inputs: \"0-4294967296\", expected" },
+	{ IN_IMAGE("discrete_inputs = [\"-5\"]"), "2: image.discrete_inputs: \"-5\", expected" },
+	{ IN_IMAGE("discrete_inputs = [\"5-\"]"), "2: image.discrete_inputs: \"5-\", expected" },
+	{ IN_IMAGE("discrete_inputs = [\"1-2-3\"]"), "2: image.discrete_inputs: \"1-2-3\", expected" },
+	{ IN_IMAGE("discrete_inputs = [\" 1\"]"), "2: image.discrete_inputs: \" 1\", expected" },
+	{ IN_IMAGE("discrete_inputs = [\"0x10\"]"), "2: image.discrete_inputs: \"0x10\", expected" },
+	{ IN_IMAGE("discrete_inputs = [\"\"]"), "2: image.discrete_inputs: \"\", expected" },
+	{ IN_IMAGE("discrete_inputs = [-1]"), "2: image.discrete_inputs: -1, expected" },
+	{ IN_IMAGE("discrete_inputs = [65536]"), "2: image.discrete_inputs: 65536, expected" },
+	{ IN_IMAGE("discrete_inputs = [4294967296]"), "2: image.discrete_inputs: 4294967296, expected" },
+	{ IN_IMAGE("discrete_inputs = [1.5]"), "2: image.discrete_inputs: 1.5, expected" },
+	{ IN_IMAGE("discrete_inputs = ( [1] )"), "2: image.discrete_inputs: a list, expected" },
+	{ IN_IMAGE("discrete_inputs = true"), "2: image.discrete_inputs: true, expected" },
+	{ IN_IMAGE("discrete_inputs = { first = 1 }"), "2: image.discrete_inputs: a section, expected" },
+
+	/* the server */
+	{ IMAGE "server = { listen = [\"127.0.0.1\"] }", "2: server.listen: \"127.0.0.1\", expected a list of \"ADDRESS:PORT\" in digits" },
+	{ IMAGE "server = { listen = [\"127.0.0.1:65536\"] }", "2: server.listen: \"127.0.0.1:65536\", expected" },
+	{ IMAGE "server = { listen = [\"127.0.0.1:\"] }", "2: server.listen: \"127.0.0.1:\", expected" },
+	{ IMAGE "server = { listen = [\"127.0.0.1:5o2\"] }", "2: server.listen: \"127.0.0.1:5o2\", expected" },
+	{ IMAGE "server = { listen = [\":502\"] }", "2: server.listen: \":502\", expected" },
+	{ IMAGE "server = { listen = [\"256.0.0.1:502\"] }", "2: server.listen: \"256.0.0.1:502\", expected" },
+	{ IMAGE "server = { listen = [\"localhost:502\"] }", "2: server.listen: \"localhost:502\", expected" },
+	{ IMAGE "server = { listen = [\"::1:502\"] }", "2: server.listen: \"::1:502\", expected" },
+	{ IMAGE "server = { listen = [\"[127.0.0.1]:502\"] }", "2: server.listen: \"[127.0.0.1]:502\", expected" },
+	{ IMAGE "server = { listen = [\"[::1]\"] }", "2: server.listen: \"[::1]\", expected" },
+	{ IMAGE "server = { listen = [5020] }", "2: server.listen: 5020, expected" },
+	{ IMAGE "server = { listen = [] }", "2: server.listen: no address, expected at least one" },
+	{ IMAGE "server = { workers = 65 }", "2: server.workers: 65, expected a whole number 0..64 threads" },
+	{ IMAGE "server = { workers = -1 }", "2: server.workers: -1, expected a whole number" },
+	{ IMAGE "server = { workers = 1.0 }", "2: server.workers: 1, expected a whole number" },
+	{ IMAGE "server = { workers = 1e1 }", "2: server.workers: 10, expected a whole number" },
+	{ IMAGE "server = { workers = \"2\" }", "2: server.workers: \"2\", expected a whole number" },
+	{ IMAGE "server = { workers = true }", "2: server.workers: true, expected a whole number" },
+	{ IMAGE "server = { workers = [2] }", "2: server.workers: a list, expected a whole number" },
+	{ IMAGE "server = { workers = 4294967296 }", "2: server.workers: 4294967296, expected a whole number" },
+	{ IMAGE "server = { workers = 4294967296max_connections = 5 }", "2: server.workers: 4294967296, expected a whole number" },
+	{ IMAGE "server = { workers = 0x100000001 }", "2: server.workers: 4294967297, expected a whole number" },
+	{ IMAGE "server = { max_connections = 0 }", "2: server.max_connections: 0, expected a whole number 1..65536 connections" },
+	{ IMAGE "server = { max_connections = 65537 }", "2: server.max_connections: 65537, expected a whole number 1..65536 connections" },
+	{ IMAGE "server = { identity = { vendor_name = \"na\\nme\" } }", "2: server.identity.vendor_name: \"na?me\", expected printable ASCII" },
+	{ IMAGE "server = { identity = { vendor_name = \"\xc3\xa4\" } }", "2: server.identity.vendor_name: \"\xc3\xa4\", expected printable ASCII" },
+	{ IMAGE "server = { identity = { vendor_name = 5 } }", "2: server.identity.vendor_name: 5, expected printable ASCII in quotes, 0..244 bytes" },
+
+	/* the simulator */
+	{ IMAGE "simulator = { period = 1 }", "2: simulator.period: 1, expected a duration with its unit (\"250ms\", \"1.5s\", \"2m\", \"1h\"), 1ms..1h" },
+	{ IMAGE "simulator = { period = \"1\" }", "2: simulator.period: \"1\", expected a duration" },
+	{ IMAGE "simulator = { period = \"s\" }", "2: simulator.period: \"s\", expected a duration" },
+	{ IMAGE "simulator = { period = \"\" }", "2: simulator.period: \"\", expected a duration" },
+	{ IMAGE "simulator = { period = \"1 s\" }", "2: simulator.period: \"1 s\", expected a duration" },
+	{ IMAGE "simulator = { period = \"1sec\" }", "2: simulator.period: \"1sec\", expected a duration" },
+	{ IMAGE "simulator = { period = \"-1s\" }", "2: simulator.period: \"-1s\", expected a duration" },
+	{ IMAGE "simulator = { period = \"1.s\" }", "2: simulator.period: \"1.s\", expected a duration" },
+	{ IMAGE "simulator = { period = \".5s\" }", "2: simulator.period: \".5s\", expected a duration" },
+	{ IMAGE "simulator = { period = \"1.5ms\" }", "2: simulator.period: \"1.5ms\", expected a duration" },
+	{ IMAGE "simulator = { period = \"1.0005s\" }", "2: simulator.period: \"1.0005s\", expected a duration" },
+	{ IMAGE "simulator = { period = \"0s\" }", "2: simulator.period: \"0s\", expected a duration" },
+	{ IMAGE "simulator = { period = \"60.1m\" }", "2: simulator.period: \"60.1m\", expected a duration" },
+	{ IMAGE "simulator = { period = \"99999999999999999999h\" }", "2: simulator.period: \"99999999999999999999h\", expected a duration" },
+	{ IMAGE "simulator = { start_delay = \"3601s\" }", "2: simulator.start_delay: \"3601s\", expected a duration with its unit (\"250ms\", "
+	  "\"1.5s\", \"2m\", \"1h\"), 0ms..1h" },
+	{ IMAGE "simulator = { seed = -1 }", "2: simulator.seed: -1, expected a whole number 0..9223372036854775807" },
+	{ IMAGE "simulator = { seed = 9223372036854775808 }", "2: the number 9223372036854775808 is too large, expected at most 9223372036854775807" },
+	{ IMAGE "simulator = { seed = 0xFFFFFFFFFFFFFFFF }", "2: the number 0xFFFFFFFFFFFFFFFF is too large" },
+	{ IMAGE "simulator = { seed = 99999999999999999999L }", "2: the number 99999999999999999999L is too large" },
+
+	/* points */
+	{ POINT("model = \"toss 0.5\""), "2: points.p.address is missing, expected \"TABLE ADDRESS\", TABLE coil, discrete, holding or input" },
+	{ POINT("address = \"coil 1\""), "2: points.p.model is missing, expected a model" },
+	{ POINT("address = \"coils 1\" model = \"toss 0.5\""), "3: points.p.address: \"coils 1\", expected \"TABLE ADDRESS\"" },
+	{ POINT("address = \"coil\" model = \"toss 0.5\""), "3: points.p.address: \"coil\", expected" },
+	{ POINT("address = \"coil1\" model = \"toss 0.5\""), "3: points.p.address: \"coil1\", expected" },
+	{ POINT("address = \"coil 1 2\" model = \"toss 0.5\""), "3: points.p.address: \"coil 1 2\", expected" },
+	{ POINT("address = \"holding 65536\" model = \"toss 0.5\""), "3: points.p.address: \"holding 65536\", expected" },
+	{ POINT("address = \"holding 40001.5\" model = \"toss 0.5\""), "3: points.p.address: \"holding 40001.5\", expected" },
+	{ POINT("address = 5 model = \"toss 0.5\""), "3: points.p.address: 5, expected" },
+	{ POINT("address = \"coil 10\" model = \"toss 0.5\""), "3: points.p.address: \"coil 10\" is not declared, expected an address in the image's ranges" },
+	{ POINT("address = \"holding 99\" model = \"toss 0.5\""), "3: points.p.address: \"holding 99\" is not declared" },
+	{ POINT("address = \"input 100\" model = \"toss 0.5\""), "3: points.p.address: \"input 100\" is not declared" },
+	{ POINT("address = \"coil 1\" model = \"toss 0.5\"\ntype = \"u16\""), "4: points.p.type: \"u16\" does not fit address \"coil 1\", expected \"bool\"" },
+	{ POINT("address = \"holding 100\" model = \"toss 0.5\"\ntype = \"bool\""), "4: points.p.type: \"bool\" does not fit address \"holding 100\", expected \"u16\"" },
+	{ POINT("address = \"coil 1\" model = \"toss 0.5\"\ntype = \"i32\""), "4: points.p.type: \"i32\", expected \"bool\" or \"u16\"" },
+	{ POINT("address = \"coil 1\"\nmodel = \"tos 0.5\""), "4: points.p.model: no model is called \"tos\", expected one of" },
+	{ POINT("address = \"coil 1\"\nmodel = \"toss 1.5\""), "4: points.p.model: model toss: P is \"1.5\"" },
+	{ POINT("address = \"coil 1\"\nmodel = \"uniform 0 2\""), "4: points.p.model: model uniform: HIGH is \"2\"" },
+	{ POINT("address = \"holding 100\"\nmodel = \"uniform 0 65536\""), "4: points.p.model: model uniform: HIGH is \"65536\"" },
+	{ POINT("address = \"coil 1\"\nmodel = \"\""), "4: points.p.model: no model is called \"\"" },
+	{ POINT("address = \"coil 1\"\nmodel = 5"), "4: points.p.model: 5, expected a model and its parameters in quotes" },
+	{ IMAGE "points = {\n a = { address = \"coil 1\" model = \"toss 0.5\" }\n b = { address = \"coil 2\" model = \"toss 0.5\" }\n"
+	  " c = { address = \"coil 1\" model = \"toss 0.5\" } }\n",
+	  "5: points.c.address: \"coil 1\" is taken by points.a (line 3), expected an address of its own" },
+
+	/* includes */
+	{ IMAGE "@include \"nope.conf\"\n", "2: \"nope.conf\": No such file or directory" },
+	{ IMAGE "\n@include \".\"\n", "3: \".\": is a folder, expected a regular file" },
+	{ IMAGE "@include \"/dev/zero\"\n", "2: \"/dev/zero\": is a pipe or device, expected a regular file" },
+	{ IMAGE "@include nope.conf\n", "2: expected @include \"FILE\"" },
+	{ IMAGE "@include \"\"\n", "2: expected @include \"FILE\"" },
+	{ IMAGE "@import \"x\"\n", "2: expected @include \"FILE\"" },
+	{ IMAGE "@include \"plant.conf\"\n", "2: too many includes, expected at most 64, nested at most 10" },
+};
+
+static void refuses_what_is_wrong(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
+		char error[PLANT_ERROR_SIZE] = "", expected[512];
+		struct plant *plant = NULL;
+		write_text("plant.conf", wrongs[i].text);
+		int rc = plant_load("plant.conf", &plant, error);
+		snprintf(expected, sizeof expected, "plant.conf:%s", wrongs[i].message);
+		if (rc >= 0 || strncmp(error, expected, strlen(expected)) != 0)
+			fail_msg("%s\ngave     %d %s\nexpected %s...", wrongs[i].text, rc, error, expected);
+	}
+}
+
+static void refuses_too_much(void **state)
+{
+	(void)state;
+	char error[PLANT_ERROR_SIZE], text[16384];
+	struct plant *plant;
+
+	int used = snprintf(text, sizeof text, "image = { name = \"/x\" coils = [ 0");
+	for (int i = 1; i <= MBSHM_SPANS_MAX; i++)
+		used += snprintf(text + used, sizeof text - (size_t)used, ", %d", 2 * i);
+	snprintf(text + used, sizeof text - (size_t)used, "] }");
+	write_text("plant.conf", text);
+	assert_int_equal(plant_load("plant.conf", &plant, error), -EINVAL);
+	assert_string_equal(error, "plant.conf:1: image.coils: too many spans, expected at most 256 in all four lists together");
+
+	used = snprintf(text, sizeof text, IMAGE "server = { listen = ( \"127.0.0.1:0\"");
+	for (int i = 0; i < PLANT_LISTEN_MAX; i++)
+		used += snprintf(text + used, sizeof text - (size_t)used, ", \"127.0.0.1:%d\"", i);
+	snprintf(text + used, sizeof text - (size_t)used, ") }");
+	write_text("plant.conf", text);
+	assert_int_equal(plant_load("plant.conf", &plant, error), -EINVAL);
+	assert_string_equal(error, "plant.conf:2: server.listen: too many addresses, expected at most 16");
+
+	snprintf(text, sizeof text, IMAGE "server = { identity = { vendor_name = \"%0245d\" } }", 0);
+	write_text("plant.conf", text);
+	assert_int_equal(plant_load("plant.conf", &plant, error), -EINVAL);
+	assert_non_null(strstr(error, "plant.conf:2: server.identity.vendor_name: \"0000"));
+	assert_non_null(strstr(error, "\"..., expected printable ASCII in quotes, 0..244 bytes"));
+
+	snprintf(text, sizeof text, IMAGE "points = { p%063d = { address = \"coil 1\" model = \"toss 1\" } }", 0);
+	write_text("plant.conf", text);
+	assert_int_equal(plant_load("plant.conf", &plant, error), -EINVAL);
+	assert_non_null(strstr(error, "a name of 64 characters, expected at most 63"));
+
+	snprintf(text, sizeof text, "image = { name = \"/%0255d\" coils = [1] }", 0);
+	write_text("plant.conf", text);
+	assert_int_equal(plant_load("plant.conf", &plant, error), -EINVAL);
+	assert_non_null(strstr(error, "plant.conf:1: image.name: \"/000"));
+}
+
+static void expect_unreadable(const char *path, int rc, const char *message)
+{
+	struct plant *plant;
+	char error[PLANT_ERROR_SIZE];
+	assert_int_equal(plant_load(path, &plant, error), rc);
+	assert_string_equal(error, message);
+}
+
+static void refuses_what_is_no_file(void **state)
+{
+	(void)state;
+	expect_unreadable("nope", -ENOENT, "nope: No such file or directory");
+	expect_unreadable("", -ENOENT, ": No such file or directory");
+	expect_unreadable("/", -EINVAL, "/: is a folder, expected a regular file");
+	expect_unreadable("/dev/zero", -EINVAL, "/dev/zero: is a pipe or device, expected a regular file");
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	expect_unreadable("fifo", -EINVAL, "fifo: is a pipe or device, expected a regular file");
+	write_bytes("binary", "image\0 = {", 10);
+	expect_unreadable("binary", -EINVAL, "binary: is not text: it has a NUL byte");
+	write_text("large", "#");
+	assert_int_equal(truncate("large", 100 << 20), 0);
+	expect_unreadable("large", -EINVAL, "large: is too large, expected at most 1 MiB with all includes");
+	write_text("secret", "#");
+	assert_int_equal(chmod("secret", 0), 0);
+	if (geteuid() != 0)
+		expect_unreadable("secret", -EACCES, "secret: Permission denied");
+	write_text("plant.conf", "@include \"fifo\"");
+	expect_unreadable("plant.conf", -EINVAL, "plant.conf:1: \"fifo\": is a pipe or device, expected a regular file");
+}
+
+/* ---- what is read -------------------------------------------------------------------------------------------------------- */
+
+static void reads_the_default(void **state)
+{
+	(void)state;
+	struct plant *plant;
+	char error[PLANT_ERROR_SIZE];
+	if (plant_load(NULL, &plant, error))
+		fail_msg("%s", error);
+	assert_string_equal(plant->file, "built-in default");
+	assert_string_equal(plant->image.name, "/mbimage-default");
+	assert_int_equal(plant->image.layout.span_count, 5);
+	assert_int_equal(plant->image.mode, 0660);
+	assert_int_equal(plant->image.group, (gid_t)-1);
+	assert_int_equal(plant->image.pool_pages, 0);
+	assert_int_equal(plant->server.listen_count, 1);
+	assert_string_equal(plant->server.listen[0].text, "127.0.0.1:5020");
+	assert_string_equal(plant->server.listen[0].host, "127.0.0.1");
+	assert_string_equal(plant->server.listen[0].port, "5020");
+	assert_string_equal(plant->server.identity.model_name, "Industrial IoT CLP Server");
+	assert_int_equal(plant->simulator.period_ms, 1000);
+	assert_int_equal(plant->simulator.start_delay_ms, 2000);
+	assert_int_equal(plant->point_count, 2);
+	assert_string_equal(plant->points[0].name, "process_value");
+	assert_int_equal(plant->points[0].table, MBSHM_HOLDING_REGISTERS);
+	assert_int_equal(plant->points[0].addr, 1000);
+	assert_int_equal(plant->points[0].type, PLANT_U16);
+	assert_true(plant->points[0].model.params[0] == 380 && plant->points[0].model.params[1] == 420);
+	assert_string_equal(plant->points[1].name, "relay");
+	assert_int_equal(plant->points[1].table, MBSHM_COILS);
+	assert_int_equal(plant->points[1].type, PLANT_BOOL);
+	plant_free(plant);
+}
+
+static void fills_in_defaults(void **state)
+{
+	(void)state;
+	struct plant *plant = load("image = { name = \"/x\" input_registers = 7 }");
+	assert_string_equal(plant->file, "plant.conf");
+	assert_int_equal(plant->image.mode, 0660);
+	assert_int_equal(plant->image.group, (gid_t)-1);
+	assert_int_equal(plant->image.pool_pages, 0);
+	assert_int_equal(plant->server.listen_count, 1);
+	assert_string_equal(plant->server.listen[0].text, "127.0.0.1:5020");
+	assert_int_equal(plant->server.workers, 0);
+	assert_int_equal(plant->server.max_connections, 1024);
+	assert_string_equal(plant->server.identity.vendor_name, "mbimage");
+	assert_string_equal(plant->server.identity.major_minor_revision, MBIMAGE_VERSION);
+	assert_string_equal(plant->server.identity.user_application_name, "");
+	assert_int_equal(plant->simulator.period_ms, 1000);
+	assert_int_equal(plant->simulator.start_delay_ms, 2000);
+	assert_int_equal(plant->simulator.seed, 0);
+	assert_int_equal(plant->point_count, 0);
+	plant_free(plant);
+}
+
+static void reads_everything(void **state)
+{
+	(void)state;
+	struct group *group = getgrgid(getegid());
+	char text[4096];
+	snprintf(text, sizeof text, "image = { name = \"/%0254d\" mode = \"640\" pool = 0x100%s%s%s\n"
+		 "coils = ( 0, \"1-3\", \"65535\" ) holding_registers = \"0-9\" }\r\n"
+		 "server = { listen = [ \"[::1]:0\", \"0.0.0.0:502\", \"[fe80::1%%eth0]:65535\" ]; workers = 64, max_connections = 65536\n"
+		 "identity : { vendor_name = \"a \\\"b\\\\\" \"c\" product_code = \"%0244d\" } }\n"
+		 "simulator = { period = \"1h\" start_delay = \"0ms\" seed = 0x7FFFFFFFFFFFFFFF }\n"
+		 "points = { a-1 = { address = \"coil  65535\" model = \"constant 1\" }\n* = { model = \"constant 65535\" address = \"holding 0\" } }\n", 0,
+		 group ? " group = \"" : "", group ? group->gr_name : "", group ? "\"" : "", 0);
+	struct plant *plant = load(text);
+	assert_int_equal(strlen(plant->image.name), 255);
+	assert_int_equal(plant->image.mode, 0640);
+	assert_int_equal(plant->image.pool_pages, 256);
+	assert_int_equal(plant->image.group, group ? getegid() : (gid_t)-1);
+	assert_int_equal(plant->server.listen_count, 3);
+	assert_string_equal(plant->server.listen[0].host, "::1");
+	assert_string_equal(plant->server.listen[0].port, "0");
+	assert_string_equal(plant->server.listen[1].host, "0.0.0.0");
+	assert_string_equal(plant->server.listen[2].host, "fe80::1%eth0");
+	assert_string_equal(plant->server.listen[2].text, "[fe80::1%eth0]:65535");
+	assert_int_equal(plant->server.workers, 64);
+	assert_int_equal(plant->server.max_connections, 65536);
+	assert_string_equal(plant->server.identity.vendor_name, "a \"b\\c");
+	assert_int_equal(strlen(plant->server.identity.product_code), PLANT_OBJECT_MAX);
+	assert_int_equal(plant->simulator.period_ms, 3600000);
+	assert_int_equal(plant->simulator.start_delay_ms, 0);
+	assert_true(plant->simulator.seed == INT64_MAX);
+	assert_int_equal(plant->point_count, 2);
+	assert_string_equal(plant->points[0].name, "a-1");
+	assert_int_equal(plant->points[0].addr, 65535);
+	assert_int_equal(plant->points[0].line, 6);
+	assert_string_equal(plant->points[1].name, "*");
+	assert_int_equal(plant->points[1].type, PLANT_U16);
+	assert_int_equal(plant->points[1].line, 7);
+	plant_free(plant);
+}
+
+static void reads_durations(void **state)
+{
+	(void)state;
+	static const struct { const char *text; uint64_t ms; } good[] = {
+		{ "1ms", 1 }, { "250ms", 250 }, { "1.5s", 1500 }, { "0.001s", 1 }, { "0.250000s", 250 }, { "2m", 120000 }, { "0.5h", 1800000 },
+		{ "59.999m", 3599940 }, { "3600s", 3600000 },
+	};
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		char text[256];
+		snprintf(text, sizeof text, IMAGE "simulator = { period = \"%s\" }", good[i].text);
+		struct plant *plant = load(text);
+		assert_int_equal(plant->simulator.period_ms, good[i].ms);
+		plant_free(plant);
+	}
+}
+
+static void merges_spans(void **state)
+{
+	(void)state;
+	struct plant *plant = load("image = { name = \"/x\" coils = [\"10-19\", \"0-9\", \"15-25\", \"27\"] discrete_inputs = [\"28-30\"] }");
+	const struct mbshm_layout *layout = &plant->image.layout;
+	assert_int_equal(layout->span_count, 3);
+	assert_int_equal(layout->spans[0].first, 0);
+	assert_int_equal(layout->spans[0].count, 26);
+	assert_int_equal(layout->spans[1].first, 27);
+	assert_int_equal(layout->spans[1].count, 1);
+	assert_int_equal(layout->spans[2].table, MBSHM_DISCRETE_INPUTS);
+	plant_free(plant);
+}
+
+/* Comments, and what only looks like one, must not move a line or eat a setting. */
+static void reads_comments(void **state)
+{
+	(void)state;
+	struct plant *plant = load("// first\n/* second\n * third */ image = { /**/ name = \"/#x\" /* a */ coils = [\"0-9\"] # b\n}\n"
+				   "server = { identity = { vendor_url = \"http://x/*y\" } } /* a */ simulator = { seed = 5 } /* b */\n"
+				   "points = { p1 = { address = \"coil 1\" // \"\n model = \"toss 1\" } } # no newline at the end");
+	assert_string_equal(plant->image.name, "/#x");
+	assert_string_equal(plant->server.identity.vendor_url, "http://x/*y");
+	assert_int_equal(plant->simulator.seed, 5);
+	assert_int_equal(plant->points[0].line, 6);
+	plant_free(plant);
+}
+
+static void reads_includes(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir("sub", 0700), 0);
+	char absolute[128], error[PLANT_ERROR_SIZE];
+	snprintf(absolute, sizeof absolute, "simulator = { seed = 7 }\n@include \"%s/sub/c.conf\"", folder);
+	write_text("sub/a.conf", "# nothing\n@include \"b.conf\"\n" IMAGE);
+	write_text("sub/b.conf", absolute);
+	write_text("sub/c.conf", "server = { workers = 3 }\n");
+	struct plant *plant;
+	if (plant_load("sub/a.conf", &plant, error))
+		fail_msg("%s", error);
+	assert_int_equal(plant->simulator.seed, 7);
+	assert_int_equal(plant->server.workers, 3);
+	plant_free(plant);
+
+	write_text("sub/c.conf", "\n\nserver = { worker = 3 }\n");
+	assert_int_equal(plant_load("sub/a.conf", &plant, error), -EINVAL);
+	char expected[256];
+	snprintf(expected, sizeof expected, "%s/sub/c.conf:3: unknown setting 'server.worker'", folder);
+	assert_memory_equal(error, expected, strlen(expected));
+
+	write_text("sub/b.conf", "server = {\n workers = ");
+	assert_int_equal(plant_load("sub/a.conf", &plant, error), -EINVAL);
+	assert_non_null(strstr(error, "syntax error"));
+	write_text("sub/b.conf", "simulator = { seed = 5 }\nsimulator = { seed = 5 }\n");
+	assert_int_equal(plant_load("sub/a.conf", &plant, error), -EINVAL);
+	assert_string_equal(error, "sub/b.conf:2: duplicate setting name");
+}
+
+/* ---- the table, and addresses -------------------------------------------------------------------------------------------- */
+
+static void rows_are_complete(void **state)
+{
+	(void)state;
+	const struct setting_row *row;
+	size_t count = 0;
+	for (; (row = setting_row(count)); count++) {
+		char expected[256];
+		setting_expected(row, expected, sizeof expected);
+		assert_true(strlen(expected) > 0 && strlen(row->help) > 0);
+		assert_true(row->min <= row->max);
+		assert_false(row->preset && row->otherwise);
+		assert_true(row->size > 0);
+		for (size_t i = 0; i < count; i++)
+			assert_string_not_equal(setting_row(i)->path, row->path);
+	}
+	assert_true(count > 20);
+}
+
+static void parses_addresses(void **state)
+{
+	(void)state;
+	enum mbshm_table table;
+	uint16_t addr;
+	for (int i = 0; i < MBSHM_TABLES; i++) {
+		char text[32];
+		snprintf(text, sizeof text, "%s \t65535", plant_table_word((enum mbshm_table)i));
+		assert_int_equal(plant_parse_address(text, &table, &addr), 0);
+		assert_int_equal(table, i);
+		assert_int_equal(addr, 65535);
+	}
+	static const char *const bad[] = { "", " ", "coil", "coil ", " coil 1", "coil -1", "coil 1 ", "coil 65536", "coil 0x1", "coi 1", "coils 1",
+					   "Coil 1", "coil 99999999999999999999", "coil1", "1", "1 coil" };
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_int_equal(plant_parse_address(bad[i], &table, &addr), -EINVAL);
+}
+
+/* ---- hostile input ------------------------------------------------------------------------------------------------------- */
+
+/* Whatever the bytes: read, or refused in one line that names the file.  The sanitizers watch. */
+static void expect_answer(const char *bytes, size_t size)
+{
+	char error[PLANT_ERROR_SIZE] = "";
+	struct plant *plant = NULL;
+	write_bytes("hostile.conf", bytes, size);
+	int rc = plant_load("hostile.conf", &plant, error);
+	if (rc == 0) {
+		assert_non_null(plant);
+		plant_free(plant);
+	} else {
+		assert_memory_equal(error, "hostile.conf:", 13);
+		for (const char *c = error; *c; c++)
+			assert_true((unsigned char)*c >= ' ');
+	}
+}
+
+static void survives_truncation(void **state)
+{
+	(void)state;
+	for (size_t size = 0; size <= strlen(default_conf); size++)
+		expect_answer(default_conf, size);
+}
+
+static void survives_mutation(void **state)
+{
+	(void)state;
+	static const char spice[] = "\"\\{}[]()=;,#/*@\n\t-.0xLe9\x80\xff";
+	size_t size = strlen(default_conf);
+	char *text = malloc(size + 1);
+	assert_non_null(text);
+	unsigned seed = 20240611;
+	print_message("# seed %u\n", seed);
+	for (int round = 0; round < 4000; round++) {
+		memcpy(text, default_conf, size + 1);
+		for (int change = rand_r(&seed) % 4; change >= 0; change--) {
+			size_t at = (size_t)rand_r(&seed) % size, from = (size_t)rand_r(&seed) % size;
+			if (rand_r(&seed) % 2)
+				text[at] = spice[(size_t)rand_r(&seed) % (sizeof spice - 1)];
+			else
+				memmove(text + at, text + from, (size - (at > from ? at : from)) % 64);
+		}
+		expect_answer(text, size);
+	}
+	free(text);
+}
+
+static void survives_repetition(void **state)
+{
+	(void)state;
+	static const char *const units[] = { "a={", "a=(", "(", "{", "[", "@include \"hostile.conf\"\n", "\"", "a=1;\n", "/*", "\\", "1", "a", "\n" };
+	char *text = malloc(SOURCE_BYTES_MAX + 64);
+	assert_non_null(text);
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+		size_t size = 0;
+		while (size < SOURCE_BYTES_MAX - 64)
+			size += (size_t)sprintf(text + size, "%s", units[i]);
+		expect_answer(text, size);
+	}
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(refuses_what_is_wrong),
+		cmocka_unit_test(refuses_too_much),
+		cmocka_unit_test(refuses_what_is_no_file),
+		cmocka_unit_test(reads_the_default),
+		cmocka_unit_test(fills_in_defaults),
+		cmocka_unit_test(reads_everything),
+		cmocka_unit_test(reads_durations),
+		cmocka_unit_test(merges_spans),
+		cmocka_unit_test(reads_comments),
+		cmocka_unit_test(reads_includes),
+		cmocka_unit_test(rows_are_complete),
+		cmocka_unit_test(parses_addresses),
+		cmocka_unit_test(survives_truncation),
+		cmocka_unit_test(survives_mutation),
+		cmocka_unit_test(survives_repetition),
+	};
+	return cmocka_run_group_tests(tests, enter_folder, leave_folder);
+}
