@@ -30,26 +30,6 @@ static struct flock slot_range(unsigned slot, short type)
 	return (struct flock){ .l_type = type, .l_whence = SEEK_SET, .l_start = slot, .l_len = 1 };
 }
 
-int slot_claim(struct mbshm *img)
-{
-	for (unsigned slot = 0; slot < SEGMENT_SLOTS; slot++) {
-		struct flock range = slot_range(slot, F_WRLCK);
-
-		if (fcntl(img->fd, F_OFD_SETLK, &range)) {
-			if (errno == EAGAIN || errno == EACCES)
-				continue;
-			return -errno;
-		}
-		img->slot = (uint16_t)slot;
-		/* A dead predecessor may still own the lock under this slot, and would now look alive. */
-		uint64_t word = lock_load(&img->seg->control);
-		if (word_owner(word) == slot + 1)
-			lock_swap(&img->seg->control, word, word_next(word, 0));
-		return 0;
-	}
-	return -EUSERS;
-}
-
 /* F_RDLCK: only a write lock conflicts, so somebody's read lock on the byte cannot pose as the owner. */
 static bool owner_dead(const struct mbshm *img, uint64_t word)
 {
@@ -124,6 +104,27 @@ static int word_try(struct mbshm *img, bool probe)
 			owner_store(&control->commit, COMMIT_RETIRED);
 	}
 	return 0;
+}
+
+int slot_claim(struct mbshm *img)
+{
+	struct segment_control *control = &img->seg->control;
+
+	for (unsigned slot = 0; slot < SEGMENT_SLOTS; slot++) {
+		struct flock range = slot_range(slot, F_WRLCK);
+
+		if (fcntl(img->fd, F_OFD_SETLK, &range)) {
+			if (errno == EAGAIN || errno == EACCES)
+				continue;
+			return -errno;
+		}
+		img->slot = (uint16_t)slot;
+		/* A dead predecessor may still own the lock under this slot, and would now look alive: take it over like any dead one's. */
+		if (word_owner(lock_load(control)) == slot + 1 && !word_try(img, false))
+			lock_swap(control, img->held, word_next(img->held, 0));
+		return 0;
+	}
+	return -EUSERS;
 }
 
 int lock_take(struct mbshm *img, uint32_t timeout_us)
