@@ -74,6 +74,8 @@ static void help(const struct program *program)
 	       program->operands ? program->operands : "", program->operands ? "]" : "", program->summary);
 	help_rows(program->rows);
 	help_rows(common_rows);
+	if (program->help)
+		program->help();
 }
 
 /* ---- parsing ------------------------------------------------------------------------------------------------------------- */
@@ -140,27 +142,38 @@ static void check_operands(const struct program *program, int argc, char **argv,
 		    allowed ? "options, then no more than " : "no operands", allowed ? program->operands : "");
 }
 
+/* A negative number is none. */
+static bool is_option(const char *word)
+{
+	return word[0] == '-' && word[1] && word[1] != '.' && (word[1] < '0' || word[1] > '9');
+}
+
 struct plant *options_parse(const struct program *program, int argc, char **argv, int *operand)
 {
 	struct plant *plant;
 	char error[PLANT_ERROR_SIZE];
-	int i = 1;
+	int words = 0;	/* operands so far, kept at argv's beginning */
 	log_open(program->name);
-	while (i < argc && argv[i][0] == '-' && argv[i][1]) {
-		if (!strcmp(argv[i], "--")) {
-			i++;
-			break;
-		}
-		i = take_option(program, argc, argv, i);
+	for (int i = 1, next; i < argc; i = next) {
+		next = i + 1;
+		if (!is_option(argv[i]))
+			argv[1 + words++] = argv[i];
+		else if (strcmp(argv[i], "--") != 0)
+			next = take_option(program, argc, argv, i);
+		else
+			while (next < argc)
+				argv[1 + words++] = argv[next++];
 	}
-	check_operands(program, argc, argv, i);
+	int first = argc - words;
+	memmove(argv + first, argv + 1, (size_t)words * sizeof *argv);
+	check_operands(program, argc, argv, first);
 	if (plant_load(plant_path, &plant, error))
 		die(EXIT_USAGE, "%s", error);
 	if (check_only) {
 		puts("ok");
 		leave();
 	}
-	*operand = i;
+	*operand = first;
 	return plant;
 }
 

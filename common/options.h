@@ -19,11 +19,13 @@ struct program {
 	const char *summary;		/* one line for --help */
 	const struct option_row *rows;	/* ends with a row whose name is NULL; may be NULL */
 	const char *operands;		/* "HOST[:PORT]": as many as there are words, any number with "..."; NULL: none */
+	void (*help)(void);		/* prints more for --help; NULL: nothing */
 	void *context;			/* for set */
 };
 
-/* Parse argv (calls log_open first), answer --help and --version, load the plant and answer --check ("ok").  Returns the checked plant, the
- * program's for its lifetime; *operand: the index of the first operand in argv, argc when there is none.  Exits when it answered (0) or on an error (2). */
+/* Parse argv (calls log_open first), answer --help and --version, load the plant and answer --check ("ok").  Options and operands may be
+ * mixed (argv is reordered); a negative number is an operand, and so is all after "--".  Returns the checked plant, the program's for its
+ * lifetime; *operand: the index of the first operand in argv, argc when there is none.  Exits when it answered (0) or on an error (2). */
 struct plant *options_parse(const struct program *program, int argc, char **argv, int *operand);
 
 /* The --plant argument as given, NULL for the default: what a reload reads again. */

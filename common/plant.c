@@ -117,11 +117,28 @@ static int check_image(const struct source *source, const struct mbshm_config *i
 	return 0;
 }
 
+/* The files that a plant names lie beside it. */
+static int place_retain(const struct source *source, struct plant *plant)
+{
+	char name[sizeof plant->retain];
+	const char *slash = strrchr(plant->file, '/');
+	int folder = slash && plant->retain[0] != '/' ? (int)(slash + 1 - plant->file) : 0;
+	if (!plant->retain[0])
+		return 0;
+	strcpy(name, plant->retain);
+	if (snprintf(plant->retain, sizeof plant->retain, "%.*s%s", folder, plant->file, name) >= (int)sizeof plant->retain)
+		return source_fail(source, config_lookup(&source->config, "image.retain"),
+				   "image.retain: the name with its folder is too long, expected at most %zu bytes", sizeof plant->retain - 1);
+	plant->image.retain = plant->retain;
+	return 0;
+}
+
 static int read_plant(const struct source *source, struct plant *plant)
 {
 	int rc = check_known(source, config_root_setting(&source->config), "", "");
 	rc = rc ? rc : read_settings(source, plant);
 	rc = rc ? rc : check_image(source, &plant->image);
+	rc = rc ? rc : place_retain(source, plant);
 	rc = rc ? rc : check_server(source, &plant->server);
 	return rc ? rc : points_read(source, plant);
 }

@@ -62,6 +62,7 @@ struct plant_point {
 struct plant {
 	char file[4096];	/* as given, or "built-in default" */
 	struct mbshm_config image;
+	char retain[4096];	/* what image.retain points to when it is set: relative to the plant file's folder when not absolute */
 	struct plant_server server;
 	struct plant_simulator simulator;
 	unsigned point_count;

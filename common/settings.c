@@ -281,6 +281,8 @@ static const struct setting_row rows[] = {
 	{ "image.mode", &mode, .preset = "\"0660\"", PLANT(image.mode), .help = "permissions of a new segment, whatever the umask" },
 	{ "image.pool", &number, .min = MBSHM_POOL_MIN, .max = MBSHM_POOL_MAX, .unit = "pages of 1 KiB",
 	  .otherwise = "4 x (live pages + 1), at least 1024", PLANT(image.pool_pages), .help = "size of the page pool" },
+	{ "image.retain", &text, .max = 4000, .unit = "bytes", .preset = "\"\"", PLANT(retain),
+	  .help = "file of saved values that fills a new image, relative to this file's folder; empty: none" },
 	{ "image.coils", &span, SPANS(MBSHM_COILS), .help = "addresses of coils" },
 	{ "image.discrete_inputs", &span, SPANS(MBSHM_DISCRETE_INPUTS), .help = "addresses of discrete inputs" },
 	{ "image.holding_registers", &span, SPANS(MBSHM_HOLDING_REGISTERS), .help = "addresses of holding registers" },
