@@ -40,6 +40,7 @@ static int change_begin(const struct mbshm *img, const struct mbshm_txn *txn, st
 {
 	uint64_t seen[(MBSHM_PAGES_MAX + 63) / 64] = { 0 };
 	uint32_t root = commit_root(change->base);
+	unsigned last = MBSHM_PAGES_MAX;
 
 	if (root >= img->pool_pages || commit_version(change->base) >= VERSION_MAX)
 		return -EBADMSG;
@@ -50,9 +51,10 @@ static int change_begin(const struct mbshm *img, const struct mbshm_txn *txn, st
 			return -EBADMSG;
 	change->count = 0;
 	for (unsigned i = 0; i < txn->count; i++) {
-		if (txn->words[i].expect)
+		if (txn->words[i].expect || txn->words[i].page == last)
 			continue;
-		unsigned place = img->root_slot[txn->words[i].page];
+		last = txn->words[i].page;
+		unsigned place = img->root_slot[last];
 
 		if (seen[place / 64] & UINT64_C(1) << place % 64)
 			continue;
@@ -97,21 +99,31 @@ static int pages_take(struct mbshm *img, struct change *change)
 	return 0;
 }
 
-static void page_copy(struct segment_page *to, const struct segment_page *from)
+/* Only the words that spans touch: the others are never read. */
+static void page_copy(struct segment_page *to, const struct segment_page *from, struct word_range range)
 {
-	for (unsigned i = 0; i < PAGE_WORDS; i += 4) {
-		page_store(&to->word[i], page_load(&from->word[i]));
-		page_store(&to->word[i + 1], page_load(&from->word[i + 1]));
-		page_store(&to->word[i + 2], page_load(&from->word[i + 2]));
-		page_store(&to->word[i + 3], page_load(&from->word[i + 3]));
+	_Atomic uint64_t *out = &to->word[range.first];
+	const _Atomic uint64_t *in = &from->word[range.first];
+	unsigned count = range.last - range.first + 1u;
+
+	for (; count >= 4; count -= 4, in += 4, out += 4) {
+		page_store(out, page_load(in));
+		page_store(out + 1, page_load(in + 1));
+		page_store(out + 2, page_load(in + 2));
+		page_store(out + 3, page_load(in + 3));
 	}
+	while (count--)
+		page_store(out++, page_load(in++));
 }
 
 static void pages_write(struct mbshm *img, const struct mbshm_txn *txn, struct change *change)
 {
+	unsigned last = MBSHM_PAGES_MAX;
+	struct segment_page *page = NULL;
+
 	for (unsigned i = 0; i < change->count; i++) {
 		change->given[i] = (uint16_t)entry_get(change->root, change->places[i]);
-		page_copy(&img->pool[change->pages[i]], &img->pool[change->given[i]]);
+		page_copy(&img->pool[change->pages[i]], &img->pool[change->given[i]], img->used[change->places[i]]);
 		entry_set(change->root, change->places[i], change->pages[i]);
 		POINT(page_copied);
 	}
@@ -120,7 +132,11 @@ static void pages_write(struct mbshm *img, const struct mbshm_txn *txn, struct c
 
 		if (staged->expect)
 			continue;
-		_Atomic uint64_t *word = &img->pool[entry_get(change->root, img->root_slot[staged->page])].word[staged->word];
+		if (staged->page != last) {
+			last = staged->page;
+			page = &img->pool[entry_get(change->root, img->root_slot[last])];
+		}
+		_Atomic uint64_t *word = &page->word[staged->word];
 
 		page_store(word, (page_load(word) & ~staged->mask) | staged->value);
 	}

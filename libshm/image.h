@@ -9,6 +9,9 @@
 #include "order.h"
 #include "points.h"
 
+/* Words first..last of a page. */
+struct word_range { uint8_t first, last; };
+
 struct mbshm {
 	/* Set by open, then constant. */
 	struct segment *seg;		/* PROT_READ only unless writable */
@@ -24,6 +27,7 @@ struct mbshm {
 	struct mbshm_layout layout;	/* private, checked copy of the header's */
 	uint16_t first_span[MBSHM_TABLES + 1];	/* a table's spans are first_span[t] .. first_span[t + 1] - 1 */
 	uint16_t root_slot[MBSHM_PAGES_MAX];	/* place of a page in the root, NO_PAGE */
+	struct word_range used[MBSHM_PAGES_MAX];	/* by place in the root: what spans touch */
 	char name[MBSHM_NAME_SIZE];
 	dev_t dev;
 	ino_t ino;

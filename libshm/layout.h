@@ -37,6 +37,7 @@ enum {
 	PAGE_BYTES = 1024,
 	PAGE_WORDS = PAGE_BYTES / 8,
 	PAGE_BITS = PAGE_BYTES * 8,
+	PAGE_REGISTERS = PAGE_BYTES / 2,
 	NO_PAGE = 0xffff,		/* root_slot of a page that no span touches */
 };
 

@@ -108,7 +108,7 @@ static int wanted_check(const struct mbshm *img, const struct mbshm_config *conf
 	return 0;
 }
 
-/* Where each page's index stands in a root page, and where each table's spans begin. */
+/* Where each page's index stands in a root page, what of a page is in use, and where each table's spans begin. */
 static void index_build(struct mbshm *img)
 {
 	unsigned place = 0, i = 0;
@@ -116,13 +116,16 @@ static void index_build(struct mbshm *img)
 	memset(img->root_slot, 0xff, sizeof img->root_slot);
 	for (unsigned s = 0; s < img->layout.span_count; s++) {
 		const struct mbshm_span *span = &img->layout.spans[s];
-		uint32_t per_page = PAGE_BITS / table_bits(span->table);
+		uint32_t first = span->first * table_bits(span->table), last = first + span->count * table_bits(span->table) - 1;
 
-		for (uint32_t p = span->first / per_page; p <= (span->first + span->count - 1) / per_page; p++) {
+		for (uint32_t p = first / PAGE_BITS; p <= last / PAGE_BITS; p++) {
 			uint16_t *slot = &img->root_slot[table_first_page(span->table) + p];
 
-			if (*slot == NO_PAGE)
+			if (*slot == NO_PAGE) {
 				*slot = (uint16_t)place++;
+				img->used[*slot].first = (uint8_t)(p == first / PAGE_BITS ? first / 64 % PAGE_WORDS : 0);
+			}
+			img->used[*slot].last = (uint8_t)(p == last / PAGE_BITS ? last / 64 % PAGE_WORDS : PAGE_WORDS - 1);
 		}
 	}
 	img->live = place;

@@ -14,51 +14,38 @@ static inline const struct segment_page *live_page(const struct mbshm *img, uint
 	return index < img->pool_pages ? &img->pool[index] : NULL;
 }
 
-/* Registers are whole bytes of the stream: bytes from..to of a page. */
-static inline void page_bytes_copy(const struct segment_page *page, unsigned from, unsigned to, uint8_t *out)
+/* Registers from..to - 1 of a page: those up to a word's edge one by one, then whole words, then the rest. */
+static inline uint16_t *page_registers_copy(const struct segment_page *page, unsigned from, unsigned to, uint16_t *out)
 {
-	const _Atomic uint64_t *word = &page->word[from / 8];
-	unsigned bytes = to - from, skip = from % 8;
+	const _Atomic uint64_t *word = &page->word[from / 4];
 	uint64_t value;
 
-	if (skip) {
-		unsigned n = bytes < 8 - skip ? bytes : 8 - skip;
-
-		value = page_load(word++) >> skip * 8;
-		memcpy(out, &value, 8);	/* out has room for 8: see registers_copy */
-		out += n;
-		bytes -= n;
-	}
-	for (; bytes >= 8; bytes -= 8, out += 8) {
+	if (from % 4)
+		for (value = page_load(word++) >> from % 4 * 16; from < to && from % 4; from++, value >>= 16)
+			*out++ = (uint16_t)value;
+	for (; from + 4 <= to; from += 4, out += 4) {
 		value = page_load(word++);
 		memcpy(out, &value, 8);
 	}
-	if (bytes) {
-		value = page_load(word);
-		memcpy(out, &value, bytes);
-	}
+	if (from < to)
+		for (value = page_load(word); from < to; from++, value >>= 16)
+			*out++ = (uint16_t)value;
+	return out;
 }
 
-static int registers_copy(const struct mbshm *img, uint32_t root, unsigned first_page, uint32_t first, uint32_t count, uint8_t *out)
+static inline int registers_copy(const struct mbshm *img, uint32_t root, unsigned first_page, uint32_t first, uint32_t count, uint16_t *out)
 {
-	uint32_t from = first * 2, end = (first + count) * 2;
+	uint32_t end = first + count, stop;
 
-	while (from < end) {
-		const struct segment_page *page = live_page(img, root, first_page + from / PAGE_BYTES);
-		uint32_t stop = (from | (PAGE_BYTES - 1)) + 1 < end ? (from | (PAGE_BYTES - 1)) + 1 : end;
+	for (; first < end; first = stop) {
+		const struct segment_page *page = live_page(img, root, first_page + first / PAGE_REGISTERS);
 
 		if (!page)
 			return -EBADMSG;
-		if (stop - from >= 8) {
-			page_bytes_copy(page, from % PAGE_BYTES, (stop - 1) % PAGE_BYTES + 1, out);
-		} else {
-			uint8_t small[16];
-
-			page_bytes_copy(page, from % PAGE_BYTES, (stop - 1) % PAGE_BYTES + 1, small);
-			memcpy(out, small, stop - from);
-		}
-		out += stop - from;
-		from = stop;
+		stop = first - first % PAGE_REGISTERS + PAGE_REGISTERS;
+		if (stop > end)
+			stop = end;
+		out = page_registers_copy(page, first % PAGE_REGISTERS, (stop - 1) % PAGE_REGISTERS + 1, out);
 	}
 	return 0;
 }
@@ -156,7 +143,7 @@ int mbshm_read_registers(const struct mbshm *img, enum mbshm_table table, uint16
 	if (table < MBSHM_HOLDING_REGISTERS || !mbshm_declared(img, table, addr, count))
 		return -ERANGE;
 	unsigned first_page = table_first_page(table);
-	READ_VALIDATED(img, version, registers_copy(img, root, first_page, addr, count, (uint8_t *)out));
+	READ_VALIDATED(img, version, registers_copy(img, root, first_page, addr, count, out));
 }
 
 int mbshm_read_bits(const struct mbshm *img, enum mbshm_table table, uint16_t addr, uint16_t count, uint8_t *out, uint64_t *version)

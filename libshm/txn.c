@@ -81,7 +81,10 @@ static uint64_t buffer_bits(const uint8_t *buffer, size_t size_bits, size_t at, 
 	unsigned shift = at % 8;
 	uint64_t value = 0;
 
-	memcpy(&value, buffer + byte, left < 8 ? left : 8);
+	if (left >= 8)
+		memcpy(&value, buffer + byte, 8);
+	else
+		memcpy(&value, buffer + byte, left);
 	value >>= shift;
 	if (shift && n > 64 - shift)
 		value |= (uint64_t)buffer[byte + 8] << (64 - shift);
