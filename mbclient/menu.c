@@ -110,10 +110,16 @@ static enum ask_result run_write(struct menu *menu)
 		result = ask(&types[type].value, &value);
 	if (result != ASK_ANSWER)
 		return result;
-	if (session_write(menu->session, types[type].table, (uint16_t)addr, (uint16_t)value) == SESSION_OK)
+	switch (session_write(menu->session, types[type].table, (uint16_t)addr, (uint16_t)value)) {
+	case SESSION_OK:
 		printf("Written: %s %u = %u\n", types[type].name, (unsigned)addr, (unsigned)value);
-	else
-		printf("Not confirmed: %s\n", session_why(menu->session));
+		break;
+	case SESSION_LOST:
+		printf("Perhaps not written: %s\n", session_why(menu->session));
+		break;
+	default:
+		printf("Not written: %s\n", session_why(menu->session));
+	}
 	return ASK_ANSWER;
 }
 

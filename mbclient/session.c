@@ -64,14 +64,14 @@ static enum session_result explain(struct session *session, int error)
 		snprintf(session->why, WHY_SIZE, "the answer was not understood: %s", modbus_strerror(error));
 	else
 		snprintf(session->why, WHY_SIZE, "connection lost: %s", strerror(error));
-	return SESSION_FAILED;
+	return SESSION_LOST;
 }
 
 /* ---- the connection ------------------------------------------------------------------------------------------------------ */
 
 /* Not modbus_connect: it takes an unknown name and an unreachable host for a refusal, a timeout for "in progress" (libmodbus
  * issues 736, 756), and cannot be interrupted.  0, -errno, or -EINTR for Ctrl-C; *fd is open also when it failed. */
-static int connect_to(const struct addrinfo *address, int64_t deadline_ns, int *fd)
+static int connect_to(const struct addrinfo *address, double timeout_s, int *fd)
 {
 	*fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (*fd < 0)
@@ -81,7 +81,7 @@ static int connect_to(const struct addrinfo *address, int64_t deadline_ns, int *
 		return 0;
 	if (errno != EINPROGRESS)
 		return -errno;
-	enum wait_result result = wait_until(*fd, POLLOUT, deadline_ns);
+	enum wait_result result = wait_until(*fd, POLLOUT, wait_now() + (int64_t)(timeout_s * 1e9));
 	if (result != WAIT_READY)
 		return result == WAIT_TIMEOUT ? -ETIMEDOUT : -EINTR;
 	int error = 0;
@@ -97,10 +97,9 @@ static enum session_result open_connection(struct session *session)
 		snprintf(session->why, WHY_SIZE, "cannot find %s: %s", session->host, gai_strerror(rc));
 		return SESSION_FAILED;
 	}
-	int64_t deadline_ns = wait_now() + (int64_t)(session->timeout_s * 1e9);
 	for (const struct addrinfo *address = list; address; address = address->ai_next) {
 		int fd;
-		rc = connect_to(address, deadline_ns, &fd);
+		rc = connect_to(address, session->timeout_s, &fd);
 		if (rc == 0)
 			modbus_set_socket(session->modbus, fd);
 		else if (fd >= 0)

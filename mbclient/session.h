@@ -13,7 +13,8 @@ struct session;
 enum session_result {
 	SESSION_OK,
 	SESSION_REFUSED,	/* the server will not do it, now or later: exceptions 01, 02, 03 */
-	SESSION_FAILED,		/* may work the next time: busy, no answer, no connection */
+	SESSION_FAILED,		/* not done, but may be the next time: busy, no connection */
+	SESSION_LOST,		/* sent, and no answer that could be used: nobody knows whether it was done */
 	SESSION_INTERRUPTED,	/* Ctrl-C while connecting */
 };
 

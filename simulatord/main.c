@@ -1,6 +1,5 @@
 /* simulatord: writes process values into the image, at a fixed pace. */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -45,7 +44,6 @@ int main(int argc, char **argv)
 	};
 	int operand;
 	struct plant *plant = options_parse(&program, argc, argv, &operand);
-	signal(SIGPIPE, SIG_IGN);	/* a reader of the display that goes away does not end the simulation */
 
 	char why[MBSHM_WHY_SIZE];
 	struct simulation *sim;

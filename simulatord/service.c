@@ -123,25 +123,29 @@ void service_reload(void *context)
 	daemon_reloaded();
 }
 
+/* Does the name still lead to our image?  If not, go on with what it leads to now; until that can be used, try again each second. */
+static void follow_image(struct service *service)
+{
+	char why[PLANT_ERROR_SIZE];
+	int rc = service->lost ? -ESTALE : mbshm_check(service->sim->img);
+	if (rc != -ESTALE && rc != -ENOENT)
+		return;
+	bool first = !service->lost;
+	if (first) {
+		log_info("image %s was %s", service->sim->plant->image.name, rc == -ESTALE ? "replaced" : "removed");
+		pace_stop(service->pace);
+		service->lost = true;
+	}
+	if (renew(service, why) && first)
+		log_error("waiting for a usable image: %s", why);
+}
+
 static int on_check(sd_event_source *source, uint64_t usec, void *context)
 {
 	(void)usec;
-	struct service *service = context;
-	char why[PLANT_ERROR_SIZE];
-	if (!service->lost) {
-		int rc = mbshm_check(service->sim->img);
-		if (rc == -ESTALE || rc == -ENOENT) {
-			log_info("image %s was %s", service->sim->plant->image.name, rc == -ESTALE ? "replaced" : "removed");
-			pace_stop(service->pace);
-			service->lost = true;
-			if (renew(service, why))
-				log_error("waiting for a usable image: %s", why);
-		}
-	} else {
-		renew(service, why);	/* was said once */
-	}
-	sd_event_source_set_time(source, now_us(service) + CHECK_US);
-	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	follow_image(context);
+	int rc = sd_event_source_set_time_relative(source, CHECK_US);
+	return rc < 0 ? rc : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
 void service_status(void *context, char *text, size_t size)
@@ -178,7 +182,7 @@ int service_start(struct service *service, sd_event *event)
 	service->status_us = now_us(service);
 	int rc = pace_new(event, on_tick, service, &service->pace);
 	if (rc >= 0)
-		rc = sd_event_add_time(event, &service->check, CLOCK_MONOTONIC, now_us(service) + CHECK_US, 0, on_check, service);
+		rc = sd_event_add_time_relative(event, &service->check, CLOCK_MONOTONIC, CHECK_US, 0, on_check, service);
 	if (rc >= 0)
 		begin(service);
 	return rc < 0 ? rc : 0;

@@ -14,7 +14,7 @@ static bool is_bit(const struct plant_point *point)
 	return point->type == PLANT_BOOL;
 }
 
-/* A seed that a plant file can name, so that a run can be repeated. */
+/* A seed that a plant file can name, so that a run can be repeated; 31 bits, as larger numbers need an L in the file. */
 static int draw_seed(uint64_t *seed)
 {
 	while (*seed == 0) {

@@ -143,7 +143,7 @@ request($sock, h('05 03e8 ff00'));
 		like(expect($client, $MENU), qr/\nRead 1: Illegal Data Address \(exception 02\)\n\z/, "$outside is outside, and ends the series");
 		type($client, "2\n");
 		answer($client, $WRITABLE => 1, 'Address' => $outside, 'Value' => 1);
-		expect($client, "Not confirmed: Illegal Data Address (exception 02)\n");
+		expect($client, "Not written: Illegal Data Address (exception 02)\n");
 	}
 
 	# The interval: 1 s to start with.
@@ -367,7 +367,7 @@ request($sock, h('05 03e8 ff00'));
 	# A write that is not answered.
 	answer($client, $MENU => 2, $WRITABLE => 1, 'Address' => 5, 'Value' => 1);
 	next_request($fifth);
-	expect($client, "Not confirmed: timeout: no answer within 0.5 s\n");
+	expect($client, "Perhaps not written: timeout: no answer within 0.5 s\n");
 	answer($client, $MENU => 4);
 	is(end_of($client), 0, 'timeouts, lost connections and nonsense do not end the program');
 }
@@ -382,7 +382,7 @@ request($sock, h('05 03e8 ff00'));
 	answer($client, $MENU => 1, $TYPE => 1, 'Address' => 1000, 'Number' => 1);
 	expect($client, "Read 1: cannot connect to 127.0.0.1 port $port: Connection refused\n");
 	answer($client, $MENU => 2, $WRITABLE => 1, 'Address' => 1001, 'Value' => 5);
-	expect($client, 'Not confirmed: cannot connect');
+	expect($client, 'Not written: cannot connect');
 
 	my ($name) = do { open my $in, '<', $plant or die; local $/; <$in> } =~ /name = "([^"]+)"/;
 	my $same = plant(points => '', name => $name, server => "listen = [\"$here\"]");

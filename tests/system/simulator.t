@@ -3,9 +3,11 @@
 use strict;
 use warnings;
 use lib 'tests/lib';
+use IO::Pty;
 use IO::Socket::UNIX;
 use List::Util qw(uniq);
 use MB;
+use POSIX ();
 use Socket qw(SOCK_DGRAM);
 use Test::More;
 use Time::HiRes qw(time sleep);
@@ -79,6 +81,27 @@ sub steps
 		END
 }
 
+{
+	my $plant = plant(simulator => $FAST);
+	my ($status, $out) = run(program('simulatord'), '--plant', $plant, '--steps', 1);
+	is($out, '', 'no table when standard output is not a terminal');
+
+	my $pty = IO::Pty->new;
+	my $pid = fork // die "fork: $!";
+	if ($pid == 0) {
+		open STDOUT, '>&', $pty->slave;
+		open STDERR, '>', '/dev/null';
+		{ no warnings; exec program('simulatord'), '--plant', $plant, '--steps', 1 }
+		POSIX::_exit(127);
+	}
+	$pty->close_slave;
+	my $shown = '';
+	1 while sysread $pty, $shown, 4096, length $shown;
+	waitpid $pid, 0;
+	is($?, 0, 'on a terminal');
+	like($shown, qr/^ R1000: \[\d\]\r$/m, 'the table is shown');
+}
+
 for my $wrong ('0', '-1', 'x', '1x', '') {
 	my ($status) = run(program('simulatord'), '--steps', $wrong);
 	is($status, 2, "--steps '$wrong' is refused");
@@ -114,7 +137,7 @@ for my $wrong ('0', '-1', 'x', '1x', '') {
 
 	# An hour: that the run ends at all shows that nothing waited.
 	($out, $err) = steps(plant(%image, simulator => 'period = "10ms"  start_delay = "1h"'), 1);
-	like($err, qr/resuming from version 2\b/, 'an image that has values is resumed at once');
+	like($err, qr/resuming from version 2\b/, 'one step of two points was one version; an image that has values is resumed at once');
 }
 
 # ---- with the server, in either order ------------------------------------------------------------
