@@ -90,10 +90,9 @@ static void policy_publish(struct policy *policy)
 void policy_open(struct plant *plant)
 {
 	char why[MBSHM_WHY_SIZE];
-	struct policy *policy = policy_new(plant, why);
-	if (policy->unit.image == NULL)
+	present = policy_new(plant, why);
+	if (present->unit.image == NULL)
 		die(EXIT_FAILURE, "image %s: %s", plant->image.name, why);
-	present = policy;
 }
 
 void policy_close(void)
