@@ -76,7 +76,7 @@ static const struct wrong {
 	{ IMAGE "server = { identity = {\n vendor = \"x\" } }\n", "3: unknown setting 'server.identity.vendor'; expected one of vendor_name, product_code, "
 	  "major_minor_revision, vendor_url, product_name, model_name, user_application_name" },
 	{ POINT("address = \"coil 1\" model = \"toss 0.5\"\nunit = \"bar\""), "4: unknown setting 'points.p.unit'; expected one of address, type, model" },
-	{ IN_IMAGE("namen = \"/y\""), "2: unknown setting 'image.namen'; expected one of name, group, mode, pool, coils, discrete_inputs, "
+	{ IN_IMAGE("namen = \"/y\""), "2: unknown setting 'image.namen'; expected one of name, group, mode, pool, retain, coils, discrete_inputs, "
 	  "holding_registers, input_registers" },
 	{ IMAGE "server = 5\n", "2: server: not a section, expected server = { ... }" },
 	{ IMAGE "server = { identity = \"x\" }\n", "2: server.identity: not a section, expected identity = { ... }" },
@@ -409,6 +409,27 @@ static void reads_everything(void **state)
 	plant_free(plant);
 }
 
+/* The file of saved values lies beside the plant, unless it is named from the root. */
+static void places_retain(void **state)
+{
+	(void)state;
+	char path[sizeof folder + 32], expected[sizeof folder + 32], error[PLANT_ERROR_SIZE];
+	struct plant *plant = load(IMAGE);
+	assert_null(plant->image.retain);
+	plant_free(plant);
+	plant = load(IN_IMAGE("retain = \"x.values\""));
+	assert_string_equal(plant->image.retain, "x.values");
+	plant_free(plant);
+	snprintf(path, sizeof path, "%s/plant.conf", folder);
+	snprintf(expected, sizeof expected, "%s/x.values", folder);
+	assert_int_equal(plant_load(path, &plant, error), 0);
+	assert_string_equal(plant->image.retain, expected);
+	plant_free(plant);
+	plant = load(IN_IMAGE("retain = \"/var/x.values\""));
+	assert_string_equal(plant->image.retain, "/var/x.values");
+	plant_free(plant);
+}
+
 static void reads_durations(void **state)
 {
 	(void)state;
@@ -594,6 +615,7 @@ int main(void)
 		cmocka_unit_test(reads_the_default),
 		cmocka_unit_test(fills_in_defaults),
 		cmocka_unit_test(reads_everything),
+		cmocka_unit_test(places_retain),
 		cmocka_unit_test(reads_durations),
 		cmocka_unit_test(merges_spans),
 		cmocka_unit_test(reads_comments),
