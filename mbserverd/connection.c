@@ -53,14 +53,14 @@ static bool flush(struct bench *bench, struct connection *c)
 	if (bench->output_bytes == 0)
 		return true;
 
-	ssize_t sent = send(c->fd, bench->output, bench->output_bytes, MSG_NOSIGNAL);
+	size_t bytes = bench->output_bytes;
+	bench->output_bytes = 0;	/* whatever comes of it: the bench is the next connection's */
+	ssize_t sent = send(c->fd, bench->output, bytes, MSG_NOSIGNAL);
 	if (sent < 0 && !would_block())
 		return false;
 	if (sent < 0)
 		sent = 0;
-	size_t rest = bench->output_bytes - (size_t)sent;
-	bench->output_bytes = 0;
-	return hold(&c->output, bench->output + sent, rest);
+	return hold(&c->output, bench->output + sent, bytes - (size_t)sent);
 }
 
 /* Has the first ADU waited for the lock as long as a client may be kept waiting? */

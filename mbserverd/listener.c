@@ -4,6 +4,7 @@
 #include "policy.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 enum {
@@ -114,6 +116,17 @@ static void log_address(int fd)
 	log_info(strchr(host, ':') != NULL ? "listening on [%s]:%s" : "listening on %s:%s", host, port);
 }
 
+static void accept_from(struct listeners *listeners, int fd, const char *text)
+{
+	sd_event_source *source;
+	int error = sd_event_add_io(listeners->event, &source, fd, EPOLLIN, on_ready, listeners);
+	if (error < 0)
+		die_of(text, -error);
+	listeners->sockets[listeners->count].fd = fd;
+	listeners->sockets[listeners->count++].source = source;
+	log_address(fd);
+}
+
 static void listen_on(struct listeners *listeners, const struct addrinfo *address, const char *text)
 {
 	int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -122,14 +135,22 @@ static void listen_on(struct listeners *listeners, const struct addrinfo *addres
 	options_set(fd, address->ai_family);
 	if (bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0)
 		die_of(text, errno);
+	accept_from(listeners, fd, text);
+}
 
-	sd_event_source *source;
-	int error = sd_event_add_io(listeners->event, &source, fd, EPOLLIN, on_ready, listeners);
-	if (error < 0)
-		die_of(text, -error);
-	listeners->sockets[listeners->count].fd = fd;
-	listeners->sockets[listeners->count++].source = source;
-	log_address(fd);
+/* Sockets that a service manager listens on for us (sd_listen_fds(3)): clients can connect while no server runs. */
+static void adopt_passed(struct listeners *listeners, int count)
+{
+	log_info("using %d socket%s of the service manager instead of server.listen", count, count == 1 ? "" : "s");
+	if (count > SOCKETS_MAX)
+		die(EXIT_FAILURE, "the service manager passes %d sockets, expected at most %d", count, SOCKETS_MAX);
+	for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + count; fd++) {
+		if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
+			die(EXIT_FAILURE, "the service manager passes something else than a listening stream socket");
+		options_set(fd, AF_UNSPEC);
+		fcntl(fd, F_SETFL, O_NONBLOCK);
+		accept_from(listeners, fd, "a socket of the service manager");
+	}
 }
 
 struct listeners *listeners_open(struct workers *workers, sd_event *event)
@@ -141,6 +162,11 @@ struct listeners *listeners_open(struct workers *workers, sd_event *event)
 	listeners->event = event;
 	listeners_refresh(listeners);
 
+	int passed = sd_listen_fds(1);
+	if (passed > 0) {
+		adopt_passed(listeners, passed);
+		return listeners;
+	}
 	const struct plant_server *server = &policy_present()->plant->server;
 	for (unsigned i = 0; i < server->listen_count; i++) {
 		const struct plant_listen *wanted = &server->listen[i];
