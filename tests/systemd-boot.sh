@@ -47,7 +47,7 @@ lay_files() {
 # A cgroup for the machine.  Those of runs that were killed go as well: they bear the pid of their owner.
 lay_cgroup() {
 	quiet_mount -t cgroup2 cgroup2 $BASE/cgroup
-	for old in $BASE/cgroup/mbimage-boot.*; do
+	for old in "$BASE"/cgroup/mbimage-boot.*; do
 		[ -d "/proc/${old##*.}" ] || remove_cgroup "$old"
 	done
 	CGROUP=$BASE/cgroup/mbimage-boot.$$
@@ -153,7 +153,10 @@ init() {
 case ${MB_BOOT_STAGE-} in
 '')
 	why=$(possible) || { echo "systemd-boot: not possible here: $why" >&2; exit 77; }
-	[ -d "${1-}" ] && [ $# -gt 1 ] || { echo "usage: systemd-boot.sh TREE COMMAND [ARGUMENT...]" >&2; exit 2; }
+	if [ ! -d "${1-}" ] || [ $# -lt 2 ]; then
+		echo "usage: systemd-boot.sh TREE COMMAND [ARGUMENT...]" >&2
+		exit 2
+	fi
 	MB_BOOT_STAGE=host exec unshare --mount sh "$0" "$@"
 	;;
 host) host "$@" ;;
