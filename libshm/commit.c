@@ -8,9 +8,7 @@
 struct change {
 	uint64_t base;					/* commit word that is replaced */
 	uint64_t root[ROOT_WORDS_MAX];
-	unsigned count;					/* pages changed */
-	uint16_t places[MBSHM_PAGES_MAX];		/* their places in the root, in order of first touch */
-	uint16_t pages[MBSHM_PAGES_MAX + 1];		/* pool pages taken for them, and for the root */
+	uint16_t pages[MBSHM_PAGES_MAX + 1];		/* pool pages taken for the transaction's pages, and for the root */
 	uint16_t given[MBSHM_PAGES_MAX + 1];		/* pool pages they replace, and the old root */
 };
 
@@ -35,32 +33,18 @@ int64_t coarse_ns(clockid_t clock)
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-/* Load the committed root, checked; list the pages that the transaction touches. */
+/* Load the committed root; check what will be used of it. */
 static int change_begin(const struct mbshm *img, const struct mbshm_txn *txn, struct change *change)
 {
-	uint64_t seen[(MBSHM_PAGES_MAX + 63) / 64] = { 0 };
 	uint32_t root = commit_root(change->base);
-	unsigned last = MBSHM_PAGES_MAX;
 
 	if (root >= img->pool_pages || commit_version(change->base) >= VERSION_MAX)
 		return -EBADMSG;
 	for (unsigned i = 0; i < img->root_words; i++)
 		change->root[i] = page_load(&img->pool[root].word[i]);
-	for (unsigned i = 0; i < img->live; i++)
-		if (entry_get(change->root, i) >= img->pool_pages)
+	for (unsigned i = 0; i < txn->page_count; i++)
+		if (entry_get(change->root, img->root_slot[txn->pages[i]]) >= img->pool_pages)
 			return -EBADMSG;
-	change->count = 0;
-	for (unsigned i = 0; i < txn->count; i++) {
-		if (txn->words[i].expect || txn->words[i].page == last)
-			continue;
-		last = txn->words[i].page;
-		unsigned place = img->root_slot[last];
-
-		if (seen[place / 64] & UINT64_C(1) << place % 64)
-			continue;
-		seen[place / 64] |= UINT64_C(1) << place % 64;
-		change->places[change->count++] = (uint16_t)place;
-	}
 	return 0;
 }
 
@@ -72,18 +56,18 @@ static bool expectations_hold(const struct mbshm *img, const struct mbshm_txn *t
 		if (!staged->expect)
 			continue;
 		uint32_t page = entry_get(change->root, img->root_slot[staged->page]);
-		if ((page_load(&img->pool[page].word[staged->word]) & staged->mask) != staged->value)
+		if (page >= img->pool_pages || (page_load(&img->pool[page].word[staged->word]) & staged->mask) != staged->value)
 			return false;
 	}
 	return true;
 }
 
 /* Pages for everything, a damaged or stale free list made anew; readers of what they held before are warned off. */
-static int pages_take(struct mbshm *img, struct change *change)
+static int pages_take(struct mbshm *img, const struct mbshm_txn *txn, struct change *change)
 {
 	struct segment_control *control = &img->seg->control;
 	uint64_t version = commit_version(change->base), stamp;
-	unsigned count = change->count + 1;
+	unsigned count = txn->page_count + 1;
 	int rc = owner_load(&control->dirty) ? -EBADMSG : free_take(img, version, count, change->pages, &stamp);
 
 	if (rc) {
@@ -121,10 +105,12 @@ static void pages_write(struct mbshm *img, const struct mbshm_txn *txn, struct c
 	unsigned last = MBSHM_PAGES_MAX;
 	struct segment_page *page = NULL;
 
-	for (unsigned i = 0; i < change->count; i++) {
-		change->given[i] = (uint16_t)entry_get(change->root, change->places[i]);
-		page_copy(&img->pool[change->pages[i]], &img->pool[change->given[i]], img->used[change->places[i]]);
-		entry_set(change->root, change->places[i], change->pages[i]);
+	for (unsigned i = 0; i < txn->page_count; i++) {
+		unsigned place = img->root_slot[txn->pages[i]];
+
+		change->given[i] = (uint16_t)entry_get(change->root, place);
+		page_copy(&img->pool[change->pages[i]], &img->pool[change->given[i]], img->used[place]);
+		entry_set(change->root, place, change->pages[i]);
 		POINT(page_copied);
 	}
 	for (unsigned i = 0; i < txn->count; i++) {
@@ -144,9 +130,9 @@ static void pages_write(struct mbshm *img, const struct mbshm_txn *txn, struct c
 
 static void root_write(struct mbshm *img, const struct mbshm_txn *txn, struct change *change, uint64_t version)
 {
-	struct segment_page *page = &img->pool[change->pages[change->count]];
+	struct segment_page *page = &img->pool[change->pages[txn->page_count]];
 
-	change->given[change->count] = (uint16_t)commit_root(change->base);
+	change->given[txn->page_count] = (uint16_t)commit_root(change->base);
 	change->root[ROOT_VERSION] = version;
 	change->root[ROOT_WALL_NS] = (uint64_t)coarse_ns(CLOCK_REALTIME_COARSE);
 	change->root[ROOT_MONO_NS] = (uint64_t)coarse_ns(CLOCK_MONOTONIC_COARSE);
@@ -181,26 +167,26 @@ static int publish(struct mbshm *img, const struct mbshm_txn *txn, uint64_t *ver
 	rc = change_begin(img, txn, &change);
 	if (rc)
 		return rc;
-	if (!expectations_hold(img, txn, &change))
+	if (txn->expects && !expectations_hold(img, txn, &change))
 		return -ECANCELED;
-	if (!change.count)
+	if (!txn->page_count)
 		return reads_fill(img, txn, commit_root(change.base));
-	rc = pages_take(img, &change);
+	rc = pages_take(img, txn, &change);
 	if (rc)
 		return rc;
 	pages_write(img, txn, &change);
 	root_write(img, txn, &change, ++*version);
-	rc = reads_fill(img, txn, change.pages[change.count]);
+	rc = reads_fill(img, txn, change.pages[txn->page_count]);
 	if (!rc && txn->span_count)
-		rc = journal_write(img, txn, change.pages[change.count], *version,
+		rc = journal_write(img, txn, change.pages[txn->page_count], *version,
 				   change.root[ROOT_JOURNAL] - txn->span_count + 1);
 	if (rc)
 		return rc;
 	/* Only the lock's owner stores commit: a failure means that somebody else owns it too.  dirty stays set. */
-	if (!commit_publish(control, change.base, *version << 16 | change.pages[change.count]))
+	if (!commit_publish(control, change.base, *version << 16 | change.pages[txn->page_count]))
 		return -EBADMSG;
 	POINT(published);
-	free_give(img, *version, change.given, change.count + 1);
+	free_give(img, *version, change.given, txn->page_count + 1);
 	source_refresh(img, *version);
 	return 0;
 }

@@ -23,6 +23,11 @@ static inline uint16_t *page_registers_copy(const struct segment_page *page, uns
 	if (from % 4)
 		for (value = page_load(word++) >> from % 4 * 16; from < to && from % 4; from++, value >>= 16)
 			*out++ = (uint16_t)value;
+	for (; from + 16 <= to; from += 16, word += 4, out += 16) {
+		uint64_t values[4] = { page_load(word), page_load(word + 1), page_load(word + 2), page_load(word + 3) };
+
+		memcpy(out, values, sizeof values);
+	}
 	for (; from + 4 <= to; from += 4, out += 4) {
 		value = page_load(word++);
 		memcpy(out, &value, 8);

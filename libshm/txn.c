@@ -35,6 +35,10 @@ void mbshm_txn_begin(struct mbshm_txn *txn, struct mbshm *img)
 {
 	txn->img = img;
 	txn->count = 0;
+	txn->expects = false;
+	for (unsigned i = 0; i < txn->page_count; i++)
+		txn->touched[txn->pages[i] / 64] = 0;
+	txn->page_count = 0;
 	txn->span_count = 0;
 	txn->read_count = 0;
 	txn->journal = false;
@@ -91,6 +95,16 @@ static uint64_t buffer_bits(const uint8_t *buffer, size_t size_bits, size_t at, 
 	return value;
 }
 
+/* Note a page that commit will have to copy. */
+static void page_touch(struct mbshm_txn *txn, unsigned page)
+{
+	uint64_t bit = UINT64_C(1) << page % 64;
+
+	if (!(txn->touched[page / 64] & bit))
+		txn->pages[txn->page_count++] = (uint16_t)page;
+	txn->touched[page / 64] |= bit;
+}
+
 /* Stage items addr..addr + count - 1, as a change or as an expectation. */
 static int stage(struct mbshm_txn *txn, enum mbshm_table table, uint32_t addr, uint32_t count, const uint8_t *buffer, bool expect)
 {
@@ -101,14 +115,18 @@ static int stage(struct mbshm_txn *txn, enum mbshm_table table, uint32_t addr, u
 		rc = journal_stage(txn, table, addr, count);
 	if (rc)
 		return rc;
+	if (expect)
+		txn->expects = true;
 	for (uint32_t done = 0, n; done < bits; done += n) {
-		uint32_t at = first + done;
-		unsigned shift = at % 64;
+		uint32_t word = (first + done) / 64;
+		unsigned shift = (first + done) % 64;
 
 		n = bits - done < 64 - shift ? bits - done : 64 - shift;
+		if (!expect && (!done || word % PAGE_WORDS == 0))
+			page_touch(txn, page + word / PAGE_WORDS);
 		uint64_t mask = ~UINT64_C(0) >> (64 - n) << shift;
 		txn->words[txn->count++] = (struct staged_word){
-			.page = (uint16_t)(page + at / PAGE_BITS), .word = (uint8_t)(at / 64 % PAGE_WORDS), .expect = expect,
+			.page = (uint16_t)(page + word / PAGE_WORDS), .word = (uint8_t)(word % PAGE_WORDS), .expect = expect,
 			.mask = mask, .value = buffer_bits(buffer, bits, done, n) << shift & mask,
 		};
 	}

@@ -23,6 +23,10 @@ struct mbshm_txn {
 	struct mbshm *img;
 	struct staged_word *words;	/* in the order of staging: later ones win */
 	unsigned count, capacity;
+	bool expects;			/* there are expectations among them */
+	unsigned page_count;		/* pages changed, in order of first touch */
+	uint16_t pages[MBSHM_PAGES_MAX];
+	uint64_t touched[(MBSHM_PAGES_MAX + 63) / 64];
 	struct journal_span *spans;
 	unsigned span_count, span_capacity;
 	bool journal;
