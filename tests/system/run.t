@@ -77,7 +77,7 @@ subtest 'without a terminal it prints a few reads' => sub {
 	my ($image) = $out =~ m{image (/[\w-]+)};
 	my @reads = $out =~ /Read \d+: (\d+)/g;
 	is(scalar @reads, 6, 'all reads were answered') or diag $out;
-	like($reads[3], qr/^(3[89]\d|4[01]\d|420)$/, 'by then the simulator has written');
+	is(join(" ", grep { !/^([01]|3[89]\d|4[01]\d|420)$/ } @reads), "", "with what the simulator writes");
 	is(left_of($image), '', 'nothing is left');
 };
 
