@@ -4,7 +4,7 @@
 #   make check      unit and system tests            make check T=name   one of them
 #   make check-san  the same under sanitizers        make check-long     the long proofs
 #   make bench      speed, as ratios in one run      make lint        static checks
-#   make install DESTDIR= PREFIX=
+#   make install DESTDIR= PREFIX=     and uninstall
 #
 # V=1 shows the commands.  SAN=address,undefined or SAN=thread, CC=clang and BUILD=dir make other builds.
 
@@ -156,14 +156,17 @@ run: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)BUILD=$(BUILD) common/run
 
+# Where things go; LIBDIR is another one on Debian, /usr/lib/x86_64-linux-gnu.
+LIBDIR ?= $(PREFIX)/lib
+INSTALL = BUILD=$(BUILD) PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) DESTDIR=$(DESTDIR) VERSION=$(VERSION) systemd/install.sh
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/mbimage
-	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 default.conf $(DESTDIR)$(PREFIX)/share/mbimage
+	$(Q)$(INSTALL) install
+uninstall:
+	$(Q)$(INSTALL) uninstall
 
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all tests check check-san check-long lint bench deps run install clean
+.PHONY: all tests check check-san check-long lint bench deps run install uninstall clean
 .SECONDARY:
 .DELETE_ON_ERROR:
