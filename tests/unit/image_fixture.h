@@ -1,5 +1,5 @@
-/* What the tests of libshm share: an image of their own, children that cannot outlive the test, and a pattern over all four tables
- * that shows a read mixed from two versions. */
+/* What the tests of libshm share: an image of their own, children that cannot outlive the test, and a pattern over all four
+ * tables that shows a read mixed from two versions. */
 #ifndef IMAGE_FIXTURE_H
 #define IMAGE_FIXTURE_H
 
@@ -270,9 +270,11 @@ static inline int pattern_stage(struct mbshm_txn *txn, uint32_t number)
 }
 
 /* One transaction that writes number's pattern. */
+enum { PATTERN_WORDS = 300 };
+
 static inline int pattern_commit(struct mbshm *img, uint32_t number, uint32_t timeout_us, uint64_t *version)
 {
-	struct mbshm_txn *txn = mbshm_txn_new(300);
+	struct mbshm_txn *txn = mbshm_txn_new(PATTERN_WORDS);
 	int rc;
 
 	if (!txn)

@@ -1,5 +1,5 @@
-/* A writer killed by SIGKILL at each named point of commit and of recovery: readers see the old or the new image whole, the next writer
- * goes on, and nothing is leaked. */
+/* A writer killed by SIGKILL at each named point of commit and of recovery: readers see the old or the new image whole, the next
+ * writer goes on, and nothing is leaked. */
 #include "image_fixture.h"
 
 #define POINT_NAME(name) #name,
@@ -25,7 +25,7 @@ static void die_hook(const char *name)
 static int journaled_commit(struct mbshm *img, uint32_t number)
 {
 	const struct mbshm_origin origin = { .kind = MBSHM_ORIGIN_LOCAL };
-	struct mbshm_txn *txn = mbshm_txn_new(300);
+	struct mbshm_txn *txn = mbshm_txn_new(PATTERN_WORDS);
 	uint16_t value = (uint16_t)number;
 	int rc;
 
@@ -79,7 +79,8 @@ static void victim_run(struct victim *victim)
 	gate_close(&victim->go);
 }
 
-/* An image with a few commits behind it, so that the free list is not in its first order.  rescuer: a writer attached before any death. */
+/* An image with a few commits behind it, so that the free list is not in its first order.
+ * rescuer: a writer attached before any death. */
 static void image_start(struct mbshm **rescuer, struct mbshm **reader)
 {
 	pattern_declare();

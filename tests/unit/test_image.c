@@ -151,7 +151,9 @@ static void model_write(const struct mbshm_span *span, const uint8_t *in)
 /* Random spans near declared borders and page borders: first is one of a few interesting places, give or take some. */
 static struct mbshm_span random_span(uint64_t *random)
 {
-	static const uint32_t places[] = { 0, 63, 500, 512, 999, 1024, 1100, 8100, 8192, 16384, 24576, 32768, 65024, 65500, 65535 };
+	static const uint32_t places[] = {
+		0, 63, 500, 512, 999, 1024, 1100, 8100, 8192, 16384, 24576, 32768, 65024, 65500, 65535,
+	};
 	unsigned table = random_below(random, MBSHM_TABLES);
 	uint32_t first = places[random_below(random, sizeof places / sizeof *places)] + random_below(random, 80);
 	uint32_t most = is_registers(table) ? 200 : 2200, count = random_below(random, 4) ? 1 + random_below(random, most) : 1;
@@ -168,9 +170,20 @@ static int span_read(const struct mbshm *img, const struct mbshm_span *span, uin
 {
 	if (span->count > UINT16_MAX)
 		return mbshm_read(img, &(struct mbshm_read){ span->table, span->first, span->count, out }, 1, version);
+	uint16_t first = (uint16_t)span->first, count = (uint16_t)span->count;
+
 	if (is_registers(span->table))
-		return mbshm_read_registers(img, span->table, (uint16_t)span->first, (uint16_t)span->count, (uint16_t *)(void *)out, version);
-	return mbshm_read_bits(img, span->table, (uint16_t)span->first, (uint16_t)span->count, out, version);
+		return mbshm_read_registers(img, span->table, first, count, (uint16_t *)(void *)out, version);
+	return mbshm_read_bits(img, span->table, first, count, out, version);
+}
+
+static int span_stage(struct mbshm_txn *txn, const struct mbshm_span *span, const uint8_t *in)
+{
+	uint16_t first = (uint16_t)span->first, count = (uint16_t)span->count;
+
+	if (is_registers(span->table))
+		return mbshm_txn_write_registers(txn, span->table, first, count, (const uint16_t *)(const void *)in);
+	return mbshm_txn_write_bits(txn, span->table, first, count, in);
 }
 
 static void guards_hold(const uint8_t *out, size_t bytes, const struct mbshm_span *span)
@@ -188,8 +201,8 @@ static void span_matches(const struct mbshm_span *span, const uint8_t *out)
 	model_pack(span, wanted);
 	for (size_t i = 0; i < span_bytes(span); i++)
 		if (out[i] != wanted[i])
-			fail_msg("seed %llu: table %u, %u + %u: byte %zu is %#x; expected %#x", (unsigned long long)seed, span->table, span->first,
-				 span->count, i, out[i], wanted[i]);
+			fail_msg("seed %llu: table %u, %u + %u: byte %zu is %#x; expected %#x", (unsigned long long)seed, span->table,
+				 span->first, span->count, i, out[i], wanted[i]);
 }
 
 static void read_step(const struct mbshm *img, uint64_t *random, uint64_t version)
@@ -245,9 +258,7 @@ static bool write_step(struct mbshm_txn *txn, uint64_t *random)
 	}
 	for (size_t i = 0; i < span_bytes(&span); i++)
 		in[i] = (uint8_t)random_next(random);
-	rc = is_registers(span.table)
-		? mbshm_txn_write_registers(txn, span.table, (uint16_t)span.first, (uint16_t)span.count, (uint16_t *)(void *)in)
-		: mbshm_txn_write_bits(txn, span.table, (uint16_t)span.first, (uint16_t)span.count, in);
+	rc = span_stage(txn, &span, in);
 	assert_int_equal(rc, model_declared(&span) ? 0 : -ERANGE);
 	if (!rc)
 		model_write(&span, in);
@@ -281,8 +292,9 @@ static void declare(enum mbshm_table table, uint32_t first, uint32_t count)
 	memset(&model.declared[table][first], true, count);
 }
 
-static void model_run(unsigned steps)
+static void model_run(void)
 {
+	unsigned steps = getenv("MB_SAN") ? 3000 : 20000;	/* sanitizers are slow */
 	struct mbshm *img = image_open(MBSHM_CREATE), *reader = image_open(0);
 	struct mbshm_txn *txn = mbshm_txn_new(0);
 	uint64_t random = test_seed(), version = 1;
@@ -306,7 +318,7 @@ static void full_tables(void **state)
 	memset(&model, 0, sizeof model);
 	for (unsigned t = 0; t < MBSHM_TABLES; t++)
 		declare(t, 0, MBSHM_ITEMS);
-	model_run(20000);
+	model_run();
 }
 
 static void tables_with_gaps(void **state)
@@ -324,10 +336,30 @@ static void tables_with_gaps(void **state)
 		declare(t, 2000 + random_below(&random, 1000), 1);
 	}
 	config.pool_pages = 2 * (mbshm_layout_pages(&config.layout) + 1);	/* the smallest: every page lives many times */
-	model_run(20000);
+	model_run();
 }
 
-/* Every alignment of a short span, at a word's and at a page's border. */
+/* Write a span, read it back, and look whether something near it has changed. */
+static void alignment_step(struct mbshm *img, struct mbshm_txn *txn, struct mbshm_span span, uint32_t border, uint64_t *random)
+{
+	struct mbshm_span around = { span.table, border - 200, 400 };
+	uint8_t *bytes = buffer + GUARD;
+
+	for (size_t i = 0; i < span_bytes(&span); i++)
+		bytes[i] = (uint8_t)random_next(random);
+	mbshm_txn_begin(txn, img);
+	assert_int_equal(span_stage(txn, &span, bytes), 0);
+	model_write(&span, bytes);
+	assert_int_equal(mbshm_txn_commit(txn, 0, NULL), 0);
+	memset(buffer, GUARD_BYTE, span_bytes(&span) + 2 * GUARD);
+	assert_int_equal(span_read(img, &span, bytes, NULL), 0);
+	guards_hold(bytes, span_bytes(&span), &span);
+	span_matches(&span, bytes);
+	assert_int_equal(span_read(img, &around, bytes, NULL), 0);
+	span_matches(&around, bytes);
+}
+
+/* Every alignment of a short span, at the borders of words and of a page. */
 static void every_alignment(void **state)
 {
 	struct mbshm *img;
@@ -340,29 +372,13 @@ static void every_alignment(void **state)
 		declare(t, 0, 9000);
 	img = image_open(MBSHM_CREATE);
 	for (unsigned t = 0; t < MBSHM_TABLES; t++) {
-		uint32_t page = PAGE_BITS / table_bits(t), most = is_registers(t) ? 12 : 140;
+		uint32_t border = PAGE_BITS / table_bits(t), most = is_registers(t) ? 12 : 140;
 
-		for (uint32_t first = page - most; first < page + 2; first++)
-			for (uint32_t count = 1; count <= most; count++) {
-				struct mbshm_span span = { t, first, count };
-				uint8_t *bytes = buffer + GUARD;
-
-				for (size_t i = 0; i < span_bytes(&span); i++)
-					bytes[i] = (uint8_t)random_next(&random);
-				mbshm_txn_begin(txn, img);
-				assert_int_equal(is_registers(t) ? mbshm_txn_write_registers(txn, t, (uint16_t)first, (uint16_t)count, (void *)bytes)
-								 : mbshm_txn_write_bits(txn, t, (uint16_t)first, (uint16_t)count, bytes), 0);
-				model_write(&span, bytes);
-				assert_int_equal(mbshm_txn_commit(txn, 0, NULL), 0);
-				memset(buffer, GUARD_BYTE, sizeof buffer < 4096 ? sizeof buffer : 4096);
-				assert_int_equal(span_read(img, &span, bytes, NULL), 0);
-				guards_hold(bytes, span_bytes(&span), &span);
-				span_matches(&span, bytes);
-				span = (struct mbshm_span){ t, page - 200, 400 };	/* and nothing beside it has changed */
-				assert_int_equal(span_read(img, &span, bytes, NULL), 0);
-				span_matches(&span, bytes);
-			}
+		for (uint32_t first = border - most; first < border + 2; first++)
+			for (uint32_t count = 1; count <= most; count++)
+				alignment_step(img, txn, (struct mbshm_span){ t, first, count }, border, &random);
 	}
+	image_audit(img);
 	mbshm_txn_free(txn);
 	mbshm_close(img);
 }
@@ -508,12 +524,13 @@ static void status_tells(void **state)
 
 /* ---- readers that are overtaken ------------------------------------------------------------------------------------------ */
 
-/* The reader copies into two pages of which one is closed; its fault runs a writer, in the midst of the copy, and closes the other page.
- * So each try of a read is overtaken at a known place. */
+/* The reader copies into two pages of which one is closed; its fault runs a writer, in the midst of the copy, and closes the other
+ * page.  So each try of a read is overtaken at a known place. */
 static struct {
 	uint8_t *pages;		/* two */
 	size_t page_size;
 	struct mbshm *writer;
+	struct mbshm_txn *txn;	/* made before: a handler must not allocate */
 	uint32_t number;	/* committed last */
 	unsigned commits;	/* at each fault */
 	unsigned faults, most;
@@ -533,9 +550,11 @@ static void trap_spring(int signal_number, siginfo_t *info, void *context)
 	mprotect(here, trap.page_size, PROT_READ | PROT_WRITE);
 	if (trap.faults++ >= trap.most)
 		return;
-	for (unsigned i = 0; i < trap.commits; i++)
-		if (pattern_commit(trap.writer, ++trap.number, 0, NULL))
+	for (unsigned i = 0; i < trap.commits; i++) {
+		mbshm_txn_begin(trap.txn, trap.writer);
+		if (pattern_stage(trap.txn, ++trap.number) || mbshm_txn_commit(trap.txn, 0, NULL))
 			_exit(1);
+	}
 	mprotect(there, trap.page_size, PROT_NONE);
 }
 
@@ -543,6 +562,7 @@ static void trap_spring(int signal_number, siginfo_t *info, void *context)
 static int trapped_read(struct mbshm *reader, unsigned commits, unsigned most, const uint16_t **values, uint64_t *version)
 {
 	struct sigaction action = { .sa_sigaction = trap_spring, .sa_flags = SA_SIGINFO | SA_NODEFER }, old;
+	uint16_t *out;
 	int rc;
 
 	trap.page_size = (size_t)sysconf(_SC_PAGESIZE);
@@ -552,8 +572,8 @@ static int trapped_read(struct mbshm *reader, unsigned commits, unsigned most, c
 	trap.most = most;
 	sigaction(SIGSEGV, &action, &old);
 	mprotect(trap.pages + trap.page_size, trap.page_size, PROT_NONE);
-	*values = (uint16_t *)(void *)(trap.pages + trap.page_size) - PATTERN_HOLDINGS / 2;
-	rc = mbshm_read_registers(reader, MBSHM_HOLDING_REGISTERS, PATTERN_HOLDING, PATTERN_HOLDINGS, (uint16_t *)(uintptr_t)*values, version);
+	*values = out = (uint16_t *)(void *)(trap.pages + trap.page_size) - PATTERN_HOLDINGS / 2;
+	rc = mbshm_read_registers(reader, MBSHM_HOLDING_REGISTERS, PATTERN_HOLDING, PATTERN_HOLDINGS, out, version);
 	sigaction(SIGSEGV, &old, NULL);
 	mprotect(trap.pages, 2 * trap.page_size, PROT_READ | PROT_WRITE);
 	return rc;
@@ -570,6 +590,7 @@ static void overtaken_reader_tries_again(void **state)
 	pattern_declare();
 	config.pool_pages = 2 * (PATTERN_PAGES + 1);
 	trap.writer = image_open(MBSHM_CREATE);
+	trap.txn = mbshm_txn_new(PATTERN_WORDS);
 	trap.number = 0;
 	reader = image_open(0);
 
@@ -594,6 +615,7 @@ static void overtaken_reader_tries_again(void **state)
 	assert_int_equal(trapped_read(reader, 4, 1000, &values, &version), -EAGAIN);
 	assert_int_equal(image_status(reader).retries, 17);
 	munmap(trap.pages, 2 * trap.page_size);
+	mbshm_txn_free(trap.txn);
 	mbshm_close(reader);
 	mbshm_close(trap.writer);
 }
