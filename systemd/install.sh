@@ -16,7 +16,7 @@ list() {
 		[ ! -e "$BUILD/$program" ] || echo "755 $BUILD/$program $PREFIX/bin/$program"
 	done
 	for page in docs/man/*.[1-8]; do
-		echo "644 $page $SHARE/man/man${page##*.}/${page##*/}"
+		[ ! -e "$page" ] || echo "644 $page $SHARE/man/man${page##*.}/${page##*/}"
 	done
 	for unit in systemd/*.service systemd/*.socket systemd/*.target; do
 		echo "644 $unit $UNITS/${unit##*/}"
