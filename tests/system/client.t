@@ -278,6 +278,7 @@ request($sock, h('05 03e8 ff00'));
 	}
 	answer($client, $MENU => 4);
 	is(end_of($client), 0, 'and ends the series only');
+	like($client->{new}, qr/^Connection closed\.$/m, 'so that the program ends when told to');
 }
 
 {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -113,6 +114,7 @@ static pid_t stopped_writer(const struct mbshm_config *config)
 	if (pid == 0) {
 		struct mbshm *img;
 		struct mbshm_txn *txn = mbshm_txn_new(1);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);	/* a test that fails must not leave it stopped */
 		if (!txn || mbshm_open(config, MBSHM_WRITE, &img, NULL))
 			_exit(1);
 		mbshm_point_hook = stop_here;
