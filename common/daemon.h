@@ -1,7 +1,7 @@
 /* What the daemons share: signals, readiness, watchdog and status, on an sd-event loop in the control (main) thread.
  *
- * SIGTERM and SIGINT end the loop with status 0; SIGHUP calls reload.  Signals are blocked in daemon_open, which therefore runs before the first
- * thread is made; no handler runs. */
+ * SIGTERM and SIGINT end the loop with status 0; SIGHUP calls reload.  Signals are blocked in daemon_open, which therefore runs
+ * before the first thread is made; no handler runs. */
 #ifndef DAEMON_H
 #define DAEMON_H
 
@@ -18,7 +18,8 @@ struct daemon_hooks {
 	void *context;
 };
 
-/* Make the loop: signals blocked, SIGPIPE ignored, watchdog set up.  0 or -errno.  hooks: copied.  *event: the caller's, sd_event_unref. */
+/* Make the loop: signals blocked, SIGPIPE ignored, watchdog set up.  hooks: copied.  *event: the caller's, sd_event_unref.
+ * 0 or -errno. */
 int daemon_open(const struct daemon_hooks *hooks, sd_event **event);
 
 /* Say READY=1 to the manager and "ready" to the log, run until a signal ends it, say STOPPING=1.  0 or -errno. */

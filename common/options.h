@@ -1,5 +1,5 @@
-/* Command lines.  Every program takes --plant FILE, --check, --help, --version, and the rows of a table of its own, from which parsing and
- * --help both come.  A wrong word is said with what was expected and ends the program with status 2. */
+/* Command lines.  Every program takes --plant FILE, --check, --help, --version, and the rows of a table of its own, from which
+ * parsing and --help both come.  A wrong word is said with what was expected and ends the program with status 2. */
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
@@ -23,9 +23,10 @@ struct program {
 	void *context;			/* for set */
 };
 
-/* Parse argv (calls log_open first), answer --help and --version, load the plant and answer --check ("ok").  Options and operands may be
- * mixed (argv is reordered); a negative number is an operand, and so is all after "--".  Returns the checked plant, the program's for its
- * lifetime; *operand: the index of the first operand in argv, argc when there is none.  Exits when it answered (0) or on an error (2). */
+/* Parse argv (calls log_open first), answer --help and --version, load the plant and answer --check ("ok").  Options and operands
+ * may be mixed (argv is reordered); a negative number is an operand, and so is all after "--".  Returns the checked plant, the
+ * program's for its lifetime; *operand: the index of the first operand in argv, argc when there is none.  Exits when it answered
+ * (0) or on an error (2). */
 struct plant *options_parse(const struct program *program, int argc, char **argv, int *operand);
 
 /* The --plant argument as given, NULL for the default: what a reload reads again. */

@@ -85,8 +85,8 @@ static int read_settings(const struct source *source, struct plant *plant)
 			continue;
 		char section[PATH_SIZE];
 		snprintf(section, sizeof section, "%.*s", (int)strcspn(row->path, "."), row->path);
-		int rc = setting_read(source, row, config_lookup(&source->config, section), config_lookup(&source->config, row->path),
-				      row->path, plant);
+		const config_setting_t *parent = config_lookup(&source->config, section);
+		int rc = setting_read(source, row, parent, config_lookup(&source->config, row->path), row->path, plant);
 		if (rc)
 			return rc;
 	}
@@ -98,7 +98,8 @@ static int check_server(const struct source *source, const struct plant_server *
 {
 	if (server->listen_count)
 		return 0;
-	return source_fail(source, config_lookup(&source->config, "server.listen"), "server.listen: no address, expected at least one");
+	return source_fail(source, config_lookup(&source->config, "server.listen"),
+			   "server.listen: no address, expected at least one");
 }
 
 static int check_image(const struct source *source, const struct mbshm_config *image)
@@ -106,14 +107,14 @@ static int check_image(const struct source *source, const struct mbshm_config *i
 	char known[512];
 	if (image->layout.span_count == 0) {
 		list_known("image", known, sizeof known);
-		return source_fail(source, config_lookup(&source->config, "image"), "image declares no address; expected at least one in %s",
-				   strstr(known, "coils"));
+		return source_fail(source, config_lookup(&source->config, "image"),
+				   "image declares no address; expected at least one in %s", strstr(known, "coils"));
 	}
 	unsigned live = mbshm_layout_pages(&image->layout), least = 2 * live + 2;
 	if (image->pool_pages && image->pool_pages < least)
-		return source_fail(source, config_lookup(&source->config, "image.pool"), "image.pool: %u, expected at least %u: the declared "
-				   "addresses take %u pages, and a write may replace them all while the old ones are still read",
-				   image->pool_pages, least, live);
+		return source_fail(source, config_lookup(&source->config, "image.pool"),
+				   "image.pool: %u, expected at least %u: the declared addresses take %u pages, and a write may "
+				   "replace them all while the old ones are still read", image->pool_pages, least, live);
 	return 0;
 }
 
@@ -128,7 +129,8 @@ static int place_retain(const struct source *source, struct plant *plant)
 	strcpy(name, plant->retain);
 	if (snprintf(plant->retain, sizeof plant->retain, "%.*s%s", folder, plant->file, name) >= (int)sizeof plant->retain)
 		return source_fail(source, config_lookup(&source->config, "image.retain"),
-				   "image.retain: the name with its folder is too long, expected at most %zu bytes", sizeof plant->retain - 1);
+				   "image.retain: the name with its folder is too long, expected at most %zu bytes",
+				   sizeof plant->retain - 1);
 	plant->image.retain = plant->retain;
 	return 0;
 }

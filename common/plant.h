@@ -1,7 +1,8 @@
 /* The plant file: one file describes one plant; every program reads all of it and checks all of it.
  *
- * The grammar is libconfig's (comments, @include).  Every setting is one row of the table in settings.c, from which parser, checks,
- * error messages and manual come.  An unknown setting, a bad value or an overlap is "FILE:LINE: what, and what was expected". */
+ * The grammar is libconfig's (comments, @include).  Every setting is one row of the table in settings.c, from which parser,
+ * checks, error messages and manual come.  An unknown setting, a bad value or an overlap is "FILE:LINE: what, and what was
+ * expected". */
 #ifndef PLANT_H
 #define PLANT_H
 
@@ -62,7 +63,7 @@ struct plant_point {
 struct plant {
 	char file[4096];	/* as given, or "built-in default" */
 	struct mbshm_config image;
-	char retain[4096];	/* what image.retain points to when it is set: relative to the plant file's folder when not absolute */
+	char retain[4096];	/* what image.retain points to when it is set; relative to the plant file's folder */
 	struct plant_server server;
 	struct plant_simulator simulator;
 	unsigned point_count;
@@ -70,7 +71,7 @@ struct plant {
 };
 
 /* Read and check a plant file; path NULL is the built-in default (default.conf, embedded at build time).
- * 0 and *plant (plant_free is the caller's), or -EINVAL, -ENOENT, ... and error: PLANT_ERROR_SIZE bytes, one line, "FILE:LINE: ...". */
+ * 0 and *plant (plant_free is the caller's), or -EINVAL, -ENOENT, ... and error: PLANT_ERROR_SIZE bytes, one line. */
 int plant_load(const char *path, struct plant **plant, char *error);
 void plant_free(struct plant *plant);
 

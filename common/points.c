@@ -47,8 +47,8 @@ static int read_point(const struct source *source, const config_setting_t *secti
 	static const char prefix[] = "points.*.";
 	const char *name = config_setting_name(section);
 	if (strlen(name) >= sizeof point->name)
-		return source_fail(source, section, "points.%.40s...: a name of %zu characters, expected at most %zu", name, strlen(name),
-				   sizeof point->name - 1);
+		return source_fail(source, section, "points.%.40s...: a name of %zu characters, expected at most %zu", name,
+				   strlen(name), sizeof point->name - 1);
 	strcpy(point->name, name);
 	const struct setting_row *row;
 	for (size_t i = 0; (row = setting_row(i)); i++) {
@@ -72,11 +72,13 @@ static int check_place(const struct source *source, const config_setting_t *at, 
 	const char *word = plant_table_word(point->table);
 	uint32_t *place = &owner[point->table][point->addr];
 	if (!declared(&plant->image.layout, point->table, point->addr))
-		return source_fail(source, at, "points.%s.address: \"%s %u\" is not declared, expected an address in the image's ranges",
+		return source_fail(source, at,
+				   "points.%s.address: \"%s %u\" is not declared, expected an address in the image's ranges",
 				   point->name, word, point->addr);
 	if (*place) {
 		const struct plant_point *other = &plant->points[*place - 1];
-		return source_fail(source, at, "points.%s.address: \"%s %u\" is taken by points.%s (line %u), expected an address of its own",
+		return source_fail(source, at,
+				   "points.%s.address: \"%s %u\" is taken by points.%s (line %u), expected an address of its own",
 				   point->name, word, point->addr, other->name, other->line);
 	}
 	*place = index + 1;

@@ -117,7 +117,8 @@ static bool read_mode(struct reading *r)
 		return false;
 	unsigned long mode = strtoul(r->text, NULL, 8);
 	if (mode & 0002) {
-		snprintf(r->why, sizeof r->why, "\"%s\" lets everybody write, expected a mode that does not, such as \"0660\"", r->text);
+		snprintf(r->why, sizeof r->why, "\"%s\" lets everybody write, expected a mode that does not, such as \"0660\"",
+			 r->text);
 		return false;
 	}
 	*(mode_t *)r->to = (mode_t)mode;
@@ -140,7 +141,8 @@ static bool read_group(struct reading *r)
 	if (found)
 		*(gid_t *)r->to = group.gr_gid;
 	else
-		snprintf(r->why, sizeof r->why, "\"%.64s\": %s, expected a group of this system", r->text, rc ? strerror(rc) : "no such group");
+		snprintf(r->why, sizeof r->why, "\"%.64s\": %s, expected a group of this system", r->text,
+			 rc ? strerror(rc) : "no such group");
 	free(buffer);
 	return found;
 }
@@ -176,7 +178,8 @@ static bool read_span(struct reading *r)
 	}
 	int rc = mbshm_layout_add(r->to, r->row->table, first, last - first + 1);
 	if (rc)
-		snprintf(r->why, sizeof r->why, "too many spans, expected at most %d in all four lists together", MBSHM_SPANS_MAX);
+		snprintf(r->why, sizeof r->why, "too many spans, expected at most %d in all four lists together",
+			 MBSHM_SPANS_MAX);
 	return !rc;
 }
 
@@ -258,14 +261,17 @@ static bool read_model(struct reading *r)
 /* ---- the table ----------------------------------------------------------------------------------------------------------- */
 
 static const struct setting_kind number = { "a whole number", format_number, read_number };
-static const struct setting_kind duration = { "a duration with its unit (\"250ms\", \"1.5s\", \"2m\", \"1h\"),", format_duration, read_duration };
-static const struct setting_kind text = { "printable ASCII in quotes,", format_number, read_text };
+static const struct setting_kind duration = {
+	"a duration with its unit (\"250ms\", \"1.5s\", \"2m\", \"1h\"),", format_duration, read_duration };
+static const struct setting_kind ascii = { "printable ASCII in quotes,", format_number, read_text };
 static const struct setting_kind name = { "\"/NAME\" without another slash, printable, up to 254 characters", NULL, read_name };
-static const struct setting_kind mode = { "octal digits of read and write bits in quotes, \"0600\" included, such as \"0660\"", NULL, read_mode };
+static const struct setting_kind mode = {
+	"octal digits of read and write bits in quotes, \"0600\" included, such as \"0660\"", NULL, read_mode };
 static const struct setting_kind group = { "a group's name in quotes", NULL, read_group };
 static const struct setting_kind span = { "\"FIRST-LAST\" or one address,", format_number, read_span };
 static const struct setting_kind listener = { "\"ADDRESS:PORT\" in digits, \"[ADDRESS]:PORT\" for IPv6", NULL, read_listen };
-static const struct setting_kind address = { "\"TABLE ADDRESS\", TABLE coil, discrete, holding or input, ADDRESS 0..65535", NULL, read_address };
+static const struct setting_kind address = {
+	"\"TABLE ADDRESS\", TABLE coil, discrete, holding or input, ADDRESS 0..65535", NULL, read_address };
 static const struct setting_kind type = { "\"bool\" or \"u16\"", NULL, read_type };
 static const struct setting_kind model = { "a model and its parameters in quotes, such as \"uniform 0 100\"", NULL, read_model };
 
@@ -278,10 +284,11 @@ static const struct setting_kind model = { "a model and its parameters in quotes
 static const struct setting_row rows[] = {
 	{ "image.name", &name, PLANT(image.name), .help = "the segment: /dev/shm/NAME" },
 	{ "image.group", &group, .preset = "\"\"", PLANT(image.group), .help = "group of a new segment; empty: the creator's" },
-	{ "image.mode", &mode, .preset = "\"0660\"", PLANT(image.mode), .help = "permissions of a new segment, whatever the umask" },
+	{ "image.mode", &mode, .preset = "\"0660\"", PLANT(image.mode),
+	  .help = "permissions of a new segment, whatever the umask" },
 	{ "image.pool", &number, .min = MBSHM_POOL_MIN, .max = MBSHM_POOL_MAX, .unit = "pages of 1 KiB",
 	  .otherwise = "4 x (live pages + 1), at least 1024", PLANT(image.pool_pages), .help = "size of the page pool" },
-	{ "image.retain", &text, .max = 4000, .unit = "bytes", .preset = "\"\"", PLANT(retain),
+	{ "image.retain", &ascii, .max = 4000, .unit = "bytes", .preset = "\"\"", PLANT(retain),
 	  .help = "file of saved values that fills a new image, relative to this file's folder; empty: none" },
 	{ "image.coils", &span, SPANS(MBSHM_COILS), .help = "addresses of coils" },
 	{ "image.discrete_inputs", &span, SPANS(MBSHM_DISCRETE_INPUTS), .help = "addresses of discrete inputs" },
@@ -294,17 +301,22 @@ static const struct setting_row rows[] = {
 	  .help = "threads that serve connections; 0: one per CPU, at most 4" },
 	{ "server.max_connections", &number, .min = 1, .max = 65536, .unit = "connections", .preset = "1024",
 	  PLANT(server.max_connections), .help = "clients at one time" },
-	{ "server.identity.vendor_name", &text, .preset = "\"mbimage\"", IDENTITY(vendor_name), .help = "device identification, object 0x00" },
-	{ "server.identity.product_code", &text, .preset = "\"MBIMAGE\"", IDENTITY(product_code), .help = "object 0x01" },
-	{ "server.identity.major_minor_revision", &text, .preset = "\"" MBIMAGE_VERSION "\"", IDENTITY(major_minor_revision),
+	{ "server.identity.vendor_name", &ascii, .preset = "\"mbimage\"", IDENTITY(vendor_name),
+	  .help = "device identification, object 0x00" },
+	{ "server.identity.product_code", &ascii, .preset = "\"MBIMAGE\"", IDENTITY(product_code), .help = "object 0x01" },
+	{ "server.identity.major_minor_revision", &ascii, .preset = "\"" MBIMAGE_VERSION "\"", IDENTITY(major_minor_revision),
 	  .help = "object 0x02" },
-	{ "server.identity.vendor_url", &text, .preset = "\"\"", IDENTITY(vendor_url), .help = "object 0x03; empty: not offered" },
-	{ "server.identity.product_name", &text, .preset = "\"\"", IDENTITY(product_name), .help = "object 0x04; empty: not offered" },
-	{ "server.identity.model_name", &text, .preset = "\"\"", IDENTITY(model_name), .help = "object 0x05; empty: not offered" },
-	{ "server.identity.user_application_name", &text, .preset = "\"\"", IDENTITY(user_application_name),
+	{ "server.identity.vendor_url", &ascii, .preset = "\"\"", IDENTITY(vendor_url),
+	  .help = "object 0x03; empty: not offered" },
+	{ "server.identity.product_name", &ascii, .preset = "\"\"", IDENTITY(product_name),
+	  .help = "object 0x04; empty: not offered" },
+	{ "server.identity.model_name", &ascii, .preset = "\"\"", IDENTITY(model_name),
+	  .help = "object 0x05; empty: not offered" },
+	{ "server.identity.user_application_name", &ascii, .preset = "\"\"", IDENTITY(user_application_name),
 	  .help = "object 0x06; empty: not offered" },
 
-	{ "simulator.period", &duration, .min = 1, .max = 3600000, .preset = "\"1s\"", PLANT(simulator.period_ms), .help = "time between steps" },
+	{ "simulator.period", &duration, .min = 1, .max = 3600000, .preset = "\"1s\"", PLANT(simulator.period_ms),
+	  .help = "time between steps" },
 	{ "simulator.start_delay", &duration, .max = 3600000, .preset = "\"2s\"", PLANT(simulator.start_delay_ms),
 	  .help = "before the first step, on a fresh image only" },
 	{ "simulator.seed", &number, .max = INT64_MAX, .preset = "0", PLANT(simulator.seed),
@@ -338,6 +350,7 @@ void setting_expected(const struct setting_row *row, char *to, size_t size)
 /* A value as it was written, or nearly. */
 static void show_value(const config_setting_t *value, char *to, size_t size)
 {
+	const char *text;
 	switch (config_setting_type(value)) {
 	case CONFIG_TYPE_INT:
 	case CONFIG_TYPE_INT64:
@@ -350,7 +363,8 @@ static void show_value(const config_setting_t *value, char *to, size_t size)
 		snprintf(to, size, "%s", config_setting_get_bool(value) ? "true" : "false");
 		break;
 	case CONFIG_TYPE_STRING:
-		snprintf(to, size, "\"%.60s\"%s", config_setting_get_string(value), strlen(config_setting_get_string(value)) > 60 ? "..." : "");
+		text = config_setting_get_string(value);
+		snprintf(to, size, "\"%.60s\"%s", text, strlen(text) > 60 ? "..." : "");
 		break;
 	default:
 		snprintf(to, size, "%s", config_setting_is_group(value) ? "a section" : "a list");
@@ -375,8 +389,8 @@ static int read_value(const struct source *source, const struct setting_row *row
 }
 
 /* An element's own line is where libconfig looked ahead to, so errors are said at the line of its setting. */
-static int read_setting(const struct source *source, const struct setting_row *row, const config_setting_t *setting, const char *path,
-			void *base)
+static int read_setting(const struct source *source, const struct setting_row *row, const config_setting_t *setting,
+			const char *path, void *base)
 {
 	if (!row->list || !(config_setting_is_array(setting) || config_setting_is_list(setting)))
 		return read_value(source, row, setting, setting, path, base);

@@ -26,8 +26,8 @@ const struct setting_row *setting_row(size_t index);
 /* What a value must be, in words: "a whole number 1..65536 connections". */
 void setting_expected(const struct setting_row *row, char *text, size_t size);
 
-/* Read a row's setting, found at the path path in the section parent, into base (struct plant or struct plant_point); setting NULL takes the
- * default.  0, or -EINVAL and the source's error says what was wrong and what was expected. */
+/* Read a row's setting, found at path in the section parent, into base (struct plant or struct plant_point); setting NULL takes
+ * the default.  0, or -EINVAL and the source's error says what was wrong and what was expected. */
 int setting_read(const struct source *source, const struct setting_row *row, const config_setting_t *parent,
 		 const config_setting_t *setting, const char *path, void *base);
 

@@ -183,8 +183,8 @@ static int copy_number(struct scan *scan)
 	unsigned long long value = strtoull(scan->p, &end, hex ? 16 : 10);
 	bool whole = *end != '.' && (hex || (*end != 'e' && *end != 'E'));
 	if (whole && (errno || value > INT64_MAX))
-		return fail_here(scan, "the number %.*s is too large, expected at most %lld", (int)strcspn(scan->p, " \t\r\n"), scan->p,
-				 (long long)INT64_MAX);
+		return fail_here(scan, "the number %.*s is too large, expected at most %lld", (int)strcspn(scan->p, " \t\r\n"),
+				 scan->p, (long long)INT64_MAX);
 	fwrite(scan->p, 1, (size_t)(end - scan->p), scan->copy);
 	if (whole && value > INT32_MAX && *end != 'L')
 		putc('L', scan->copy);
@@ -197,7 +197,8 @@ static int copy_file(struct scan *scan, const char *path)
 {
 	struct source *source = scan->source;
 	if (scan->depth > SOURCE_DEPTH_MAX || source->file_count > SOURCE_INCLUDES_MAX)
-		return fail_here(scan, "too many includes, expected at most %d, nested at most %d", SOURCE_INCLUDES_MAX, SOURCE_DEPTH_MAX);
+		return fail_here(scan, "too many includes, expected at most %d, nested at most %d", SOURCE_INCLUDES_MAX,
+				 SOURCE_DEPTH_MAX);
 	char *text = NULL, *file = strdup(path);
 	int rc = file ? 0 : fail_here(scan, "out of memory");
 	if (file)

@@ -1,8 +1,10 @@
-/* The text of a plant file: read with its @include files, made safe for libconfig, parsed, and every place in it known by file and line.
+/* The text of a plant file: read with its @include files, made safe for libconfig, parsed, and every place in it known by file
+ * and line.
  *
- * libconfig 1.5 is the parser, but four things are not left to it: it takes a number of more than 32 bits for another one, accepts a
- * comment that never ends, and on an @include of a folder ends the program, of a FIFO waits for ever.  So the text is first copied
- * without comments, with the includes in place and 64-bit numbers marked as such; what cannot be meant is refused. */
+ * libconfig 1.5 is the parser, but four things are not left to it: it takes a number of more than 32 bits for another one,
+ * accepts a comment that never ends, and on an @include of a folder ends the program, of a FIFO waits for ever.  So the text is
+ * first copied without comments, with the includes in place and 64-bit numbers marked as such; what cannot be meant is
+ * refused. */
 #ifndef SOURCE_H
 #define SOURCE_H
 

@@ -8,8 +8,8 @@
 #   is(hx(request($sock, h('03 03e8 0001'))), '03020000');
 #   is(stop($server), 0);
 #
-# Every wait has a deadline and dies with what the process wrote, so a test fails instead of hanging.  At the end, also on a signal,
-# the processes still running, the images and the folder of this test are removed; nobody else's are touched.
+# Every wait has a deadline and dies with what the process wrote, so a test fails instead of hanging.  At the end, also on a
+# signal, the processes still running, the images and the folder of this test are removed; nobody else's are touched.
 package MB;
 use strict;
 use warnings;
@@ -59,8 +59,8 @@ sub write_file
 	return $path;
 }
 
-# A plant file; its path.  Each of image, server, simulator and points replaces the body of that section of default.conf (undef leaves
-# the section out).  An image without a name gets one of its own, a server without listen gets "127.0.0.1:0".
+# A plant file; its path.  Each of image, server, simulator and points replaces the body of that section of default.conf (undef
+# leaves the section out).  An image without a name gets one of its own, a server without listen gets "127.0.0.1:0".
 # name => '/NAME': that image; extra => text appended; file => 'a.conf': the file's name, to write a plant anew.
 sub plant
 {
@@ -149,8 +149,8 @@ sub drain
 	return 1;
 }
 
-# Wait until a line of the log matches; the captures (or 1).  Lines up to the match are used up, so that the next call waits for a later
-# one.  $which: 'err' (the default) or 'out'.
+# Wait until a line of the log matches; the captures (or 1).  Lines up to the match are used up, so that the next call waits for
+# a later one.  $which: 'err' (the default) or 'out'.
 sub wait_line
 {
 	my ($self, $pattern, $timeout, $which) = @_;
@@ -165,8 +165,8 @@ sub wait_line
 			}
 		}
 		my $why = !$open ? 'ended' : time > $deadline ? 'is late' : undef;
-		die "$self->{name} (pid $self->{pid}) $why, no line matched $pattern\n--- stdout\n$self->{out}--- stderr\n$self->{err}---\n"
-			if $why;
+		die "$self->{name} (pid $self->{pid}) $why, no line matched $pattern\n",
+			"--- stdout\n$self->{out}--- stderr\n$self->{err}---\n" if $why;
 		$open = drain($self, 0.1);
 	}
 }
@@ -301,7 +301,8 @@ sub request
 	$tid = $tid % 65535 + 1;
 	send_all($sock, adu($tid, $unit, $pdu));
 	my ($response, $got_tid, $got_unit) = read_response($sock);
-	die "transaction $got_tid, unit $got_unit answer transaction $tid, unit $unit\n" if $got_tid != $tid || $got_unit != $unit;
+	die "transaction $got_tid, unit $got_unit answer transaction $tid, unit $unit\n"
+		if $got_tid != $tid || $got_unit != $unit;
 	return $response;
 }
 

@@ -43,7 +43,7 @@ for my $name (@programs) {
 	answers(2, '', "$name: /: is a folder, expected a regular file\n", $name, '--plant', '/', '--check');
 
 	my @known = $help =~ /^  --([\w-]+)/mg;
-	answers(2, '', qr/^\Q$name\E: unknown option '--bogus', expected one of (?=.*--plant)(?=.*--check).*\n\z/, $name, '--bogus');
+	answers(2, '', qr/^\Q$name\E: unknown option '--bogus', expected one of .*--plant.*\n\z/, $name, '--bogus');
 	my (undef, undef, $expected) = run(program($name), '--bogus');
 	is_deeply([ $expected =~ / --([\w-]+)/g ], \@known, "$name names the options that --help lists");
 	answers(2, '', qr/^\Q$name\E: unknown option '-c'/, $name, '-c');
@@ -55,7 +55,8 @@ for my $name (@programs) {
 }
 answers(2, '', "$_: unexpected 'more', expected no operands\n", $_, '--check', 'more') for grep { /d$/ } @programs;
 answers(2, '', "mbclient: unexpected 'b', expected options, then no more than HOST[:PORT]\n", 'mbclient', 'a', 'b', '--check');
-answers(2, '', "mbclient: unexpected '--check', expected options, then no more than HOST[:PORT]\n", 'mbclient', 'a', '--', '--check');
+answers(2, '', "mbclient: unexpected '--check', expected options, then no more than HOST[:PORT]\n",
+	'mbclient', 'a', '--', '--check');
 
 # Output that cannot be written is no success.
 SKIP: {

@@ -5,7 +5,6 @@
 #include <cmocka.h>
 
 #include "default.h"
-#include "log.h"
 #include "plant.h"
 #include "settings.h"
 
@@ -69,14 +68,18 @@ static const struct wrong {
 	const char *message;	/* after "plant.conf:" */
 } wrongs[] = {
 	/* unknown and misplaced */
-	{ IMAGE "\nserver = {\n  foo = 1\n}\n", "4: unknown setting 'server.foo'; expected one of listen, workers, max_connections, identity" },
+	{ IMAGE "\nserver = {\n  foo = 1\n}\n",
+	  "4: unknown setting 'server.foo'; expected one of listen, workers, max_connections, identity" },
 	{ IMAGE "servers = { }\n", "2: unknown setting 'servers'; expected one of image, server, simulator, points" },
 	{ IMAGE "journal = { size = 5 }\n", "2: unknown setting 'journal'" },
 	{ IMAGE "server = { units = ( { id = 3  plant = \"pump.conf\" } ) }\n", "2: unknown setting 'server.units'" },
-	{ IMAGE "server = { identity = {\n vendor = \"x\" } }\n", "3: unknown setting 'server.identity.vendor'; expected one of vendor_name, product_code, "
+	{ IMAGE "server = { identity = {\n vendor = \"x\" } }\n",
+	  "3: unknown setting 'server.identity.vendor'; expected one of vendor_name, product_code, "
 	  "major_minor_revision, vendor_url, product_name, model_name, user_application_name" },
-	{ POINT("address = \"coil 1\" model = \"toss 0.5\"\nunit = \"bar\""), "4: unknown setting 'points.p.unit'; expected one of address, type, model" },
-	{ IN_IMAGE("namen = \"/y\""), "2: unknown setting 'image.namen'; expected one of name, group, mode, pool, retain, coils, discrete_inputs, "
+	{ POINT("address = \"coil 1\" model = \"toss 0.5\"\nunit = \"bar\""),
+	  "4: unknown setting 'points.p.unit'; expected one of address, type, model" },
+	{ IN_IMAGE("namen = \"/y\""),
+	  "2: unknown setting 'image.namen'; expected one of name, group, mode, pool, retain, coils, discrete_inputs, "
 	  "holding_registers, input_registers" },
 	{ IMAGE "server = 5\n", "2: server: not a section, expected server = { ... }" },
 	{ IMAGE "server = { identity = \"x\" }\n", "2: server.identity: not a section, expected identity = { ... }" },
@@ -91,7 +94,8 @@ static const struct wrong {
 	{ IMAGE "server = { workers = }\n", "2: syntax error" },
 	{ IMAGE "server = { listen = [\"127.0.0.1:0\", }\n", "2: syntax error" },
 	{ IMAGE "hello\n\n", "4: syntax error" },
-	{ IN_IMAGE("discrete_inputs = [\"0-5\", 7]"), "2: mismatched element type in array, expected one type of value between [ and ]" },
+	{ IN_IMAGE("discrete_inputs = [\"0-5\", 7]"),
+	  "2: mismatched element type in array, expected one type of value between [ and ]" },
 	{ IMAGE "server = { workers = 1 /* and so on }\n\n", "2: the comment that starts here never ends, expected */" },
 	{ IMAGE "# fine\n/* a\n comment */ server = { workers = 1 } // and\n/*", "5: the comment that starts here never ends" },
 	{ IN_IMAGE("group = \"abc"), "2: text without its closing quote" },
@@ -108,10 +112,12 @@ static const struct wrong {
 	{ "image = {\n name = \"/..\" coils = [1] }\n", "2: image.name: \"/..\", expected" },
 	{ "image = {\n name = \"/a b\" coils = [1] }\n", "2: image.name: \"/a b\", expected" },
 	{ "image = {\n name = 7 coils = [1] }\n", "2: image.name: 7, expected \"/NAME\"" },
-	{ "\nimage = { name = \"/x\" }\n", "2: image declares no address; expected at least one in coils, discrete_inputs, holding_registers, "
+	{ "\nimage = { name = \"/x\" }\n",
+	  "2: image declares no address; expected at least one in coils, discrete_inputs, holding_registers, "
 	  "input_registers" },
 	{ "image = { name = \"/x\" coils = [] }\n", "1: image declares no address" },
-	{ IN_IMAGE("group = \"no such group\""), "2: image.group: \"no such group\": no such group, expected a group of this system" },
+	{ IN_IMAGE("group = \"no such group\""),
+	  "2: image.group: \"no such group\": no such group, expected a group of this system" },
 	{ IN_IMAGE("group = 5"), "2: image.group: 5, expected a group's name in quotes" },
 	{ IN_IMAGE("mode = \"0666\""), "2: image.mode: \"0666\" lets everybody write" },
 	{ IN_IMAGE("mode = \"0662\""), "2: image.mode: \"0662\" lets everybody write" },
@@ -124,8 +130,10 @@ static const struct wrong {
 	{ IN_IMAGE("pool = 7"), "2: image.pool: 7, expected a whole number 8..65535 pages of 1 KiB" },
 	{ IN_IMAGE("pool = 65536"), "2: image.pool: 65536, expected a whole number 8..65535" },
 	{ IN_IMAGE("pool = 65544\nholding_registers = [\"0-65535\"]"), "2: image.pool: 65544" },
-	{ IN_IMAGE("holding_registers = [\"0-65535\"]\n pool = 259"), "3: image.pool: 259, expected at least 260: the declared addresses take 129 pages" },
-	{ IN_IMAGE("discrete_inputs = [\"5-3\"]"), "2: image.discrete_inputs: \"5-3\", expected a list of \"FIRST-LAST\" or one address, 0..65535" },
+	{ IN_IMAGE("holding_registers = [\"0-65535\"]\n pool = 259"),
+	  "3: image.pool: 259, expected at least 260: the declared addresses take 129 pages" },
+	{ IN_IMAGE("discrete_inputs = [\"5-3\"]"),
+	  "2: image.discrete_inputs: \"5-3\", expected a list of \"FIRST-LAST\" or one address, 0..65535" },
 	{ IN_IMAGE("discrete_inputs = [\"0-9\",\n \"65536\"]"), "2: image.discrete_inputs: \"65536\", expected" },
 	{ IN_IMAGE("discrete_inputs = [\"0-65536\"]"), "2: image.discrete_inputs: \"0-65536\", expected" },
 	{ IN_IMAGE("discrete_inputs = [\"0-4294967296\"]"), "2: image.discrete_inputs: \"0-4294967296\", expected" },
@@ -144,7 +152,8 @@ static const struct wrong {
 	{ IN_IMAGE("discrete_inputs = { first = 1 }"), "2: image.discrete_inputs: a section, expected" },
 
 	/* the server */
-	{ IMAGE "server = { listen = [\"127.0.0.1\"] }", "2: server.listen: \"127.0.0.1\", expected a list of \"ADDRESS:PORT\" in digits" },
+	{ IMAGE "server = { listen = [\"127.0.0.1\"] }",
+	  "2: server.listen: \"127.0.0.1\", expected a list of \"ADDRESS:PORT\" in digits" },
 	{ IMAGE "server = { listen = [\"127.0.0.1:65536\"] }", "2: server.listen: \"127.0.0.1:65536\", expected" },
 	{ IMAGE "server = { listen = [\"127.0.0.1:\"] }", "2: server.listen: \"127.0.0.1:\", expected" },
 	{ IMAGE "server = { listen = [\"127.0.0.1:5o2\"] }", "2: server.listen: \"127.0.0.1:5o2\", expected" },
@@ -164,16 +173,23 @@ static const struct wrong {
 	{ IMAGE "server = { workers = true }", "2: server.workers: true, expected a whole number" },
 	{ IMAGE "server = { workers = [2] }", "2: server.workers: a list, expected a whole number" },
 	{ IMAGE "server = { workers = 4294967296 }", "2: server.workers: 4294967296, expected a whole number" },
-	{ IMAGE "server = { workers = 4294967296max_connections = 5 }", "2: server.workers: 4294967296, expected a whole number" },
+	{ IMAGE "server = { workers = 4294967296max_connections = 5 }",
+	  "2: server.workers: 4294967296, expected a whole number" },
 	{ IMAGE "server = { workers = 0x100000001 }", "2: server.workers: 4294967297, expected a whole number" },
-	{ IMAGE "server = { max_connections = 0 }", "2: server.max_connections: 0, expected a whole number 1..65536 connections" },
-	{ IMAGE "server = { max_connections = 65537 }", "2: server.max_connections: 65537, expected a whole number 1..65536 connections" },
-	{ IMAGE "server = { identity = { vendor_name = \"na\\nme\" } }", "2: server.identity.vendor_name: \"na?me\", expected printable ASCII" },
-	{ IMAGE "server = { identity = { vendor_name = \"\xc3\xa4\" } }", "2: server.identity.vendor_name: \"\xc3\xa4\", expected printable ASCII" },
-	{ IMAGE "server = { identity = { vendor_name = 5 } }", "2: server.identity.vendor_name: 5, expected printable ASCII in quotes, 0..244 bytes" },
+	{ IMAGE "server = { max_connections = 0 }",
+	  "2: server.max_connections: 0, expected a whole number 1..65536 connections" },
+	{ IMAGE "server = { max_connections = 65537 }",
+	  "2: server.max_connections: 65537, expected a whole number 1..65536 connections" },
+	{ IMAGE "server = { identity = { vendor_name = \"na\\nme\" } }",
+	  "2: server.identity.vendor_name: \"na?me\", expected printable ASCII" },
+	{ IMAGE "server = { identity = { vendor_name = \"\xc3\xa4\" } }",
+	  "2: server.identity.vendor_name: \"\xc3\xa4\", expected printable ASCII" },
+	{ IMAGE "server = { identity = { vendor_name = 5 } }",
+	  "2: server.identity.vendor_name: 5, expected printable ASCII in quotes, 0..244 bytes" },
 
 	/* the simulator */
-	{ IMAGE "simulator = { period = 1 }", "2: simulator.period: 1, expected a duration with its unit (\"250ms\", \"1.5s\", \"2m\", \"1h\"), 1ms..1h" },
+	{ IMAGE "simulator = { period = 1 }",
+	  "2: simulator.period: 1, expected a duration with its unit (\"250ms\", \"1.5s\", \"2m\", \"1h\"), 1ms..1h" },
 	{ IMAGE "simulator = { period = \"1\" }", "2: simulator.period: \"1\", expected a duration" },
 	{ IMAGE "simulator = { period = \"s\" }", "2: simulator.period: \"s\", expected a duration" },
 	{ IMAGE "simulator = { period = \"\" }", "2: simulator.period: \"\", expected a duration" },
@@ -186,16 +202,20 @@ static const struct wrong {
 	{ IMAGE "simulator = { period = \"1.0005s\" }", "2: simulator.period: \"1.0005s\", expected a duration" },
 	{ IMAGE "simulator = { period = \"0s\" }", "2: simulator.period: \"0s\", expected a duration" },
 	{ IMAGE "simulator = { period = \"60.1m\" }", "2: simulator.period: \"60.1m\", expected a duration" },
-	{ IMAGE "simulator = { period = \"99999999999999999999h\" }", "2: simulator.period: \"99999999999999999999h\", expected a duration" },
-	{ IMAGE "simulator = { start_delay = \"3601s\" }", "2: simulator.start_delay: \"3601s\", expected a duration with its unit (\"250ms\", "
+	{ IMAGE "simulator = { period = \"99999999999999999999h\" }",
+	  "2: simulator.period: \"99999999999999999999h\", expected a duration" },
+	{ IMAGE "simulator = { start_delay = \"3601s\" }",
+	  "2: simulator.start_delay: \"3601s\", expected a duration with its unit (\"250ms\", "
 	  "\"1.5s\", \"2m\", \"1h\"), 0ms..1h" },
 	{ IMAGE "simulator = { seed = -1 }", "2: simulator.seed: -1, expected a whole number 0..9223372036854775807" },
-	{ IMAGE "simulator = { seed = 9223372036854775808 }", "2: the number 9223372036854775808 is too large, expected at most 9223372036854775807" },
+	{ IMAGE "simulator = { seed = 9223372036854775808 }",
+	  "2: the number 9223372036854775808 is too large, expected at most 9223372036854775807" },
 	{ IMAGE "simulator = { seed = 0xFFFFFFFFFFFFFFFF }", "2: the number 0xFFFFFFFFFFFFFFFF is too large" },
 	{ IMAGE "simulator = { seed = 99999999999999999999L }", "2: the number 99999999999999999999L is too large" },
 
 	/* points */
-	{ POINT("model = \"toss 0.5\""), "2: points.p.address is missing, expected \"TABLE ADDRESS\", TABLE coil, discrete, holding or input" },
+	{ POINT("model = \"toss 0.5\""),
+	  "2: points.p.address is missing, expected \"TABLE ADDRESS\", TABLE coil, discrete, holding or input" },
 	{ POINT("address = \"coil 1\""), "2: points.p.model is missing, expected a model" },
 	{ POINT("address = \"coils 1\" model = \"toss 0.5\""), "3: points.p.address: \"coils 1\", expected \"TABLE ADDRESS\"" },
 	{ POINT("address = \"coil\" model = \"toss 0.5\""), "3: points.p.address: \"coil\", expected" },
@@ -204,20 +224,25 @@ static const struct wrong {
 	{ POINT("address = \"holding 65536\" model = \"toss 0.5\""), "3: points.p.address: \"holding 65536\", expected" },
 	{ POINT("address = \"holding 40001.5\" model = \"toss 0.5\""), "3: points.p.address: \"holding 40001.5\", expected" },
 	{ POINT("address = 5 model = \"toss 0.5\""), "3: points.p.address: 5, expected" },
-	{ POINT("address = \"coil 10\" model = \"toss 0.5\""), "3: points.p.address: \"coil 10\" is not declared, expected an address in the image's ranges" },
+	{ POINT("address = \"coil 10\" model = \"toss 0.5\""),
+	  "3: points.p.address: \"coil 10\" is not declared, expected an address in the image's ranges" },
 	{ POINT("address = \"holding 99\" model = \"toss 0.5\""), "3: points.p.address: \"holding 99\" is not declared" },
 	{ POINT("address = \"input 100\" model = \"toss 0.5\""), "3: points.p.address: \"input 100\" is not declared" },
-	{ POINT("address = \"coil 1\" model = \"toss 0.5\"\ntype = \"u16\""), "4: points.p.type: \"u16\" does not fit address \"coil 1\", expected \"bool\"" },
-	{ POINT("address = \"holding 100\" model = \"toss 0.5\"\ntype = \"bool\""), "4: points.p.type: \"bool\" does not fit address \"holding 100\", expected \"u16\"" },
-	{ POINT("address = \"coil 1\" model = \"toss 0.5\"\ntype = \"i32\""), "4: points.p.type: \"i32\", expected \"bool\" or \"u16\"" },
+	{ POINT("address = \"coil 1\" model = \"toss 0.5\"\ntype = \"u16\""),
+	  "4: points.p.type: \"u16\" does not fit address \"coil 1\", expected \"bool\"" },
+	{ POINT("address = \"holding 100\" model = \"toss 0.5\"\ntype = \"bool\""),
+	  "4: points.p.type: \"bool\" does not fit address \"holding 100\", expected \"u16\"" },
+	{ POINT("address = \"coil 1\" model = \"toss 0.5\"\ntype = \"i32\""),
+	  "4: points.p.type: \"i32\", expected \"bool\" or \"u16\"" },
 	{ POINT("address = \"coil 1\"\nmodel = \"tos 0.5\""), "4: points.p.model: no model is called \"tos\", expected one of" },
 	{ POINT("address = \"coil 1\"\nmodel = \"toss 1.5\""), "4: points.p.model: model toss: P is \"1.5\"" },
 	{ POINT("address = \"coil 1\"\nmodel = \"uniform 0 2\""), "4: points.p.model: model uniform: HIGH is \"2\"" },
-	{ POINT("address = \"holding 100\"\nmodel = \"uniform 0 65536\""), "4: points.p.model: model uniform: HIGH is \"65536\"" },
+	{ POINT("address = \"holding 100\"\nmodel = \"uniform 0 65536\""),
+	  "4: points.p.model: model uniform: HIGH is \"65536\"" },
 	{ POINT("address = \"coil 1\"\nmodel = \"\""), "4: points.p.model: no model is called \"\"" },
 	{ POINT("address = \"coil 1\"\nmodel = 5"), "4: points.p.model: 5, expected a model and its parameters in quotes" },
-	{ IMAGE "points = {\n a = { address = \"coil 1\" model = \"toss 0.5\" }\n b = { address = \"coil 2\" model = \"toss 0.5\" }\n"
-	  " c = { address = \"coil 1\" model = \"toss 0.5\" } }\n",
+	{ IMAGE "points = {\n a = { address = \"coil 1\" model = \"toss 0.5\" }\n"
+	  " b = { address = \"coil 2\" model = \"toss 0.5\" }\n c = { address = \"coil 1\" model = \"toss 0.5\" } }\n",
 	  "5: points.c.address: \"coil 1\" is taken by points.a (line 3), expected an address of its own" },
 
 	/* includes */
@@ -376,10 +401,12 @@ static void reads_everything(void **state)
 	char text[4096];
 	snprintf(text, sizeof text, "image = { name = \"/%0254d\" mode = \"640\" pool = 0x100%s%s%s\n"
 		 "coils = ( 0, \"1-3\", \"65535\" ) holding_registers = \"0-9\" }\r\n"
-		 "server = { listen = [ \"[::1]:0\", \"0.0.0.0:502\", \"[fe80::1%%eth0]:65535\" ]; workers = 64, max_connections = 65536\n"
+		 "server = { listen = [ \"[::1]:0\", \"0.0.0.0:502\", \"[fe80::1%%eth0]:65535\" ];"
+		 "workers = 64, max_connections = 65536\n"
 		 "identity : { vendor_name = \"a \\\"b\\\\\" \"c\" product_code = \"%0244d\" } }\n"
 		 "simulator = { period = \"1h\" start_delay = \"0ms\" seed = 0x7FFFFFFFFFFFFFFF }\n"
-		 "points = { a-1 = { address = \"coil  65535\" model = \"constant 1\" }\n* = { model = \"constant 65535\" address = \"holding 0\" } }\n", 0,
+		 "points = { a-1 = { address = \"coil  65535\" model = \"constant 1\" }\n"
+		 "* = { model = \"constant 65535\" address = \"holding 0\" } }\n", 0,
 		 group ? " group = \"" : "", group ? group->gr_name : "", group ? "\"" : "", 0);
 	struct plant *plant = load(text);
 	assert_int_equal(strlen(plant->image.name), 255);
@@ -434,8 +461,8 @@ static void reads_durations(void **state)
 {
 	(void)state;
 	static const struct { const char *text; uint64_t ms; } good[] = {
-		{ "1ms", 1 }, { "250ms", 250 }, { "1.5s", 1500 }, { "0.001s", 1 }, { "0.250000s", 250 }, { "2m", 120000 }, { "0.5h", 1800000 },
-		{ "59.999m", 3599940 }, { "3600s", 3600000 },
+		{ "1ms", 1 }, { "250ms", 250 }, { "1.5s", 1500 }, { "0.001s", 1 }, { "0.250000s", 250 },
+		{ "2m", 120000 }, { "0.5h", 1800000 }, { "59.999m", 3599940 }, { "3600s", 3600000 },
 	};
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
 		char text[256];
@@ -449,7 +476,8 @@ static void reads_durations(void **state)
 static void merges_spans(void **state)
 {
 	(void)state;
-	struct plant *plant = load("image = { name = \"/x\" coils = [\"10-19\", \"0-9\", \"15-25\", \"27\"] discrete_inputs = [\"28-30\"] }");
+	struct plant *plant = load("image = { name = \"/x\" coils = [\"10-19\", \"0-9\", \"15-25\", \"27\"]\n"
+				   "discrete_inputs = [\"28-30\"] }");
 	const struct mbshm_layout *layout = &plant->image.layout;
 	assert_int_equal(layout->span_count, 3);
 	assert_int_equal(layout->spans[0].first, 0);
@@ -464,9 +492,10 @@ static void merges_spans(void **state)
 static void reads_comments(void **state)
 {
 	(void)state;
-	struct plant *plant = load("// first\n/* second\n * third */ image = { /**/ name = \"/#x\" /* a */ coils = [\"0-9\"] # b\n}\n"
-				   "server = { identity = { vendor_url = \"http://x/*y\" } } /* a */ simulator = { seed = 5 } /* b */\n"
-				   "points = { p1 = { address = \"coil 1\" // \"\n model = \"toss 1\" } } # no newline at the end");
+	struct plant *plant = load(
+		"// first\n/* second\n * third */ image = { /**/ name = \"/#x\" /* a */ coils = [\"0-9\"] # b\n}\n"
+		"server = { identity = { vendor_url = \"http://x/*y\" } } /* a */ simulator = { seed = 5 } /* b */\n"
+		"points = { p1 = { address = \"coil 1\" // \"\n model = \"toss 1\" } } # no newline at the end");
 	assert_string_equal(plant->image.name, "/#x");
 	assert_string_equal(plant->server.identity.vendor_url, "http://x/*y");
 	assert_int_equal(plant->simulator.seed, 5);
@@ -536,8 +565,10 @@ static void parses_addresses(void **state)
 		assert_int_equal(table, i);
 		assert_int_equal(addr, 65535);
 	}
-	static const char *const bad[] = { "", " ", "coil", "coil ", " coil 1", "coil -1", "coil 1 ", "coil 65536", "coil 0x1", "coi 1", "coils 1",
-					   "Coil 1", "coil 99999999999999999999", "coil1", "1", "1 coil" };
+	static const char *const bad[] = {
+		"", " ", "coil", "coil ", " coil 1", "coil -1", "coil 1 ", "coil 65536", "coil 0x1", "coi 1", "coils 1", "Coil 1",
+		"coil 99999999999999999999", "coil1", "1", "1 coil",
+	};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		assert_int_equal(plant_parse_address(bad[i], &table, &addr), -EINVAL);
 }
@@ -594,7 +625,9 @@ static void survives_mutation(void **state)
 static void survives_repetition(void **state)
 {
 	(void)state;
-	static const char *const units[] = { "a={", "a=(", "(", "{", "[", "@include \"hostile.conf\"\n", "\"", "a=1;\n", "/*", "\\", "1", "a", "\n" };
+	static const char *const units[] = {
+		"a={", "a=(", "(", "{", "[", "@include \"hostile.conf\"\n", "\"", "a=1;\n", "/*", "\\", "1", "a", "\n",
+	};
 	char *text = malloc(SOURCE_BYTES_MAX + 64);
 	assert_non_null(text);
 	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
@@ -606,7 +639,8 @@ static void survives_repetition(void **state)
 	free(text);
 }
 
-/* libconfig 1.5 loses a text that stands where none may: some bytes per refused file.  LeakSanitizer, where it is linked, asks here. */
+/* libconfig 1.5 loses a text that stands where none may: some bytes per refused file.  LeakSanitizer, where it is linked, asks
+ * here. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
