@@ -524,16 +524,18 @@ static void status_tells(void **state)
 
 /* ---- readers that are overtaken ------------------------------------------------------------------------------------------ */
 
-/* The reader copies into two pages of which one is closed; its fault runs a writer, in the midst of the copy, and closes the other
- * page.  So each try of a read is overtaken at a known place. */
+/* The reader copies into two pages of which one is closed; its fault runs act, in the midst of the copy, and closes the other page.
+ * So each try of a read is overtaken at a known place. */
 static struct {
-	uint8_t *pages;		/* two */
+	uint8_t *pages;			/* two */
 	size_t page_size;
+	void (*act)(void);
+	unsigned faults, most;		/* how often act is run */
 	struct mbshm *writer;
-	struct mbshm_txn *txn;	/* made before: a handler must not allocate */
-	uint32_t number;	/* committed last */
-	unsigned commits;	/* at each fault */
-	unsigned faults, most;
+	struct segment *seg;
+	struct mbshm_txn *txn;		/* made before: a handler must not allocate */
+	uint32_t number;		/* committed last */
+	struct gate go, reached;
 } trap;
 
 static void trap_spring(int signal_number, siginfo_t *info, void *context)
@@ -550,74 +552,155 @@ static void trap_spring(int signal_number, siginfo_t *info, void *context)
 	mprotect(here, trap.page_size, PROT_READ | PROT_WRITE);
 	if (trap.faults++ >= trap.most)
 		return;
-	for (unsigned i = 0; i < trap.commits; i++) {
-		mbshm_txn_begin(trap.txn, trap.writer);
-		if (pattern_stage(trap.txn, ++trap.number) || mbshm_txn_commit(trap.txn, 0, NULL))
-			_exit(1);
-	}
+	trap.act();
 	mprotect(there, trap.page_size, PROT_NONE);
 }
 
-/* Read the pattern's holding registers across the trap's two pages; commits: what the writer does at each fault, at most so often. */
-static int trapped_read(struct mbshm *reader, unsigned commits, unsigned most, const uint16_t **values, uint64_t *version)
+static void trap_commit(void)
+{
+	mbshm_txn_begin(trap.txn, trap.writer);
+	if (pattern_stage(trap.txn, ++trap.number) || mbshm_txn_commit(trap.txn, 0, NULL))
+		_exit(1);
+}
+
+/* Of the smallest pool, a commit of all pages takes what is free: the second one takes what the reader is copying. */
+static void trap_two_commits(void)
+{
+	trap_commit();
+	trap_commit();
+}
+
+static void trap_two_commits_and_a_death(void)
+{
+	trap_commit();
+	owner_store(&trap.seg->control.dirty, 1);	/* what a writer leaves that dies before it publishes */
+	trap_commit();
+}
+
+/* The child is to go on to its point, and the reader with it. */
+static void trap_child(void)
+{
+	if (!gate_signal(&trap.go) || !gate_wait(&trap.reached))
+		_exit(1);
+}
+
+/* Read the pattern's holding registers across the trap's two pages, interrupted at most so often.  What it gives
+ * must be the pattern of one number. */
+static int trapped_read(struct mbshm *reader, void (*act)(void), unsigned most, uint32_t *number, uint64_t *version)
 {
 	struct sigaction action = { .sa_sigaction = trap_spring, .sa_flags = SA_SIGINFO | SA_NODEFER }, old;
+	struct pattern pattern;
 	uint16_t *out;
 	int rc;
 
 	trap.page_size = (size_t)sysconf(_SC_PAGESIZE);
 	trap.pages = mmap(NULL, 2 * trap.page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	trap.commits = commits;
+	trap.act = act;
 	trap.faults = 0;
 	trap.most = most;
 	sigaction(SIGSEGV, &action, &old);
 	mprotect(trap.pages + trap.page_size, trap.page_size, PROT_NONE);
-	*values = out = (uint16_t *)(void *)(trap.pages + trap.page_size) - PATTERN_HOLDINGS / 2;
+	out = (uint16_t *)(void *)(trap.pages + trap.page_size) - PATTERN_HOLDINGS / 2;
 	rc = mbshm_read_registers(reader, MBSHM_HOLDING_REGISTERS, PATTERN_HOLDING, PATTERN_HOLDINGS, out, version);
 	sigaction(SIGSEGV, &old, NULL);
 	mprotect(trap.pages, 2 * trap.page_size, PROT_READ | PROT_WRITE);
+	assert_true(trap.faults);
+	if (!rc) {
+		*number = out[0] | (uint32_t)out[1] << 16;
+		pattern_fill(&pattern, *number);
+		assert_memory_equal(out, pattern.holdings, sizeof pattern.holdings);
+	}
+	munmap(trap.pages, 2 * trap.page_size);
 	return rc;
+}
+
+static struct mbshm *trap_open(void)
+{
+	pattern_declare();
+	config.pool_pages = 2 * (PATTERN_PAGES + 1);
+	trap.writer = image_open(MBSHM_CREATE);
+	trap.seg = segment_poke(trap.writer);
+	trap.txn = mbshm_txn_new(PATTERN_WORDS);
+	trap.number = 0;
+	return image_open(0);
+}
+
+static void trap_close(struct mbshm *reader)
+{
+	segment_drop(trap.writer, trap.seg);
+	mbshm_txn_free(trap.txn);
+	mbshm_close(reader);
+	mbshm_close(trap.writer);
 }
 
 static void overtaken_reader_tries_again(void **state)
 {
-	struct mbshm *reader;
-	struct pattern pattern;
-	const uint16_t *values;
+	struct mbshm *reader = trap_open();
 	uint64_t version;
+	uint32_t number;
 
 	(void)state;
-	pattern_declare();
-	config.pool_pages = 2 * (PATTERN_PAGES + 1);
-	trap.writer = image_open(MBSHM_CREATE);
-	trap.txn = mbshm_txn_new(PATTERN_WORDS);
-	trap.number = 0;
-	reader = image_open(0);
-
-	/* Not overtaken: of what the reader copies, nothing was reused by one commit.  It sees the version it began with. */
-	assert_int_equal(trapped_read(reader, 1, 1, &values, &version), 0);
-	assert_int_equal(trap.faults, 1);
+	/* One commit reuses nothing that the reader copies: it sees the version it began with. */
+	assert_int_equal(trapped_read(reader, trap_commit, 1, &number, &version), 0);
+	assert_int_equal(number, 0);
 	assert_int_equal(version, 1);
 	assert_int_equal(image_status(reader).retries, 0);
-	pattern_fill(&pattern, 0);
-	assert_memory_equal(values, pattern.holdings, sizeof pattern.holdings);
-	munmap(trap.pages, 2 * trap.page_size);
-
-	/* Overtaken once: the pool was rewritten in the midst of the copy. */
-	assert_int_equal(trapped_read(reader, 4, 1, &values, &version), 0);
+	/* Overtaken once. */
+	assert_int_equal(trapped_read(reader, trap_two_commits, 1, &number, &version), 0);
+	assert_int_equal(number, trap.number);
 	assert_int_equal(version, 1 + trap.number);
 	assert_int_equal(image_status(reader).retries, 1);
-	pattern_fill(&pattern, trap.number);
-	assert_memory_equal(values, pattern.holdings, sizeof pattern.holdings);
-	munmap(trap.pages, 2 * trap.page_size);
-
+	/* The same, where the free list was made anew in between. */
+	assert_int_equal(trapped_read(reader, trap_two_commits_and_a_death, 1, &number, &version), 0);
+	assert_int_equal(number, trap.number);
+	assert_int_equal(image_status(reader).retries, 2);
 	/* Overtaken each time. */
-	assert_int_equal(trapped_read(reader, 4, 1000, &values, &version), -EAGAIN);
-	assert_int_equal(image_status(reader).retries, 17);
-	munmap(trap.pages, 2 * trap.page_size);
-	mbshm_txn_free(trap.txn);
-	mbshm_close(reader);
-	mbshm_close(trap.writer);
+	assert_int_equal(trapped_read(reader, trap_two_commits, 1000, &number, &version), -EAGAIN);
+	assert_int_equal(image_status(reader).retries, 2 + 16);
+	trap_close(reader);
+}
+
+/* A child that publishes two versions, and stops in the second one, when it has changed pages but not published them. */
+static void pausing_hook(const char *name)
+{
+	if (!strcmp(name, "root_written") && trap.number == 2)
+		CHILD_CHECK(gate_signal(&trap.reached) && gate_wait(&trap.go));
+}
+
+static void pausing_body(void *arg)
+{
+	struct mbshm *img;
+
+	(void)arg;
+	CHILD_CHECK(!mbshm_open(&config, MBSHM_WRITE, &img, NULL) && gate_wait(&trap.go));
+	mbshm_point_hook = pausing_hook;
+	for (trap.number = 1; trap.number <= 2; trap.number++)
+		CHILD_CHECK(!pattern_commit(img, trap.number, 0, NULL));
+	mbshm_close(img);
+}
+
+/* Readers of a page must be warned before it changes, not just before that is published. */
+static void reader_is_warned_in_time(void **state)
+{
+	struct mbshm *reader = trap_open();
+	uint64_t version;
+	uint32_t number;
+	pid_t pid;
+
+	(void)state;
+	gate_make(&trap.go);
+	gate_make(&trap.reached);
+	pid = child_start(pausing_body, NULL);
+	assert_int_equal(trapped_read(reader, trap_child, 1, &number, &version), 0);
+	assert_int_equal(number, 1);
+	assert_int_equal(version, 2);
+	assert_int_equal(image_status(reader).retries, 1);
+	assert_true(gate_signal(&trap.go));
+	assert_int_equal(child_end(pid), 0);
+	pattern_expect(reader, 2);
+	gate_close(&trap.go);
+	gate_close(&trap.reached);
+	trap_close(reader);
 }
 
 /* ---- what goes wrong ----------------------------------------------------------------------------------------------------- */
@@ -948,6 +1031,7 @@ int main(void)
 		IMAGE_TEST(transaction_reads),
 		IMAGE_TEST(status_tells),
 		IMAGE_TEST(overtaken_reader_tries_again),
+		IMAGE_TEST(reader_is_warned_in_time),
 		IMAGE_TEST(forked_handles_are_dead),
 		IMAGE_TEST(replaced_and_unlinked),
 		IMAGE_TEST(mismatch_names_both),
