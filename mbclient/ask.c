@@ -47,8 +47,8 @@ static enum ask_result fill(void)
 	return ASK_ANSWER;
 }
 
-/* The next line, whatever its length, without its newline; of one too long the beginning and one character too many.  The end of the
- * input ends a line too. */
+/* The next line, whatever its length, without its newline; of one too long the beginning and one character too many.  The end of
+ * the input ends a line too. */
 static enum ask_result read_line(char line[ASK_LINE_MAX + 2])
 {
 	size_t length = 0;

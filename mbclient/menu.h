@@ -4,8 +4,8 @@
 
 #include "session.h"
 
-/* Run it.  Every answer is complete and valid before anything is sent; a request that fails is said in words and the dialogue goes on.
- * Returns on Exit, at the end of the input, and on Ctrl-C at a prompt; Ctrl-C in a series of reads ends the series. */
+/* Run it.  Every answer is complete and valid before anything is sent; a request that fails is said in words and the dialogue
+ * goes on.  Returns on Exit, at the end of the input, and on Ctrl-C at a prompt; Ctrl-C in a series of reads ends the series. */
 void menu_run(struct session *session);
 
 #endif

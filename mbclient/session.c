@@ -46,8 +46,8 @@ static void close_connection(struct session *session)
 	modbus_set_socket(session->modbus, -1);
 }
 
-/* A request failed with that errno.  After anything but an exception the connection is closed: a late reply must not be taken for the
- * next one's. */
+/* A request failed with that errno.  After anything but an exception the connection is closed: a late reply must not be taken
+ * for the next one's. */
 static enum session_result explain(struct session *session, int error)
 {
 	int code = error - MODBUS_ENOBASE;

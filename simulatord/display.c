@@ -23,8 +23,8 @@ static const struct {
 	{ MBSHM_DISCRETE_INPUTS, "Discrete Input" },
 };
 
-/* O_NONBLOCK belongs to the open file, which the shell and others share: set it on one of our own.  A regular file never blocks, and
- * opened again would start at its beginning; what cannot be opened again is written to as it is. */
+/* O_NONBLOCK belongs to the open file, which the shell and others share: set it on one of our own.  A regular file never blocks,
+ * and opened again would start at its beginning; what cannot be opened again is written to as it is. */
 static int open_door(void)
 {
 	struct stat st;

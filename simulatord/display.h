@@ -1,7 +1,7 @@
 /* The Modbus table on standard output, one line a point.
  *
- * Never blocks: a table that a stopped terminal or a full pipe does not take is finished before a later one is begun, and those in
- * between are left out.  A reader that went away ends the display, not the simulation. */
+ * Never blocks: a table that a stopped terminal or a full pipe does not take is finished before a later one is begun, and those
+ * in between are left out.  A reader that went away ends the display, not the simulation. */
 #ifndef DISPLAY_H
 #define DISPLAY_H
 

@@ -1,5 +1,5 @@
-/* A fixed-step clock on an event loop: a timerfd with absolute deadlines on CLOCK_MONOTONIC, so that a late step does not delay those
- * after it. */
+/* A fixed-step clock on an event loop: a timerfd with absolute deadlines on CLOCK_MONOTONIC, so that a late step does not delay
+ * those after it. */
 #ifndef PACE_H
 #define PACE_H
 

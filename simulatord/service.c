@@ -123,7 +123,8 @@ void service_reload(void *context)
 	daemon_reloaded();
 }
 
-/* Does the name still lead to our image?  If not, go on with what it leads to now; until that can be used, try again each second. */
+/* Does the name still lead to our image?  If not, go on with what it leads to now; until that can be used, try again each
+ * second. */
 static void follow_image(struct service *service)
 {
 	char why[PLANT_ERROR_SIZE];

@@ -1,5 +1,5 @@
-/* The simulator as a service: steps at its pace, on an event loop; follows a replaced image, takes a changed plant file, counts what
- * went wrong.  Whatever happens after the start, it stays up and says so. */
+/* The simulator as a service: steps at its pace, on an event loop; follows a replaced image, takes a changed plant file, counts
+ * what went wrong.  Whatever happens after the start, it stays up and says so. */
 #ifndef SERVICE_H
 #define SERVICE_H
 

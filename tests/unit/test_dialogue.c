@@ -75,8 +75,8 @@ static void test_targets(void **state)
 	assert_target("[::1]:65535", "::1", "65535");
 	assert_target("[fe80::1%eth0]", "fe80::1%eth0", "5020");
 	assert_target("::1", "::1", "5020");
-	static const char *const wrong[] = { "", ":502", "host:", "host:0", "host:65536", "host:abc", "host:-1", "host:1x", "[::1", "[::1]x",
-					     "[]", "[]:502", "[::1]:", "host:000502" };
+	static const char *const wrong[] = { "", ":502", "host:", "host:0", "host:65536", "host:abc", "host:-1", "host:1x", "[::1",
+					     "[::1]x", "[]", "[]:502", "[::1]:", "host:000502" };
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
 		assert_target(wrong[i], NULL, NULL);
 

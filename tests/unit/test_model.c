@@ -96,7 +96,8 @@ static void test_long_text(void **state)
 	assert_refused(text, 65535, "aaaa");
 }
 
-/* All 41 values of the default plant's register, evenly: chi-square with 40 degrees of freedom, whose 0.999999 quantile is below 100. */
+/* All 41 values of the default plant's register, evenly: chi-square with 40 degrees of freedom, whose 0.999999 quantile is below
+ * 100. */
 static void test_uniform(void **state)
 {
 	(void)state;
@@ -199,8 +200,8 @@ static void test_streams(void **state)
 	assert_in_range(equal_draws(0, "a", 0, ""), 0, 5);
 }
 
-/* xoshiro256** after its reference implementation: from the state 1 2 3 4 come 11520, 0, 1509978240, 1215971899390074240; 2^64 is a
- * multiple of 65536, so that the low 16 bits of each are what "uniform 0 65535" gives. */
+/* xoshiro256** after its reference implementation: from the state 1 2 3 4 come 11520, 0, 1509978240, 1215971899390074240; 2^64
+ * is a multiple of 65536, so that the low 16 bits of each are what "uniform 0 65535" gives. */
 static void test_generator(void **state)
 {
 	(void)state;
