@@ -90,8 +90,8 @@ static bool answer(struct bench *bench, struct connection *c, const uint8_t *adu
 	return true;
 }
 
-/* Answer the ADUs among the first len bytes of the bench's input, as long as there is room to answer.  *used: the bytes that are dealt with.
- * false: the connection is to be closed. */
+/* Answer the ADUs among the first len bytes of the bench's input, as long as there is room to answer.  *used: the bytes that are
+ * dealt with.  false: the connection is to be closed. */
 static bool answer_all(struct bench *bench, struct connection *c, size_t len, size_t *used)
 {
 	for (;;) {

@@ -51,7 +51,8 @@ static int read_registers(struct call *call)
 {
 	const struct request *request = call->request;
 	uint16_t values[MODBUS_MAX_READ_REGISTERS];	/* in an answer they would not be aligned */
-	int error = mbshm_read_registers(call->unit->image, request->function->table, request->addr, request->count, values, NULL);
+	int error = mbshm_read_registers(call->unit->image, request->function->table, request->addr, request->count,
+					 values, NULL);
 	if (error != 0)
 		return exception_of(error);
 

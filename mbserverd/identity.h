@@ -1,7 +1,7 @@
 /* Device identification: function 43/14, V1.1b3 6.21.  Pure.
  *
- * Objects 00..02 are basic and always offered, 03..06 regular, 80..FF extended.  The level (1 basic, 2 regular, 3 extended) is the
- * highest that has an object. */
+ * Objects 00..02 are basic and always offered, 03..06 regular, 80..FF extended.  The level (1 basic, 2 regular, 3 extended) is
+ * the highest that has an object. */
 #ifndef IDENTITY_H
 #define IDENTITY_H
 
@@ -25,8 +25,8 @@ struct identity {
 /* texts: kept by the caller as long as identity. */
 void identity_init(struct identity *identity, const struct plant_identity *texts);
 
-/* Answer read device id code 1..3 (a stream from object on, objects up to that level, as many as fit) or 4 (that object) into pdu (PDU_MAX
- * bytes).  0 and *bytes, or the exception. */
+/* Answer read device id code 1..3 (a stream from object on, objects up to that level, as many as fit) or 4 (that object) into pdu
+ * (PDU_MAX bytes).  0 and *bytes, or the exception. */
 int identity_read(const struct identity *identity, uint8_t code, uint8_t object, uint8_t *pdu, size_t *bytes);
 
 #endif

@@ -96,7 +96,8 @@ static void options_set(int fd, int family)
 _Noreturn static void die_of(const char *text, int error)
 {
 	if (error == EADDRINUSE)
-		die(EXIT_FAILURE, "%s is in use by another program: stop that one, or choose another address in server.listen", text);
+		die(EXIT_FAILURE, "%s is in use by another program: stop that one, or choose another address in server.listen",
+		    text);
 	if (error == EADDRNOTAVAIL)
 		die(EXIT_FAILURE, "%s is no address of this machine (server.listen)", text);
 	if (error == EACCES)

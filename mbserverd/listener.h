@@ -8,8 +8,8 @@
 
 struct listeners;
 
-/* Listen on every address of the present policy, or on the sockets that a service manager passed instead (sd_listen_fds(3)), and give what
- * is accepted to workers.  Dies when an address cannot be had. */
+/* Listen on every address of the present policy, or on the sockets that a service manager passed instead (sd_listen_fds(3)), and
+ * give what is accepted to workers.  Dies when an address cannot be had. */
 struct listeners *listeners_open(struct workers *workers, sd_event *event);
 
 /* Stop accepting. */

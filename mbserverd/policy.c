@@ -10,8 +10,8 @@
 #define _LGPL_SOURCE
 #include <urcu/urcu-qsbr.h>
 
-/* ThreadSanitizer cannot see liburcu's grace periods: going to sleep happens before the end of one that waited for it.  Only its runtime
- * has these. */
+/* ThreadSanitizer cannot see liburcu's grace periods: going to sleep happens before the end of one that waited for it.  Only its
+ * runtime has these. */
 void __tsan_release(void *address) __attribute__((weak));
 void __tsan_acquire(void *address) __attribute__((weak));
 
@@ -168,8 +168,8 @@ void policy_check(void)
 	struct policy *policy = policy_new(plant, why);
 	if (policy->unit.image != NULL) {
 		trouble(name, "");
-		log_info("attached image %s anew", plant->image.name);
 		policy_swap(policy);
+		log_info("attached image %s anew", plant->image.name);
 		return;
 	}
 	trouble(plant->image.name, why);

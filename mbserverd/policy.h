@@ -1,4 +1,5 @@
-/* What the server goes by: units, their images and identities, limits.  One immutable object behind one RCU pointer (liburcu, QSBR).
+/* What the server goes by: units, their images and identities, limits.  One immutable object behind one RCU pointer (liburcu,
+ * QSBR).
  *
  *   call                                  who
  *   policy_get, policy_reader_*           workers, each registered
@@ -36,8 +37,8 @@ const struct policy *policy_present(void);
 /* SIGHUP: read the plant anew; good: swap.  Anything wrong is logged and the present policy lives on. */
 void policy_reload(void);
 
-/* Once a second: when an image has been replaced, or could not be attached before, attach anew (a reload, too).  While that fails the
- * answer is 04; the reason is logged when it changes. */
+/* Once a second: when an image has been replaced, or could not be attached before, attach anew (a reload, too).  While that fails
+ * the answer is 04; the reason is logged when it changes. */
 void policy_check(void);
 
 void policy_reader_register(void);

@@ -1,11 +1,11 @@
 /* Modbus TCP as bytes: framing, decoding of requests, encoding of answers.
  *
- * Pure: no descriptor, no clock, no image; server, fuzzer and tests share it.  Sources: Modbus Application Protocol V1.1b3 (numbers of
- * sections are its own) and Messaging Implementation Guide V1.0b.
+ * Pure: no descriptor, no clock, no image; server, fuzzer and tests share it.  Sources: Modbus Application Protocol V1.1b3 (section
+ * numbers are its own) and Messaging Implementation Guide V1.0b.
  *
  * Every function code is one row of functions[].  Decoding decides all that can be decided without the image, in the order of the
- * function's flow chart: 01 (function), 03 (length, quantity, value), 02 (past address 65535).  Whether the span is declared (02) and
- * whether the device can (04, 06) is for execute.h. */
+ * function's flow chart: 01 (function), 03 (length, quantity, value), 02 (past address 65535).  Whether the span is declared (02)
+ * and whether the device can (04, 06) is for execute.h. */
 #ifndef PROTOCOL_H
 #define PROTOCOL_H
 
@@ -75,12 +75,12 @@ struct request {
 	uint8_t id_object;
 };
 
-/* Decode an ADU of bytes bytes (as framed: 8..ADU_MAX).  function, pdu and unit are always set.  0, or the exception to answer. */
+/* Decode an ADU of bytes bytes (as framed: 8..ADU_MAX).  function, pdu and unit are always set.  0, or the exception. */
 int request_decode(const uint8_t *adu, size_t bytes, struct request *request);
 
 /* ---- answers ------------------------------------------------------------------------------------------------------------- */
 
-/* Put the MBAP header before a PDU of pdu_bytes that stands at out + MBAP_BYTES, for the request adu.  The bytes of the answer. */
+/* Put the MBAP header, as the request adu has it, before a PDU that stands at out + MBAP_BYTES.  The bytes of the answer. */
 size_t answer_frame(const uint8_t *adu, uint8_t *out, size_t pdu_bytes);
 
 /* The whole answer "exception code" to the request adu. */

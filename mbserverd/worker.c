@@ -261,8 +261,8 @@ static int worker_start(struct worker **worker)
 	w->order_write = pipe_ends[1];
 	if (w->bench.txn == NULL || w->order_read < 0)
 		goto fail;
-	if (w->epoll < 0 ||
-	    epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->order_read, &(struct epoll_event){ .events = EPOLLIN, .data.ptr = NULL }) != 0) {
+	struct epoll_event orders = { .events = EPOLLIN, .data.ptr = NULL };
+	if (w->epoll < 0 || epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->order_read, &orders) != 0) {
 		error = -errno;
 		goto fail;
 	}

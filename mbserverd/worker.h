@@ -1,5 +1,5 @@
-/* The worker threads.  Each runs one epoll loop (level-triggered) over the connections given to it; they share nothing but the policy
- * and the image.  All calls are the main thread's; it speaks to a worker through a pipe of orders. */
+/* The worker threads.  Each runs one epoll loop (level-triggered) over the connections given to it; they share nothing but the
+ * policy and the image.  All calls are the main thread's; it speaks to a worker through a pipe of orders. */
 #ifndef WORKER_H
 #define WORKER_H
 

@@ -1,5 +1,5 @@
-/* The protocol byte for byte: framing, every function, every exception and the order in which exceptions win (V1.1b3, section 6), on a real
- * image.  PDUs are written as hex; blanks are for people. */
+/* The protocol byte for byte: framing, every function, every exception and the order in which exceptions win (V1.1b3, section 6),
+ * on a real image.  PDUs are written as hex; blanks are for people. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
