@@ -14,6 +14,14 @@ static int verdict(const char *what, int rc, const char *why)
 	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+static int image_verdict(const struct tool *tool, int rc, const char *why)
+{
+	char what[MBSHM_NAME_SIZE + 8];
+
+	snprintf(what, sizeof what, "image %s", tool->plant->image.name);
+	return verdict(what, rc, why);
+}
+
 int run_save(struct tool *tool, int argc, char **argv)
 {
 	char why[MBSHM_WHY_SIZE] = "";
@@ -43,12 +51,12 @@ int run_recreate(struct tool *tool, int argc, char **argv)
 	int rc = mbshm_recreate(&tool->plant->image, TOOL_TIMEOUT_US, why);
 
 	(void)argc, (void)argv;
-	return verdict(tool->plant->image.name, rc, why);
+	return image_verdict(tool, rc, why);
 }
 
 /* Also of an image that is damaged, or of another version: it is not opened. */
 int run_unlink(struct tool *tool, int argc, char **argv)
 {
 	(void)argc, (void)argv;
-	return verdict(tool->plant->image.name, shm_unlink(tool->plant->image.name) ? -errno : 0, "");
+	return image_verdict(tool, shm_unlink(tool->plant->image.name) ? -errno : 0, "");
 }

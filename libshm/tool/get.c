@@ -23,7 +23,7 @@ int run_get(struct tool *tool, int argc, char **argv)
 {
 	struct view view;
 
-	view_take(tool, argc, argv, &view);
+	view_take(tool, argc, argv, tool->count, &view);
 	return print_view(tool, tool_open(tool, 0), &view);
 }
 

@@ -61,8 +61,9 @@ static void print_layout(const struct mbshm_layout *layout)
 		const struct mbshm_span *span = &layout->spans[i];
 		bool new = !i || span->table != span[-1].table;
 
-		printf("%s%-11s%s%u-%u", new && i ? "\n" : "", new ? plant_table_word(span->table) : "", new ? " " : ",", span->first,
-		       span->first + span->count - 1);
+		if (new)
+			printf("%s%-11s ", i ? "\n" : "", plant_table_word(span->table));
+		printf("%s%u-%u", new ? "" : ",", span->first, span->first + span->count - 1);
 	}
 	putchar('\n');
 }

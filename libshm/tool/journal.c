@@ -80,7 +80,7 @@ static void entries_print(const struct tool *tool, const struct mbshm *img, stru
 		if (missed)
 			log_warn("%" PRIu64 " entries missed: they were overwritten before entry %" PRIu64, missed, entry.sequence);
 		entry_print(output, &entry);
-		if (tool->given & 1u << OPTION_COUNT)
+		if (tool->count)
 			--*left;
 	}
 	output_flush();
@@ -103,7 +103,7 @@ int run_journal(struct tool *tool, int argc, char **argv)
 {
 	bool follow = tool->given & 1u << OPTION_FOLLOW;
 	struct mbshm *img = tool_open(tool, 0);
-	uint32_t left = tool->count;
+	uint32_t left = tool->count ? tool->count : UINT32_MAX;
 	uint64_t cursor = 0;
 	struct output output;
 

@@ -167,7 +167,7 @@ static void command_check(const struct command *command, unsigned given_options,
 
 int main(int argc, char **argv)
 {
-	struct tool tool = { .type = TYPE_ANY, .order = MBSHM_ABCD, .count = 1, .interval_s = 30 };
+	struct tool tool = { .type = TYPE_ANY, .order = MBSHM_ABCD, .interval_s = 30 };
 	const struct program program = {
 		.name = "mbshm",
 		.summary = "Looks at a register image, changes it, keeps it.",

@@ -21,7 +21,7 @@ struct tool {
 	unsigned given;			/* 1 << enum option of those on the command line */
 	unsigned type;
 	enum mbshm_order order;
-	uint32_t count;
+	uint32_t count;			/* 0: not given */
 	enum format format;
 	uint32_t interval_s;
 	unsigned expect_count;
@@ -93,8 +93,8 @@ struct view {
 	uint64_t version;
 };
 
-/* The addresses that the operands and --type, --count name, or all that the image declares. */
-void view_take(const struct tool *tool, int argc, char **argv, struct view *view);
+/* The addresses that the operands and --type name, count values from each (0: one, or a range), or all that the image declares. */
+void view_take(const struct tool *tool, int argc, char **argv, uint32_t count, struct view *view);
 void view_whole(const struct mbshm *img, struct view *view);
 /* The same spans with buffers of their own. */
 void view_copy(const struct view *view, struct view *copy);

@@ -21,7 +21,7 @@ static void view_add(struct view *view, const struct mbshm_span *span)
 	view->reads[view->count++] = (struct mbshm_read){ span->table, span->first, span->count, out };
 }
 
-void view_take(const struct tool *tool, int argc, char **argv, struct view *view)
+void view_take(const struct tool *tool, int argc, char **argv, uint32_t count, struct view *view)
 {
 	memset(view, 0, sizeof *view);
 	while (argc > 0) {
@@ -29,17 +29,17 @@ void view_take(const struct tool *tool, int argc, char **argv, struct view *view
 		struct mbshm_span *span = &place.span;
 		unsigned items = value_items(value_type(tool, span->table));
 
-		if (place.range && tool->given & 1u << OPTION_COUNT)
+		if (place.range && count)
 			die(EXIT_USAGE, "%s: expected either a range or --count", span_text(span->table, span->first, span->count));
 		if (place.range && span->count % items)
 			die(EXIT_USAGE, "%s: expected a multiple of the %u registers of a %s",
 			    span_text(span->table, span->first, span->count), items, value_type_name(tool->type));
 		if (!place.range) {
-			uint64_t count = (uint64_t)tool->count * items;
+			uint64_t all = (uint64_t)(count ? count : 1) * items;
 
-			if (count > MBSHM_ITEMS - span->first)
-				die(EXIT_USAGE, "%s: %u values lead beyond address 65535", span_text(span->table, span->first, 1), tool->count);
-			span->count = (uint32_t)count;
+			if (all > MBSHM_ITEMS - span->first)
+				die(EXIT_USAGE, "%s: %u values lead beyond address 65535", span_text(span->table, span->first, 1), count ? count : 1);
+			span->count = (uint32_t)all;
 		}
 		view_add(view, span);
 	}

@@ -76,7 +76,7 @@ int run_watch(struct tool *tool, int argc, char **argv)
 	struct output output;
 
 	if (argc) {
-		view_take(tool, argc, argv, view);
+		view_take(tool, argc, argv, 0, view);
 		img = tool_open(tool, 0);
 	} else {
 		img = tool_open(tool, 0);
@@ -90,7 +90,7 @@ int run_watch(struct tool *tool, int argc, char **argv)
 	else
 		view_print(tool, &output, view, NULL);
 	output_flush();
-	for (uint32_t updates = 0; !(tool->given & 1u << OPTION_COUNT) || updates < tool->count;) {
+	for (uint32_t updates = 0; !tool->count || updates < tool->count;) {
 		struct view *swap = last;
 
 		last = view;
