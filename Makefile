@@ -119,7 +119,14 @@ $(BUILD)/bench/%: $(O)/tests/bench/%.o $(LIBS)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIBS) $(LIBS_common) -lmodbus -lm
 
-tests: all $(UNITS) $(TOOLS)
+# The protocol of the image, model-checked; the programs' code is not in it.
+MODEL := $(BUILD)/tests/test_image_model
+$(MODEL): $(call obj,$(wildcard tests/model/*.c))
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+
+tests: all $(UNITS) $(TOOLS) $(MODEL)
 
 T ?=
 check: deps
