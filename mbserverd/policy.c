@@ -172,9 +172,10 @@ void policy_check(void)
 		log_info("attached image %s anew", plant->image.name);
 		return;
 	}
-	trouble(plant->image.name, why);
-	if (now->unit.image != NULL)	/* what is left of it must not be taken for the plant's */
+	bool fresh = now->unit.image != NULL;
+	if (fresh)	/* what is left of that image must not be taken for the plant's */
 		policy_publish(policy);
-	else
+	trouble(plant->image.name, why);
+	if (!fresh)
 		policy_free(policy);
 }

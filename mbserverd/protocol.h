@@ -1,7 +1,7 @@
 /* Modbus TCP as bytes: framing, decoding of requests, encoding of answers.
  *
- * Pure: no descriptor, no clock, no image; server, fuzzer and tests share it.  Sources: Modbus Application Protocol V1.1b3 (section
- * numbers are its own) and Messaging Implementation Guide V1.0b.
+ * Pure: no descriptor, no clock, no image; server, fuzzer and tests share it.  Sources: Modbus Application Protocol V1.1b3
+ * (section numbers are its own) and Messaging Implementation Guide V1.0b.
  *
  * Every function code is one row of functions[].  Decoding decides all that can be decided without the image, in the order of the
  * function's flow chart: 01 (function), 03 (length, quantity, value), 02 (past address 65535).  Whether the span is declared (02)

@@ -1,5 +1,6 @@
 /* lockholder NAME [POINT]: attach image NAME, begin to write 4242 to its first holding register, and stop (SIGSTOP) at a named
- * point of commit (libshm/points.h; "lock_taken" without one), having printed it.  After SIGCONT: finish, print "done", exit 0. */
+ * point of commit (libshm/points.h; "lock_taken" without one), having printed it.  After SIGCONT: finish,
+ * print "done", exit 0. */
 #include "mbshm.h"
 
 #include <signal.h>
