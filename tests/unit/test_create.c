@@ -90,7 +90,7 @@ static void one_of_many_creators_wins(void **state)
 	config.pool_pages = 8192;	/* takes its time to build */
 	for (unsigned i = 0; i < ROUNDS; i++)
 		early += race_round(race);
-	printf("# %u of %u creators started before the winner's image was there\n", early, ROUNDS * RACERS);
+	printf("# %u of %d creators started before the winner's image was there\n", early, ROUNDS * RACERS);
 	assert_true(early > ROUNDS);	/* the winners, and some that were in the race */
 	munmap(race, sizeof *race);
 }
