@@ -13,7 +13,7 @@ int free_rebuild(struct mbshm *img, uint64_t commit)
 	struct segment_control *control = &img->seg->control;
 	uint8_t used[(MBSHM_POOL_MAX + 8) / 8] = { 0 };
 	uint32_t root = commit_root(commit);
-	uint64_t tail = 0;
+	uint64_t stamp = MUTATED(STAMP_ZERO) ? 0 : commit_version(commit), tail = 0;
 
 	owner_store(&control->dirty, 1);	/* a death in here must lead here again */
 	POINT(rebuild_started);
@@ -27,7 +27,7 @@ int free_rebuild(struct mbshm *img, uint64_t commit)
 	for (uint32_t page = 0; page < img->pool_pages; page++) {
 		if (used[page / 8] & 1u << page % 8)
 			continue;
-		owner_store(&img->seg->free_list[tail++], commit_version(commit) << 16 | page);
+		owner_store(&img->seg->free_list[tail++], stamp << 16 | page);
 		if (page == img->pool_pages / 2)
 			POINT(rebuild_half);
 	}
@@ -66,10 +66,10 @@ int free_take(struct mbshm *img, uint64_t version, unsigned count, uint16_t *pag
 void free_give(struct mbshm *img, uint64_t version, const uint16_t *pages, unsigned count)
 {
 	struct segment_control *control = &img->seg->control;
-	uint64_t tail = owner_load(&control->free_tail);
+	uint64_t stamp = MUTATED(STAMP_LOW) ? version - 1 : version, tail = owner_load(&control->free_tail);
 
 	for (unsigned i = 0; i < count; i++)
-		owner_store(&img->seg->free_list[(tail + i) & img->free_mask], version << 16 | pages[i]);
+		owner_store(&img->seg->free_list[(tail + i) & img->free_mask], stamp << 16 | pages[i]);
 	owner_store(&control->free_tail, tail + count);
 	POINT(pages_returned);
 	owner_store(&control->dirty, 0);

@@ -125,6 +125,7 @@ static inline int verdict(const struct mbshm *img, uint64_t version, int bad)
 				return -ESTALE; \
 			if (root >= (img)->pool_pages) \
 				return -EBADMSG; \
+			POINT(read_begun); \
 			int rc_ = verdict(img, commit_version(commit_), (body)); \
 			if (rc_ <= 0) { \
 				if (version_out) \

@@ -5,6 +5,7 @@
 
 #ifdef MBSHM_POINTS
 void (*mbshm_point_hook)(const char *name);
+enum mbshm_mutation mbshm_mutation;
 #endif
 
 int mbshm_status(const struct mbshm *img, struct mbshm_status *status)
