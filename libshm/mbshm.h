@@ -104,7 +104,8 @@ enum {
 /* Attach to the image of that name, or create it complete, zeroed, at version 1.  Of many creators at once one wins and the
  * others attach to its image; a half-made image is never visible.
  * why: MBSHM_WHY_SIZE bytes or NULL; receives a sentence for people when the call fails, and when it succeeds but the retain file was
- * refused (then the file is kept aside as FILE.refused and the image starts at zero); otherwise empty.
+ * damaged (then the file is kept aside as FILE.refused and the image starts at zero); otherwise empty.  A retain file that exists and
+ * cannot be read is an error.
  * 0, -ENOENT (no such image and no MBSHM_CREATE), -EINVAL (bad name, mode, pool or spans), -EACCES, -EPERM (permission, owner,
  * writable by others), -EBADMSG (not an image, damaged, other layout version or byte order), -ENXIO (spans or pool differ from
  * the image's; why names both), -ENOSPC (no room in /dev/shm), -EUSERS (all writer slots taken), -ENOMEM, or what the system says. */

@@ -369,12 +369,15 @@ int values_create(const struct mbshm_config *config, char *why)
 		values_free(&values);
 		return rc;
 	}
-	if (rc == -ENOENT) {
+	/* Only what is damaged is set aside: a file that cannot be read today may be whole. */
+	if (rc == -EBADMSG) {
+		if (snprintf(aside, sizeof aside, "%s.refused", config->retain) >= (int)sizeof aside ||
+		    (rename(config->retain, aside) && errno != ENOENT))	/* another creator did */
+			return why_set(why, rc, "%s; cannot keep it aside", refused);
+	} else if (rc == -ENOENT) {
 		refused[0] = 0;	/* nothing saved yet */
 	} else {
-		snprintf(aside, sizeof aside, "%s.refused", config->retain);
-		if (rename(config->retain, aside))
-			return why_set(why, rc, "%s; cannot keep it aside: %s", refused, strerror(errno));
+		return why_set(why, rc, "%s", refused);
 	}
 	rc = image_create(config, NULL, NULL, false, why);
 	if (!rc && refused[0])
