@@ -186,6 +186,35 @@ static void killed_in_recovery(void **state)
 		}
 }
 
+/* A free list that was damaged by other means, and a death while it is made anew: half a list must not pass for a whole one. */
+static void killed_in_repair(void **state)
+{
+	(void)state;
+	for (unsigned point = AT_rebuild_started; point <= AT_rebuild_done; point++) {
+		struct mbshm *rescuer, *reader;
+		struct victim victim;
+		struct segment *seg;
+
+		image_start(&rescuer, &reader);
+		seg = segment_poke(rescuer);
+		assert_int_equal(atomic_load(&seg->control.dirty), 0);
+		/* It begins with an entry that cannot be, in a place that the repair comes to late. */
+		atomic_store(&seg->control.free_head, 40);
+		atomic_store(&seg->control.free_tail, 40 + config.pool_pages - PATTERN_PAGES - 1);
+		atomic_store(&seg->free_list[40], UINT64_MAX);
+		victim_start(&victim, point, 6);
+		victim_run(&victim);
+		assert_int_equal(atomic_load(&seg->control.dirty), 1);
+		readers_expect(reader, 5, 6, 0);
+		writer_goes_on(rescuer, reader, 6);
+		segment_drop(rescuer, seg);
+		mbshm_close(reader);
+		mbshm_close(rescuer);
+		image_teardown(NULL);
+		image_setup(NULL);
+	}
+}
+
 /* Deaths in a row, each in the recovery from the one before. */
 static void killed_in_a_row(void **state)
 {
@@ -217,6 +246,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IMAGE_TEST(killed_in_commit),
 		IMAGE_TEST(killed_in_recovery),
+		IMAGE_TEST(killed_in_repair),
 		IMAGE_TEST(killed_in_a_row),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
