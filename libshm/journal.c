@@ -51,8 +51,12 @@ int journal_write(struct mbshm *img, const struct mbshm_txn *txn, uint32_t root,
 {
 	/* Of more entries than the ring holds, only the last ones could be read. */
 	unsigned from = txn->span_count > SEGMENT_JOURNAL ? txn->span_count - SEGMENT_JOURNAL : 0;
+	_Atomic uint64_t *floor = &img->seg->control.journal_floor;
 	int rc = 0;
 
+	/* A writer that died with many entries may have raised it beyond those that come now. */
+	if (owner_load(floor) > next)
+		owner_store(floor, next);
 	for (unsigned i = from; i < txn->span_count && !rc; i++)
 		rc = entry_write(img, &txn->spans[i], root, version, next + i);
 	return rc;
