@@ -3,6 +3,7 @@
 #ifndef IMAGE_FIXTURE_H
 #define IMAGE_FIXTURE_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -80,6 +81,26 @@ static inline const char *image_path(const struct mbshm_config *of)
 	return path;
 }
 
+/* Count, or remove as well, what this process' tests have in /dev/shm. */
+static inline unsigned image_names(bool and_remove)
+{
+	DIR *dir = opendir("/dev/shm");
+	char prefix[32];
+	unsigned count = 0;
+
+	snprintf(prefix, sizeof prefix, "mbtest-%d-", (int)getpid());
+	for (const struct dirent *entry; dir && (entry = readdir(dir));) {
+		if (strncmp(entry->d_name, prefix, strlen(prefix)))
+			continue;
+		count++;
+		if (and_remove)
+			unlinkat(dirfd(dir), entry->d_name, entry->d_type == DT_DIR ? AT_REMOVEDIR : 0);
+	}
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
 static inline int image_setup(void **state)
 {
 	(void)state;
@@ -98,7 +119,7 @@ static inline int image_teardown(void **state)
 		waitpid(children[i], NULL, 0);
 	}
 	child_count = 0;
-	unlink(image_path(&config));
+	image_names(true);
 	return 0;
 }
 

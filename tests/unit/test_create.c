@@ -1,5 +1,4 @@
 /* Creating an image, many at once, and attaching to what may not be one. */
-#include <dirent.h>
 #include <grp.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -37,19 +36,6 @@ static void racer_body(void *arg)
 	mbshm_close(img);
 }
 
-/* Names in /dev/shm that begin with this image's. */
-static unsigned names_left(void)
-{
-	DIR *dir = opendir("/dev/shm");
-	unsigned count = 0;
-
-	assert_non_null(dir);
-	for (const struct dirent *entry; (entry = readdir(dir));)
-		count += !strncmp(entry->d_name, config.name + 1, strlen(config.name + 1));
-	closedir(dir);
-	return count;
-}
-
 /* How many racers were early. */
 static unsigned race_round(struct race *race)
 {
@@ -74,9 +60,9 @@ static unsigned race_round(struct race *race)
 	assert_int_equal(image_status(img).version, 1 + RACERS);	/* nobody's commit went to another image */
 	image_audit(img);
 	mbshm_close(img);
-	assert_int_equal(names_left(), 1);
+	assert_int_equal(image_names(false), 1);
 	assert_int_equal(unlink(image_path(&config)), 0);
-	assert_int_equal(names_left(), 0);
+	assert_int_equal(image_names(false), 0);
 	return early;
 }
 
@@ -352,7 +338,7 @@ static void other_users(void **state)
 	/* A group that one is not a member of cannot be given an image. */
 	assert_int_equal(unlink(image_path(&config)), 0);
 	visit(NOBODY, NOBODY, MBSHM_CREATE, -EPERM, "group");
-	assert_int_equal(names_left(), 0);
+	assert_int_equal(image_names(false), 0);
 	visit(NOBODY, SOME_GROUP, MBSHM_CREATE, 0, "");
 	visit(SOMEBODY, SOME_GROUP, MBSHM_CREATE, 0, "");
 }
