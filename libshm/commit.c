@@ -7,7 +7,6 @@
 /* A commit's private view: the root as it will be, and which pages are taken for which. */
 struct change {
 	uint64_t base;					/* commit word that is replaced */
-	uint64_t stamp;					/* the highest version that retired one of the pages taken */
 	uint64_t root[ROOT_WORDS_MAX];
 	uint16_t pages[MBSHM_PAGES_MAX + 1];		/* pool pages taken for the transaction's pages, and for the root */
 	uint16_t given[MBSHM_PAGES_MAX + 1];		/* pool pages they replace, and the old root */
@@ -63,29 +62,27 @@ static bool expectations_hold(const struct mbshm *img, const struct mbshm_txn *t
 	return true;
 }
 
-/* Pages for everything; a damaged or stale free list is made anew. */
-static int pages_take(struct mbshm *img, const struct mbshm_txn *txn, struct change *change)
+/* Pages for everything; a damaged or stale free list is made anew.  *stamp: the highest version that retired one of them. */
+static int pages_take(struct mbshm *img, const struct mbshm_txn *txn, struct change *change, uint64_t *stamp)
 {
 	uint64_t version = commit_version(change->base);
 	unsigned count = txn->page_count + 1;
 	bool stale = owner_load(&img->seg->control.dirty) && !MUTATED(NO_REBUILD);
-	int rc = stale ? -EBADMSG : free_take(img, version, count, change->pages, &change->stamp);
+	int rc = stale ? -EBADMSG : free_take(img, version, count, change->pages, stamp);
 
 	if (rc) {
 		rc = free_rebuild(img, change->base);
 		if (!rc)
-			rc = free_take(img, version, count, change->pages, &change->stamp);
+			rc = free_take(img, version, count, change->pages, stamp);
 	}
 	return rc;
 }
 
 /* Warn off whoever still reads what the taken pages held before. */
-static void readers_warn(struct mbshm *img, const struct change *change)
+static void readers_warn(struct segment_control *control, uint64_t stamp)
 {
-	struct segment_control *control = &img->seg->control;
-
-	if (change->stamp > min_valid_load(control))
-		min_valid_store(control, change->stamp);
+	if (stamp > min_valid_load(control))
+		min_valid_store(control, stamp);
 	POINT(min_valid_raised);
 }
 
@@ -166,6 +163,7 @@ static int publish(struct mbshm *img, const struct mbshm_txn *txn, uint64_t *ver
 {
 	struct segment_control *control = &img->seg->control;
 	struct change change;
+	uint64_t stamp;
 	int rc;
 
 	change.base = commit_load(control);
@@ -177,15 +175,15 @@ static int publish(struct mbshm *img, const struct mbshm_txn *txn, uint64_t *ver
 		return -ECANCELED;
 	if (!txn->page_count)
 		return reads_fill(img, txn, commit_root(change.base));
-	rc = pages_take(img, txn, &change);
+	rc = pages_take(img, txn, &change, &stamp);
 	if (rc)
 		return rc;
 	if (!MUTATED(MIN_VALID_MISSING) && !MUTATED(MIN_VALID_LATE))
-		readers_warn(img, &change);
+		readers_warn(control, stamp);
 	pages_write(img, txn, &change);
 	root_write(img, txn, &change, ++*version);
 	if (MUTATED(MIN_VALID_LATE))
-		readers_warn(img, &change);
+		readers_warn(control, stamp);
 	rc = reads_fill(img, txn, change.pages[txn->page_count]);
 	if (!rc && txn->span_count)
 		rc = journal_write(img, txn, change.pages[txn->page_count], *version,

@@ -186,6 +186,7 @@ int handle_make(int fd, const struct mbshm_config *config, int flags, struct mbs
 	img->writable = flags & MBSHM_WRITE;
 	memcpy(img->name, config->name, sizeof img->name);
 	pthread_mutex_init(&img->mutex, NULL);
+	handle_add(img);	/* before it has a slot: a fork of another thread meanwhile must find it */
 	rc = segment_map(img, config, why);
 	if (rc)
 		goto fail;
@@ -194,10 +195,10 @@ int handle_make(int fd, const struct mbshm_config *config, int flags, struct mbs
 		why_set(why, rc, rc == -EUSERS ? "all %d writer slots are taken" : "cannot lock a writer slot (of %d)", SEGMENT_SLOTS);
 		goto fail;
 	}
-	handle_add(img);
 	*out = img;
 	return 0;
 fail:
+	handle_remove(img);
 	if (img->seg)
 		munmap(img->seg, img->size_bytes);
 	close(img->fd);
