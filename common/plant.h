@@ -34,13 +34,37 @@ struct plant_identity {
 	char user_application_name[PLANT_OBJECT_MAX + 1];	/* 0x06 */
 };
 
+/* Function codes, one bit each; 43 is 43/14. */
+struct function_set {
+	uint64_t words[4];
+};
+
+static inline bool function_set_has(const struct function_set *set, uint8_t code)
+{
+	return set->words[code / 64] >> code % 64 & 1;
+}
+
+static inline void function_set_add(struct function_set *set, uint8_t code)
+{
+	set->words[code / 64] |= UINT64_C(1) << code % 64;
+}
+
 struct plant_server {
 	unsigned listen_count;
 	struct plant_listen listen[PLANT_LISTEN_MAX];
 	uint32_t workers;		/* threads, 1..64; 0: one per CPU, at most 4 */
 	uint32_t max_connections;	/* 1..65536 */
+	struct function_set functions;	/* switched on */
 	struct plant_identity identity;
 };
+
+/* Function codes: a set of 1..127. */
+struct function_set { uint64_t bits[2]; };
+
+static inline bool function_set_has(const struct function_set *set, uint8_t code)
+{
+	return code < 128 && set->bits[code / 64] >> code % 64 & 1;
+}
 
 struct plant_simulator {
 	uint64_t period_ms;	/* 1..3600000 */

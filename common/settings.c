@@ -222,6 +222,23 @@ static bool read_listen(struct reading *r)
 	return true;
 }
 
+/* The functions that the server has, which is also what it answers to by default. */
+#define FUNCTIONS 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 15, 16, 17, 20, 21, 22, 23, 24, 43
+#define TEXT_OF(...) #__VA_ARGS__
+#define TEXT(...) TEXT_OF(__VA_ARGS__)
+
+static bool read_function(struct reading *r)
+{
+	static const uint8_t codes[] = { FUNCTIONS };
+	int code = config_setting_type(r->value) == CONFIG_TYPE_INT ? config_setting_get_int(r->value) : -1;
+	for (size_t i = 0; i < sizeof codes; i++)
+		if (codes[i] == code) {
+			function_set_add(r->to, codes[i]);
+			return true;
+		}
+	return false;
+}
+
 /* ---- points -------------------------------------------------------------------------------------------------------------- */
 
 /* In enum plant_type's order. */
@@ -270,6 +287,7 @@ static const struct setting_kind mode = {
 static const struct setting_kind group = { "a group's name in quotes", NULL, read_group };
 static const struct setting_kind span = { "\"FIRST-LAST\" or one address,", format_number, read_span };
 static const struct setting_kind listener = { "\"ADDRESS:PORT\" in digits, \"[ADDRESS]:PORT\" for IPv6", NULL, read_listen };
+static const struct setting_kind function = { "function codes out of " TEXT(FUNCTIONS), NULL, read_function };
 static const struct setting_kind address = {
 	"\"TABLE ADDRESS\", TABLE coil, discrete, holding or input, ADDRESS 0..65535", NULL, read_address };
 static const struct setting_kind type = { "\"bool\" or \"u16\"", NULL, read_type };
@@ -301,6 +319,8 @@ static const struct setting_row rows[] = {
 	  .help = "threads that serve connections; 0: one per CPU, at most 4" },
 	{ "server.max_connections", &number, .min = 1, .max = 65536, .unit = "connections", .preset = "1024",
 	  PLANT(server.max_connections), .help = "clients at one time" },
+	{ "server.functions", &function, .list = true, .preset = "[" TEXT(FUNCTIONS) "]", PLANT(server.functions),
+	  .help = "functions switched on; the others are answered with exception 01" },
 	{ "server.identity.vendor_name", &ascii, .preset = "\"mbimage\"", IDENTITY(vendor_name),
 	  .help = "device identification, object 0x00" },
 	{ "server.identity.product_code", &ascii, .preset = "\"MBIMAGE\"", IDENTITY(product_code), .help = "object 0x01" },
@@ -428,4 +448,21 @@ int setting_read(const struct source *source, const struct setting_row *row, con
 		return 0;
 	setting_expected(row, expected, sizeof expected);
 	return source_fail(source, parent, "%s is missing, expected %s", path, expected);
+}
+
+int setting_read_section(const struct source *source, const char *prefix, const config_setting_t *section, const char *path,
+			 void *base)
+{
+	size_t length = strlen(prefix);
+	for (const struct setting_row *row = rows; row < rows + sizeof rows / sizeof *rows; row++) {
+		if (strncmp(row->path, prefix, length) != 0 || row->path[length] != '.')
+			continue;
+		const char *key = row->path + length + 1;
+		char each_path[256];
+		snprintf(each_path, sizeof each_path, "%s.%s", path, key);
+		int rc = setting_read(source, row, section, config_setting_get_member(section, key), each_path, base);
+		if (rc)
+			return rc;
+	}
+	return 0;
 }

@@ -69,7 +69,7 @@ static const struct wrong {
 } wrongs[] = {
 	/* unknown and misplaced */
 	{ IMAGE "\nserver = {\n  foo = 1\n}\n",
-	  "4: unknown setting 'server.foo'; expected one of listen, workers, max_connections, identity" },
+	  "4: unknown setting 'server.foo'; expected one of listen, workers, max_connections, functions, identity" },
 	{ IMAGE "servers = { }\n", "2: unknown setting 'servers'; expected one of image, server, simulator, points" },
 	{ IMAGE "journal = { size = 5 }\n", "2: unknown setting 'journal'" },
 	{ IMAGE "server = { units = ( { id = 3  plant = \"pump.conf\" } ) }\n", "2: unknown setting 'server.units'" },
@@ -180,6 +180,11 @@ static const struct wrong {
 	  "2: server.max_connections: 0, expected a whole number 1..65536 connections" },
 	{ IMAGE "server = { max_connections = 65537 }",
 	  "2: server.max_connections: 65537, expected a whole number 1..65536 connections" },
+	{ IMAGE "server = { functions = [3, 9] }",
+	  "2: server.functions: 9, expected a list of function codes out of 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 15, 16, 17, 20, 21, "
+	  "22, 23, 24, 43" },
+	{ IMAGE "server = { functions = [\"3\"] }", "2: server.functions: \"3\", expected a list of function codes" },
+	{ IMAGE "server = { functions = 259 }", "2: server.functions: 259, expected a list of function codes" },
 	{ IMAGE "server = { identity = { vendor_name = \"na\\nme\" } }",
 	  "2: server.identity.vendor_name: \"na?me\", expected printable ASCII" },
 	{ IMAGE "server = { identity = { vendor_name = \"\xc3\xa4\" } }",
