@@ -1,5 +1,6 @@
-/* Prints the table of settings, for the test of the manual: path, what a value must be, its default, tab between them; a default in
- * words is in parentheses, none means that the setting is required. */
+/* Prints the table of settings, for the test of the manual: path, what a value must be, its default, tab between them; without a
+ * default it is required.  Then the models: their usage alone. */
+#include "model.h"
 #include "settings.h"
 
 #include <stdio.h>
@@ -10,8 +11,10 @@ int main(void)
 	char expected[256];
 	for (size_t i = 0; (row = setting_row(i)) != NULL; i++) {
 		setting_expected(row, expected, sizeof expected);
-		printf("%s\t%s%s\t%s%s%s\n", row->path, row->list ? "list of " : "", expected, row->preset || !row->otherwise ? "" : "(",
-		       row->preset ? row->preset : row->otherwise ? row->otherwise : "", row->preset || !row->otherwise ? "" : ")");
+		const char *preset = row->preset != NULL ? row->preset : row->otherwise;
+		printf("%s\t%s%s\t%s\n", row->path, row->list ? "list of " : "", expected, preset != NULL ? preset : "");
 	}
+	for (size_t i = 0; model_usage(i) != NULL; i++)
+		printf("%s\n", model_usage(i));
 	return 0;
 }
