@@ -1,8 +1,9 @@
-/* Would the tests notice a mistake in the protocol?  Each of the mistakes that any machine can show is switched on in the library, and
- * a reader that is overtaken at the worst moment must notice; without it the same reader must notice nothing.
+/* Would the tests notice a mistake in the protocol?  Each of the mistakes that any machine can show is switched on in the library,
+ * and a reader that is overtaken at the worst moment must notice; without it the same reader must notice nothing.
  *
- * Nothing is left to luck: the reader is held where it has the version and has not yet read a page, until writers have come to where
- * the mistake shows.  The pool is the smallest there is, so the fourth commit overwrites the pages that the reader is about to read. */
+ * Nothing is left to luck: the reader is held where it has the version and has not yet read a page, until writers have come to
+ * where the mistake shows.  The pool is the smallest there is: the fourth commit overwrites the pages that the reader is about to
+ * read. */
 #include "image_fixture.h"
 
 extern enum mbshm_mutation mbshm_mutation;
