@@ -3,6 +3,7 @@
 #   use lib 'tests/lib';  use MB;  use Boot;
 #   machine(prepare => sub { my $tree = shift; ... });       outside: installs into a folder, boots, and ends with what the test inside
 #                                                            says, or skips; inside: returns
+#                                                            (boots => N: so many times, each a subtest; $ENV{MB_INSIDE_MACHINE} counts)
 #   unit_pid('mbserverd@default'), systemctl(...), until_true(...)
 #   my $poller = poller(port => 502);  ...  my $report = report($poller);
 #
@@ -36,10 +37,16 @@ sub machine
 	for my $boot (1 .. $with{boots} || 1) {
 		local $ENV{$INSIDE} = $boot;
 		local $ENV{MB_BOOT_SHARE} = $with{share} // '';
-		my $status = system 'tests/systemd-boot.sh', $tree, $^X, $0;
-		plan skip_all => 'systemd cannot be booted here' if $status >> 8 == 77;
-		exit($status >> 8 || $status & 127) if $status || $boot == ($with{boots} || 1);
+		open my $tap, '-|', 'tests/systemd-boot.sh', $tree, $^X, $0 or die "systemd-boot.sh: $!";
+		print $with{boots} ? "    $_" : $_ while <$tap>;
+		close $tap;
+		my $status = $? >> 8 || $? & 127;
+		plan skip_all => 'systemd cannot be booted here' if $status == 77;
+		exit $status unless $with{boots};
+		is($status, 0, "boot $boot");
 	}
+	done_testing;
+	exit;
 }
 
 # What "make install" puts into a folder of its own.
