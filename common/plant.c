@@ -50,25 +50,55 @@ static enum known look_up(const char *pattern)
 	return UNKNOWN;
 }
 
+/* What the section pattern has inside: '*' sections with names of their own, '#' a list of sections, else settings. */
+static char look_inside(const char *pattern)
+{
+	char inside[PATH_SIZE + 2];
+	for (const char *mark = "*#"; *mark; mark++) {
+		snprintf(inside, sizeof inside, "%s.%c", pattern, *mark);
+		if (look_up(inside) == SECTION)
+			return *mark;
+	}
+	return '\0';
+}
+
+static int check_known(const struct source *source, const config_setting_t *section, const char *pattern, const char *path);
+
+/* One setting or section, at path in the file, called pattern by the rows. */
+static int check_one(const struct source *source, const config_setting_t *each, const char *pattern, const char *path)
+{
+	enum known what = look_up(pattern);
+	const char *name = config_setting_name(each);
+	if (what == UNKNOWN) {
+		char known[512], section[PATH_SIZE];
+		snprintf(section, sizeof section, "%.*s", (int)(strrchr(pattern, '.') ? strrchr(pattern, '.') - pattern : 0), pattern);
+		list_known(section, known, sizeof known);
+		return source_fail(source, each, "unknown setting '%s'; expected one of %s", path, known);
+	}
+	if (what == SETTING)
+		return 0;
+	if (look_inside(pattern) == '#' && !config_setting_is_list(each))
+		return source_fail(source, each, "%s: not a list of sections, expected %s = ( { ... }, ... )", path, name);
+	if (look_inside(pattern) != '#' && !config_setting_is_group(each))
+		return source_fail(source, each, "%s: not a section, expected %s%s{ ... }", path, name ? name : "", name ? " = " : "");
+	return check_known(source, each, pattern, path);
+}
+
 /* pattern: the section as rows write it ("points.*"); path: as the file does ("points.relay"). */
 static int check_known(const struct source *source, const config_setting_t *section, const char *pattern, const char *path)
 {
+	char mark = look_inside(pattern);
+	const char *dot = *path ? "." : "";
 	for (int i = 0; i < config_setting_length(section); i++) {
 		const config_setting_t *each = config_setting_get_elem(section, (unsigned)i);
-		char each_pattern[PATH_SIZE], each_path[PATH_SIZE], known[512];
-		const char *dot = *path ? "." : "", *name = config_setting_name(each);
-		snprintf(each_pattern, sizeof each_pattern, "%s%s%s", pattern, dot, strcmp(pattern, "points") == 0 ? "*" : name);
-		snprintf(each_path, sizeof each_path, "%s%s%s", path, dot, name);
-		enum known what = look_up(each_pattern);
-		int rc = 0;
-		if (what == UNKNOWN) {
-			list_known(pattern, known, sizeof known);
-			rc = source_fail(source, each, "unknown setting '%s'; expected one of %s", each_path, known);
-		} else if (what == SECTION && !config_setting_is_group(each)) {
-			rc = source_fail(source, each, "%s: not a section, expected %s = { ... }", each_path, name);
-		} else if (what == SECTION) {
-			rc = check_known(source, each, each_pattern, each_path);
-		}
+		char each_pattern[PATH_SIZE], each_path[PATH_SIZE];
+		const char marked[] = { mark, '\0' };
+		snprintf(each_pattern, sizeof each_pattern, "%s%s%s", pattern, dot, mark ? marked : config_setting_name(each));
+		if (mark == '#')
+			snprintf(each_path, sizeof each_path, "%s[%d]", path, i);
+		else
+			snprintf(each_path, sizeof each_path, "%s%s%s", path, dot, config_setting_name(each));
+		int rc = check_one(source, each, each_pattern, each_path);
 		if (rc)
 			return rc;
 	}
@@ -81,7 +111,7 @@ static int read_settings(const struct source *source, struct plant *plant)
 {
 	const struct setting_row *row;
 	for (size_t i = 0; (row = setting_row(i)); i++) {
-		if (strchr(row->path, '*'))
+		if (strpbrk(row->path, "*#"))
 			continue;
 		char section[PATH_SIZE];
 		snprintf(section, sizeof section, "%.*s", (int)strcspn(row->path, "."), row->path);

@@ -58,14 +58,6 @@ struct plant_server {
 	struct plant_identity identity;
 };
 
-/* Function codes: a set of 1..127. */
-struct function_set { uint64_t bits[2]; };
-
-static inline bool function_set_has(const struct function_set *set, uint8_t code)
-{
-	return code < 128 && set->bits[code / 64] >> code % 64 & 1;
-}
-
 struct plant_simulator {
 	uint64_t period_ms;	/* 1..3600000 */
 	uint64_t start_delay_ms;	/* 0..3600000, on a fresh image only */

@@ -44,24 +44,14 @@ static bool declared(const struct mbshm_layout *layout, enum mbshm_table table, 
 
 static int read_point(const struct source *source, const config_setting_t *section, struct plant_point *point)
 {
-	static const char prefix[] = "points.*.";
 	const char *name = config_setting_name(section);
 	if (strlen(name) >= sizeof point->name)
 		return source_fail(source, section, "points.%.40s...: a name of %zu characters, expected at most %zu", name,
 				   strlen(name), sizeof point->name - 1);
 	strcpy(point->name, name);
-	const struct setting_row *row;
-	for (size_t i = 0; (row = setting_row(i)); i++) {
-		if (strncmp(row->path, prefix, strlen(prefix)) != 0)
-			continue;
-		char path[PLANT_NAME_MAX + 64];
-		const char *key = row->path + strlen(prefix);
-		snprintf(path, sizeof path, "points.%s.%s", name, key);
-		int rc = setting_read(source, row, section, config_setting_get_member(section, key), path, point);
-		if (rc)
-			return rc;
-	}
-	return 0;
+	char path[PLANT_NAME_MAX + 16];
+	snprintf(path, sizeof path, "points.%s", name);
+	return setting_read_section(source, "points.*", section, path, point);
 }
 
 /* owner: point number + 1 of every address of every table, 0: none yet. */

@@ -8,7 +8,9 @@
 struct setting_kind;	/* how values are written and read: "a whole number", "a duration", ... */
 
 struct setting_row {
-	const char *path;		/* "server.workers"; "points.*.address" is one of every point */
+	/* "server.workers".  "points.*.address" is one of every point, which have names; "server.access.#.from" one of every rule,
+	 * which stand in a list. */
+	const char *path;
 	const struct setting_kind *kind;
 	bool list;			/* any number of values: [A, B, ...] or one alone */
 	uint64_t min, max;		/* of a number; milliseconds of a duration; bytes of a text */
@@ -16,7 +18,7 @@ struct setting_row {
 	const char *preset;		/* its value when the plant does not say, as it would be written; NULL: see otherwise */
 	const char *otherwise;		/* the same in words; NULL as well: the setting is required */
 	const char *help;		/* what it is for: one line */
-	size_t at, size;		/* where it goes: in struct plant, or in struct plant_point for "points.*" */
+	size_t at, size;		/* where it goes: in struct plant; with * or # in the struct of one of them */
 	enum mbshm_table table;		/* of spans */
 };
 
@@ -30,6 +32,10 @@ void setting_expected(const struct setting_row *row, char *text, size_t size);
  * the default.  0, or -EINVAL and the source's error says what was wrong and what was expected. */
 int setting_read(const struct source *source, const struct setting_row *row, const config_setting_t *parent,
 		 const config_setting_t *setting, const char *path, void *base);
+
+/* Read the rows below prefix ("points.*") out of section, which messages call path, into base. */
+int setting_read_section(const struct source *source, const char *prefix, const config_setting_t *section, const char *path,
+			 void *base);
 
 /* points.c: read the section "points" into the plant, whose image is read already. */
 int points_read(const struct source *source, struct plant *plant);
