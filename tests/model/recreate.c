@@ -18,7 +18,8 @@
 enum { PROCESSES = 4, WRITERS = 2, RECREATOR = 2, READER = 3, IMAGES = 4 };
 
 enum mutation {
-	NONE, RETIRED_BEFORE_NAME, NO_LOOK_AT_STEAL, NO_LOOK_AT_CLAIM, COPIED_UNLOCKED, NOT_RETIRED, RETIRED_IGNORED,
+	NONE, UNLINKED, TWICE,	/* no mutations: an unlink; a second life of everybody */
+	RETIRED_BEFORE_NAME, NO_LOOK_AT_STEAL, NO_LOOK_AT_CLAIM, COPIED_UNLOCKED, NOT_RETIRED, RETIRED_IGNORED,
 	NO_REGULAR_LOOK, REVIVED_UNLOCKED,
 };
 
@@ -338,6 +339,8 @@ static const struct model model = { "recreate", sizeof(struct state), start, nex
 
 static const struct trial trials[] = {
 	{ "the protocol", NONE, false, NULL, false },
+	{ "the protocol, with an unlink", UNLINKED, false, NULL, false },
+	{ "the protocol, everybody started twice", TWICE, false, NULL, true },
 	{ "old image retired before the new one has the name", RETIRED_BEFORE_NAME, false, "stuck", false },
 	{ "a thief does not look at the name", NO_LOOK_AT_STEAL, false, "acknowledged write lost", false },
 	{ "a slot's new owner releases the lock without a look", NO_LOOK_AT_CLAIM, false, "acknowledged write lost", false },
@@ -351,9 +354,9 @@ static const struct trial trials[] = {
 static void choose(const struct trial *trial, bool in_full)
 {
 	set.mutation = trial->mutation;
-	set.kills = in_full ? 3 : 2;
-	set.lives = in_full ? 2 : 1;
-	set.unlinks = in_full || is(REVIVED_UNLOCKED);
+	set.kills = in_full && !is(TWICE) ? 3 : 2;
+	set.lives = is(TWICE) ? 2 : 1;
+	set.unlinks = is(UNLINKED) || is(REVIVED_UNLOCKED);
 }
 
 const struct suite recreate_suite = { &model, trials, sizeof trials / sizeof *trials, choose };
