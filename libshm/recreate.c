@@ -8,6 +8,13 @@
 
 #include "values.h"
 
+/* Under the lock: whoever is attached is told to open anew. */
+static void retire(struct mbshm *img)
+{
+	owner_store(&img->seg->control.commit, COMMIT_RETIRED);
+	POINT(recreate_retired);
+}
+
 static int replace_locked(struct mbshm *old, const struct mbshm_config *config, bool over, char *why)
 {
 	struct values values;
@@ -20,10 +27,8 @@ static int replace_locked(struct mbshm *old, const struct mbshm_config *config, 
 	POINT(recreate_named);
 	values_free(&values);
 	/* Also when somebody else was faster: nobody shall go on writing into an image without a name. */
-	if (!rc || rc == -EEXIST) {
-		owner_store(&old->seg->control.commit, COMMIT_RETIRED);
-		POINT(recreate_retired);
-	}
+	if (!rc || rc == -EEXIST)
+		retire(old);
 	return rc;
 }
 
@@ -76,6 +81,8 @@ int mbshm_revive(struct mbshm *img, const struct mbshm_config *config, uint32_t 
 		rc = replace_locked(img, config, false, why);
 	else if (!rc)
 		rc = why_set(why, -EEXIST, "the name leads to this image");
+	else if (rc == -ESTALE)
+		retire(img);	/* a fresh one has the name: nobody shall go on writing into this one */
 	released = lock_release(img);
 	return rc ? rc : released;
 }
