@@ -1,7 +1,7 @@
 # Boot - tests on a machine of their own, under the real systemd (tests/systemd-boot.sh).
 #
 #   use lib 'tests/lib';  use MB;  use Boot;
-#   machine(prepare => sub { my $tree = shift; ... });       outside: installs into a folder, boots, and ends with what the test inside
+#   machine(prepare => sub { my $tree = shift; ... });       outside: installs into a folder (or tree =>), boots, and ends with what the test inside
 #                                                            says, or skips; inside: returns
 #                                                            (boots => N: so many times, each a subtest; $ENV{MB_INSIDE_MACHINE} counts)
 #   unit_pid('mbserverd@default'), systemctl(...), until_true(...)
@@ -32,7 +32,7 @@ sub machine
 	return if $ENV{$INSIDE};
 	plan skip_all => 'a sanitized program needs more than its unit allows' if $ENV{MB_SAN};
 	plan skip_all => 'needs root, to boot a systemd of its own' if $>;
-	my $tree = install_tree();
+	my $tree = $with{tree} || install_tree();
 	$with{prepare}->($tree) if $with{prepare};
 	for my $boot (1 .. $with{boots} || 1) {
 		local $ENV{$INSIDE} = $boot;
