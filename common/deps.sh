@@ -1,6 +1,6 @@
 #!/bin/sh
 # common/deps.sh [GROUP]: install what building and testing need and is missing, from Debian; silent when nothing is.
-# GROUP ci adds what .ci/run needs beyond that.
+# GROUP ci adds what .ci/run needs beyond that, deb what "make deb" needs.
 set -eu
 
 # what to look for | Debian package | what for
@@ -25,6 +25,12 @@ list() {
 	asan -                | libclang-rt-dev    | its AddressSanitizer and ThreadSanitizer
 	command cppcheck      | cppcheck           | static checks
 	command shellcheck    | shellcheck         | static checks of the scripts
+	command mandoc        | mandoc             | checks of the manual pages
+	END
+	[ "${1-}" != ci ] && [ "${1-}" != deb ] || cat <<-'END'
+	command dh            | debhelper          | Debian packages
+	command fakeroot      | fakeroot           | Debian packages, without root
+	command lintian       | lintian            | checks of Debian packages
 	END
 }
 
