@@ -5,6 +5,7 @@
 #   make check-san  the same under sanitizers        make check-long     the long proofs
 #   make bench      speed, as ratios in one run      make lint        static checks
 #   make install DESTDIR= PREFIX=     and uninstall
+#   make dist       a tarball of the sources       make deb         Debian packages
 #
 # V=1 shows the commands.  SAN=address,undefined or SAN=thread, CC=clang and BUILD=dir make other builds.
 
@@ -171,9 +172,13 @@ install: all
 uninstall:
 	$(Q)$(INSTALL) uninstall
 
+# A tarball of the sources, and Debian packages made from it.
+dist deb:
+	$(Q)BUILD=$(BUILD) VERSION=$(VERSION) systemd/package.sh $@
+
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all tests check check-san check-long lint bench deps run install uninstall clean
+.PHONY: all tests check check-san check-long lint bench deps run install uninstall dist deb clean
 .SECONDARY:
 .DELETE_ON_ERROR:
