@@ -14,6 +14,11 @@ static inline const struct segment_page *live_page(const struct mbshm *img, uint
 	return index < img->pool_pages ? &img->pool[index] : NULL;
 }
 
+static inline void word_put(void *out, uint64_t value)
+{
+	memcpy(out, &value, sizeof value);
+}
+
 /* Registers from..to - 1 of a page: those up to a word's edge one by one, then whole words, then the rest. */
 static inline uint16_t *page_registers_copy(const struct segment_page *page, unsigned from, unsigned to, uint16_t *out)
 {
@@ -24,14 +29,13 @@ static inline uint16_t *page_registers_copy(const struct segment_page *page, uns
 		for (value = page_load(word++) >> from % 4 * 16; from < to && from % 4; from++, value >>= 16)
 			*out++ = (uint16_t)value;
 	for (; from + 16 <= to; from += 16, word += 4, out += 16) {
-		uint64_t values[4] = { page_load(word), page_load(word + 1), page_load(word + 2), page_load(word + 3) };
-
-		memcpy(out, values, sizeof values);
+		word_put(out, page_load(word));
+		word_put(out + 4, page_load(word + 1));
+		word_put(out + 8, page_load(word + 2));
+		word_put(out + 12, page_load(word + 3));
 	}
-	for (; from + 4 <= to; from += 4, out += 4) {
-		value = page_load(word++);
-		memcpy(out, &value, 8);
-	}
+	for (; from + 4 <= to; from += 4, out += 4)
+		word_put(out, page_load(word++));
 	if (from < to)
 		for (value = page_load(word); from < to; from++, value >>= 16)
 			*out++ = (uint16_t)value;
