@@ -3,6 +3,7 @@
 #   make            the programs, in build/          make run     simulator, server and menu, at once
 #   make check      unit and system tests            make check T=name   one of them
 #   make check-san  the same under sanitizers        make check-long     the long proofs
+#   make fuzz       hostile input under libFuzzer, FUZZ_RUNS=10000000
 #   make bench      speed, as ratios in one run      make lint        static checks
 #   make install DESTDIR= PREFIX=     and uninstall
 #   make dist       a tarball of the sources       make deb         Debian packages
@@ -64,7 +65,7 @@ LIBS_mbserverd := -lurcu-qsbr $(LIBS_common)
 LIBS_simulatord := $(LIBS_common) -lm
 LIBS_mbclient := -lmodbus $(LIBS_common)
 
-all: $(PROGRAMS)
+all: $(PROGRAMS) $(BUILD)/libmbshm.so $(BUILD)/libmbshm.so.0
 
 # ---- objects -------------------------------------------------------------------------------------
 $(O)/%.o: %.c Makefile
@@ -88,7 +89,19 @@ $(BUILD)/$(1): $(2)
 	$$(call say,AR)
 	$(Q)rm -f $$@ && $(AR) rcs $$@ $(2)
 endef
-$(eval $(call archive,libmbshm.a,$(call obj,$(SHM_SRC))))
+# The image as a library for others' programs: one object whose only global names are mbshm_*, and a shared library of the same.
+# (Sanitizers need the objects as they are.)
+SHM_OBJ := $(if $(SAN),$(call obj,$(SHM_SRC)),$(O)/libmbshm.o)
+$(O)/libmbshm.o: $(call obj,$(SHM_SRC))
+	$(call say,LD)
+	$(Q)$(CC) -r -o $@ $^ && objcopy --wildcard --keep-global-symbol='mbshm_*' $@
+$(eval $(call archive,libmbshm.a,$(SHM_OBJ)))
+SONAME := libmbshm.so.0
+$(BUILD)/libmbshm.so.$(VERSION): $(call obj,$(SHM_SRC)) libshm/libmbshm.map
+	$(call say,LD)
+	$(Q)$(CC) -shared $(LDFLAGS) -Wl,-soname,$(SONAME) -Wl,--version-script,libshm/libmbshm.map -o $@ $(filter %.o,$^)
+$(BUILD)/$(SONAME) $(BUILD)/libmbshm.so: $(BUILD)/libmbshm.so.$(VERSION)
+	$(Q)ln -sfn $(<F) $@
 $(eval $(call archive,libmbshm-points.a,$(call points,$(SHM_SRC))))
 $(eval $(call archive,libcommon.a,$(call obj,$(COMMON_SRC))))
 $(eval $(call archive,libserver.a,$(call obj,$(SERVER_SRC))))
@@ -127,7 +140,23 @@ $(MODEL): $(call obj,$(wildcard tests/model/*.c))
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^
 
-tests: all $(UNITS) $(TOOLS) $(MODEL)
+# Fuzz targets: with replay.c a test of the kept inputs and some mutations; for "make fuzz" with libFuzzer, which wants to see the
+# branches of what reads input.
+FUZZ  := $(addprefix $(BUILD)/tests/test_fuzz_,protocol plant values)
+PARTS := $(call obj,tests/fuzz/fuzz.c tests/fuzz/oracle.c)
+$(BUILD)/tests/test_fuzz_%: $(O)/tests/fuzz/%.o $(PARTS) $(O)/tests/fuzz/replay.o $(TEST_LIBS)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(TEST_LIBS) $(LIBS_mbserverd) -lm
+$(BUILD)/fuzz_%: $(O)/tests/fuzz/%.o $(PARTS) $(BUILD)/libserver.a $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(BUILD)/libserver.a $(LIBS) $(LIBS_mbserverd) -lm
+ifdef COVER
+$(O)/common/%.o $(O)/mbserverd/%.o $(O)/libshm/values.o $(O)/tests/fuzz/oracle.o: \
+	CFLAGS += -O2 -fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp
+endif
+
+tests: all $(UNITS) $(TOOLS) $(MODEL) $(FUZZ)
 
 T ?=
 check: deps
@@ -140,6 +169,13 @@ check-san: deps
 check-long: deps
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)BUILD=$(BUILD) MB_LONG=1 tests/run $(T)
+
+fuzz:
+	$(Q)common/deps.sh ci
+	+$(Q)$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)/fuzz SAN=address,undefined COVER=1 fuzz-run
+
+fuzz-run: $(FUZZ) $(FUZZ:$(BUILD)/tests/test_%=$(BUILD)/%) $(BUILD)/tests/test_corruption
+	$(Q)BUILD=$(BUILD) tests/fuzz/run
 
 # Static checks.  Left out: what this cppcheck takes for a null or unset variable because it does not see that a function fills it, or
 # never returns; the compilers' warnings and the sanitizers look after those.
@@ -179,6 +215,6 @@ dist deb:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all tests check check-san check-long lint bench deps run install uninstall dist deb clean
+.PHONY: all tests check check-san check-long fuzz fuzz-run lint bench deps run install uninstall dist deb clean
 .SECONDARY:
 .DELETE_ON_ERROR:

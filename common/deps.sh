@@ -25,6 +25,8 @@ list() {
 	asan -                | libclang-rt-dev    | its AddressSanitizer and ThreadSanitizer
 	command cppcheck      | cppcheck           | static checks
 	command shellcheck    | shellcheck         | static checks of the scripts
+	command c++           | g++                | the library's header in C++
+	command python3       | python3            | the library's example in Python
 	command mandoc        | mandoc             | checks of the manual pages
 	END
 	[ "${1-}" != ci ] && [ "${1-}" != deb ] || cat <<-'END'

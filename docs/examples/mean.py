@@ -1,0 +1,107 @@
+#!/usr/bin/python3
+"""Reads a register of a running plant a number of times, each time it has changed, and writes the mean into another.
+
+    python3 mean.py /mbimage-default 1000 1001 10       read holding 1000 ten times, write the mean to holding 1001
+
+Only the standard library is needed: the image is reached by ctypes.  MBSHM_LIBRARY names another libmbshm.so.0.
+"""
+import ctypes as c
+import errno
+import os
+import sys
+
+HOLDING_REGISTERS = 2
+WRITE = 1
+NAME_SIZE, SPANS_MAX, WHY_SIZE = 256, 256, 512
+
+
+class Span(c.Structure):
+    _fields_ = [("table", c.c_int), ("first", c.c_uint32), ("count", c.c_uint32)]
+
+
+class Layout(c.Structure):
+    _fields_ = [("span_count", c.c_uint), ("spans", Span * SPANS_MAX)]
+
+
+class Config(c.Structure):
+    _fields_ = [("name", c.c_char * NAME_SIZE), ("layout", Layout), ("pool_pages", c.c_uint32), ("mode", c.c_uint32),
+                ("group", c.c_uint32), ("retain", c.c_char_p)]
+
+
+lib = c.CDLL(os.environ.get("MBSHM_LIBRARY", "libmbshm.so.0"))
+handle, registers, u64 = c.c_void_p, c.POINTER(c.c_uint16), c.POINTER(c.c_uint64)
+lib.mbshm_open.argtypes = [c.POINTER(Config), c.c_int, c.POINTER(handle), c.c_char_p]
+lib.mbshm_close.argtypes = [handle]
+lib.mbshm_close.restype = None
+lib.mbshm_read_registers.argtypes = [handle, c.c_int, c.c_uint16, c.c_uint16, registers, u64]
+lib.mbshm_wait.argtypes = [handle, c.c_uint64, c.c_uint32, u64]
+lib.mbshm_txn_new.argtypes = [c.c_uint]
+lib.mbshm_txn_new.restype = handle
+lib.mbshm_txn_free.argtypes = [handle]
+lib.mbshm_txn_free.restype = None
+lib.mbshm_txn_begin.argtypes = [handle, handle]
+lib.mbshm_txn_begin.restype = None
+lib.mbshm_txn_write_registers.argtypes = [handle, c.c_int, c.c_uint16, c.c_uint16, registers]
+lib.mbshm_txn_commit.argtypes = [handle, c.c_uint32, u64]
+
+
+def check(rc, why=b""):
+    """The library's calls return 0 or -errno."""
+    if rc < 0:
+        raise OSError(-rc, why.decode() or os.strerror(-rc))
+
+
+class Image:
+    def __init__(self, name):
+        config = Config(name=name.encode(), group=2**32 - 1)
+        self.handle, why = handle(), c.create_string_buffer(WHY_SIZE)
+        check(lib.mbshm_open(config, WRITE, self.handle, why), why.value)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *ignored):
+        lib.mbshm_close(self.handle)
+
+    def read(self, address, count=1):
+        """Registers, and the version that they are all of."""
+        values, version = (c.c_uint16 * count)(), c.c_uint64()
+        check(lib.mbshm_read_registers(self.handle, HOLDING_REGISTERS, address, count, values, version))
+        return list(values), version.value
+
+    def wait(self, version, timeout_ms):
+        """True when the version has passed in time."""
+        rc = lib.mbshm_wait(self.handle, version, timeout_ms, None)
+        if rc != -errno.ETIMEDOUT:
+            check(rc)
+        return rc == 0
+
+    def write(self, address, values, timeout_us=100000):
+        """All of them in one version, which is returned."""
+        txn, version = lib.mbshm_txn_new(len(values) // 4 + 2), c.c_uint64()
+        try:
+            lib.mbshm_txn_begin(txn, self.handle)
+            check(lib.mbshm_txn_write_registers(txn, HOLDING_REGISTERS, address, len(values), (c.c_uint16 * len(values))(*values)))
+            check(lib.mbshm_txn_commit(txn, timeout_us, version))
+        finally:
+            lib.mbshm_txn_free(txn)
+        return version.value
+
+
+def main(name, source, target, count):
+    with Image(name) as image:
+        seen = []
+        while len(seen) < count:
+            (value,), version = image.read(source)
+            print(version, value, flush=True)
+            seen.append(value)
+            if len(seen) < count and not image.wait(version, 60000):
+                sys.exit("nothing is published in " + name)
+        mean = round(sum(seen) / len(seen))
+        print("mean", mean, "published in version", image.write(target, [mean]), flush=True)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 5:
+        sys.exit(__doc__)
+    main(sys.argv[1], *map(int, sys.argv[2:]))
