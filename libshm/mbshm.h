@@ -292,7 +292,7 @@ int mbshm_values_restore(struct mbshm *img, const char *path, uint32_t timeout_u
 int mbshm_recreate(const struct mbshm_config *config, uint32_t timeout_us, char *why);
 
 /* The name is gone (mbshm_check: -ENOENT): give the values a new image under the name, and retire this one.  0, or -EEXIST or -ESTALE
- * (somebody did already): in all three cases open anew.  Other errors: try again later. */
+ * (somebody did already) or -EBADMSG (damaged, nothing can be saved): in all four cases open anew.  Other errors: try again later. */
 int mbshm_revive(struct mbshm *img, const struct mbshm_config *config, uint32_t timeout_us, char *why);
 
 /* ---- typed values in registers -------------------------------------------------------------------------------------------------- */

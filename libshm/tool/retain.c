@@ -86,7 +86,7 @@ static void follow(struct keeper *keeper)
 	/* The name was taken away: its values get a new image, by us or by another process that still has them. */
 	if (rc == -ENOENT) {
 		rc = mbshm_revive(keeper->img, &keeper->plant->image, TOOL_TIMEOUT_US, why);
-		if (rc && rc != -EEXIST && rc != -ESTALE)
+		if (rc && rc != -EEXIST && rc != -ESTALE && rc != -EBADMSG)
 			return;	/* again in a second */
 	}
 	renew(keeper, keeper->img != NULL);
