@@ -55,7 +55,7 @@ for (split /\n/, $table) {
 	}
 }
 
-my %entry = $conf =~ /^\.It Cm ([\w.*]+)\n(.*?)(?=^\.(?:It|El|Sh))/msg;
+my %entry = $conf =~ /^\.It Cm ([\w.*#]+)\n(.*?)(?=^\.(?:It|El|Sh))/msg;
 my %example;
 for my $path (sort keys %row) {
 	my $want = "Value: $row{$path}{expected}.\n" . (length $row{$path}{default} ? "Default: $row{$path}{default}.\n" : "Required.\n");
@@ -71,7 +71,8 @@ is(join(', ', sort keys %described), join(', ', sort keys %model), 'the models, 
 
 # ---- examples --------------------------------------------------------------------------------------
 
-# The examples of all settings, each in its section, are one plant.
+# The examples of all settings, each in its section, are one plant.  "#" stands for the sections of a list, "*" for any name.
+my %example_list = map { /^(.*)\.#\./ ? ($1 => 1) : () } keys %example;
 sub section
 {
 	my ($prefix) = @_;
@@ -84,7 +85,10 @@ sub section
 			$text .= "$example{$path}\n";
 		}
 	}
-	$text .= ($_ eq '*' ? 'example' : $_) . " = {\n" . section("$prefix$_.") . "}\n" for sort keys %inner;
+	for my $name (sort keys %inner) {
+		my $body = section("$prefix$name.");
+		$text .= $name eq '#' ? "{\n$body}\n" : ($name eq '*' ? 'example' : $name) . ($example_list{"$prefix$name"} ? " = (\n$body)\n" : " = {\n$body}\n");
+	}
 	return $text;
 }
 
