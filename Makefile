@@ -185,7 +185,7 @@ lint:
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
 		$(UNSEEN:%=--suppress=%) -D_GNU_SOURCE -I. -Ilibshm -Icommon -Isimulatord \
 		common libshm mbserverd simulatord mbclient tests
-	$(Q)shellcheck $(wildcard common/*.sh tests/*.sh tests/run tests/run-san .ci/run)
+	$(Q)shellcheck $(wildcard common/*.sh systemd/*.sh tests/*.sh tests/run tests/run-san .ci/run)
 
 bench: deps
 	$(Q)$(MAKE) --no-print-directory all $(BENCHES)
