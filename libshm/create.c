@@ -79,7 +79,6 @@ static int segment_build(int fd, const struct mbshm_config *config, char *why)
 	return 0;
 }
 
-
 /* Build without a name.  0 and *fd (caller's). */
 static int image_build(const struct mbshm_config *config, int *fd, char *why)
 {
@@ -97,14 +96,11 @@ static int image_build(const struct mbshm_config *config, int *fd, char *why)
 }
 
 /* Before anybody else can see it: the values of every address in both layouts, one version on, and the journal. */
-static int image_seed(int fd, const struct mbshm_config *config, const struct values *seed, const struct mbshm *old, char *why)
+static int image_seed(const char *path, const struct mbshm_config *config, const struct values *seed, const struct mbshm *old, char *why)
 {
 	struct mbshm *img;
-	int rc, copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int rc = handle_make(path, 0, config, MBSHM_WRITE, &img, why);
 
-	if (copy < 0)
-		return why_set(why, -errno, "%s", strerror(errno));
-	rc = handle_make(copy, config, MBSHM_WRITE, &img, why);
 	if (rc)
 		return rc;
 	struct segment_page *root = &img->pool[img->live];
@@ -125,18 +121,25 @@ int image_create(const struct mbshm_config *config, const struct values *seed, c
 
 	if (rc)
 		return rc;
-	if (seed)
-		rc = image_seed(fd, config, seed, old, why);
-	if (rc)
-		goto done;
 	/* By /proc, since AT_EMPTY_PATH asks for a capability. */
 	snprintf(from, sizeof from, "/proc/self/fd/%d", fd);
+	if (seed)
+		rc = image_seed(from, config, seed, old, why);
+	/* Root replaces somebody's image: it stays theirs. */
+	if (!rc && old && !geteuid() && fchown(fd, old->owner, config->group != (gid_t)-1 ? config->group : old->group))
+		rc = why_set(why, -errno, "cannot give the image to user %u: %s", (unsigned)old->owner, strerror(errno));
+	if (rc)
+		goto done;
 	snprintf(to, sizeof to, "/dev/shm%s", config->name);
 	snprintf(beside, sizeof beside, "/dev/shm/.%s.new", config->name + 1);
 	if (replace)
 		unlink(beside);	/* of a replacer that was killed; we hold the old image's lock */
-	if (linkat(AT_FDCWD, from, AT_FDCWD, replace ? beside : to, AT_SYMLINK_FOLLOW) || (replace && rename(beside, to)))
-		rc = why_set(why, -errno, "cannot link the new image to %s: %s", to, strerror(errno));
+	if (linkat(AT_FDCWD, from, AT_FDCWD, replace ? beside : to, AT_SYMLINK_FOLLOW)) {
+		rc = why_set(why, -errno, "cannot link the new image to %s: %s", replace ? beside : to, strerror(errno));
+	} else if (replace && rename(beside, to)) {
+		rc = why_set(why, -errno, "cannot rename the new image to %s: %s", to, strerror(errno));
+		unlink(beside);
+	}
 done:
 	close(fd);
 	return rc;

@@ -32,6 +32,7 @@ struct mbshm {
 	dev_t dev;
 	ino_t ino;
 	uid_t owner;
+	gid_t group;
 
 	/* Any thread. */
 	_Atomic bool dead;		/* inherited by fork */
@@ -55,8 +56,8 @@ void layout_text(const struct mbshm_layout *layout, char *text, size_t size);
 
 /* open.c */
 int config_check(const struct mbshm_config *config, int flags, char *why);
-/* open.c: a handle on an open segment; fd is the handle's from then on, also on failure. */
-int handle_make(int fd, const struct mbshm_config *config, int flags, struct mbshm **img, char *why);
+/* A handle on the segment at path.  follow: O_NOFOLLOW or 0. */
+int handle_make(const char *path, int follow, const struct mbshm_config *config, int flags, struct mbshm **img, char *why);
 /* journal.c: carry the journal over into an image that nobody sees yet. */
 void journal_copy(struct mbshm *img, struct segment_page *root, const struct mbshm *old);
 

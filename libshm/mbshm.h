@@ -287,7 +287,8 @@ int mbshm_values_save(struct mbshm *img, const char *path, uint32_t timeout_us, 
 int mbshm_values_restore(struct mbshm *img, const char *path, uint32_t timeout_us, char *why);
 
 /* Replace the image by one of config's layout, which starts with the old values of every address in both, and the old journal.  For its
- * owner and root.  Who is attached sees -ESTALE and opens anew.  Killed at any instruction, either image is the one.
+ * owner and root; it stays its owner's.  Who is attached sees -ESTALE and opens anew.  Killed at any instruction, either image is the
+ * one.
  * 0, -ENOENT, -EPERM, -ETIMEDOUT, ... and why. */
 int mbshm_recreate(const struct mbshm_config *config, uint32_t timeout_us, char *why);
 

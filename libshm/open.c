@@ -34,15 +34,25 @@ static void fork_child(void)
 
 static void fork_watch(void) { pthread_atfork(fork_prepare, fork_parent, fork_child); }
 
-static void handle_add(struct mbshm *img)
+/* Opened and noted in one: a fork of another thread in between would give its child a descriptor that nobody closes, and that keeps the
+ * slot's lock after our death. */
+static int handle_add(struct mbshm *img, const char *path, int flags)
 {
+	int error;
+
 	pthread_once(&fork_once, fork_watch);
 	pthread_mutex_lock(&handles_mutex);
-	img->next = handles;
-	handles = img;
+	img->fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);	/* O_NONBLOCK: a FIFO must not hang us */
+	error = errno;
+	if (img->fd >= 0) {
+		img->next = handles;
+		handles = img;
+	}
 	pthread_mutex_unlock(&handles_mutex);
+	return img->fd < 0 ? -error : 0;
 }
 
+/* And closed under the same mutex, for the same reason. */
 static void handle_remove(struct mbshm *img)
 {
 	pthread_mutex_lock(&handles_mutex);
@@ -51,13 +61,15 @@ static void handle_remove(struct mbshm *img)
 			*at = img->next;
 			break;
 		}
+	if (img->fd >= 0)
+		close(img->fd);
 	pthread_mutex_unlock(&handles_mutex);
 }
 
 int config_check(const struct mbshm_config *config, int flags, char *why)
 {
 	const char *name = config->name;
-	unsigned live = mbshm_layout_pages(&config->layout);
+	unsigned live;
 
 	if (!memchr(name, '\0', MBSHM_NAME_SIZE) || name[0] != '/' || !name[1] || strchr(name + 1, '/') || !strcmp(name, "/.") ||
 	    !strcmp(name, "/.."))
@@ -67,6 +79,7 @@ int config_check(const struct mbshm_config *config, int flags, char *why)
 		return -EINVAL;
 	if (!(flags & MBSHM_CREATE))
 		return 0;
+	live = mbshm_layout_pages(&config->layout);
 	if (!live)
 		return why_set(why, -EINVAL, "an image without ranges cannot be created");
 	if (config->pool_pages && (config->pool_pages < MBSHM_POOL_MIN || config->pool_pages > MBSHM_POOL_MAX ||
@@ -151,6 +164,7 @@ static int segment_map(struct mbshm *img, const struct mbshm_config *config, cha
 	img->dev = st.st_dev;
 	img->ino = st.st_ino;
 	img->owner = st.st_uid;
+	img->group = st.st_gid;
 	if (pread(img->fd, &header, sizeof header, 0) != sizeof header)
 		return why_set(why, -EBADMSG, "cannot read the header");
 	rc = header_check(&header, (uint64_t)st.st_size, &img->layout, why);
@@ -173,20 +187,22 @@ static int segment_map(struct mbshm *img, const struct mbshm_config *config, cha
 	return 0;
 }
 
-int handle_make(int fd, const struct mbshm_config *config, int flags, struct mbshm **out, char *why)
+int handle_make(const char *path, int follow, const struct mbshm_config *config, int flags, struct mbshm **out, char *why)
 {
 	struct mbshm *img = calloc(1, sizeof *img);
 	int rc;
 
-	if (!img) {
-		close(fd);
+	if (!img)
 		return why_set(why, -ENOMEM, "out of memory");
-	}
-	img->fd = fd;
 	img->writable = flags & MBSHM_WRITE;
 	memcpy(img->name, config->name, sizeof img->name);
+	/* Without O_CREAT, which fs.protected_regular refuses on other users' files. */
+	rc = handle_add(img, path, (img->writable ? O_RDWR : O_RDONLY) | follow);
+	if (rc) {
+		free(img);
+		return why_set(why, rc, "%s", rc == -ENOENT ? "no such image" : strerror(-rc));
+	}
 	pthread_mutex_init(&img->mutex, NULL);
-	handle_add(img);	/* before it has a slot: a fork of another thread meanwhile must find it */
 	rc = segment_map(img, config, why);
 	if (rc)
 		goto fail;
@@ -198,29 +214,27 @@ int handle_make(int fd, const struct mbshm_config *config, int flags, struct mbs
 	*out = img;
 	return 0;
 fail:
-	handle_remove(img);
 	if (img->seg)
 		munmap(img->seg, img->size_bytes);
-	close(img->fd);
+	handle_remove(img);
 	pthread_mutex_destroy(&img->mutex);
 	free(img);
 	return rc;
 }
 
-/* Open what the name leads to; create it first when it leads nowhere. */
-static int file_open(const struct mbshm_config *config, int flags, int *fd, char *why)
+/* Attach to what the name leads to; create it first when it leads nowhere. */
+static int name_open(const struct mbshm_config *config, int flags, struct mbshm **out, char *why)
 {
 	char path[MBSHM_NAME_SIZE + 16];
 
 	snprintf(path, sizeof path, "/dev/shm%s", config->name);
 	for (int tries = 0; tries < OPEN_TRIES; tries++) {
-		/* Without O_CREAT, which fs.protected_regular refuses on other users' files; O_NONBLOCK: a FIFO must not hang us. */
-		*fd = open(path, (flags & MBSHM_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-		if (*fd >= 0)
-			return 0;
-		if (errno != ENOENT || !(flags & MBSHM_CREATE))
-			return why_set(why, -errno, "%s", errno == ENOENT ? "no such image" : strerror(errno));
-		int rc = values_create(config, why);
+		int rc = handle_make(path, O_NOFOLLOW, config, flags, out, why);
+
+		if (rc != -ENOENT || !(flags & MBSHM_CREATE))
+			return rc;
+		why_set(why, 0, "%s", "");
+		rc = values_create(config, why);
 		if (rc && rc != -EEXIST)
 			return rc;
 	}
@@ -229,7 +243,7 @@ static int file_open(const struct mbshm_config *config, int flags, int *fd, char
 
 int mbshm_open(const struct mbshm_config *config, int flags, struct mbshm **out, char *why)
 {
-	int fd, rc;
+	int rc;
 
 	*out = NULL;
 	why_set(why, 0, "%s", "");
@@ -237,9 +251,7 @@ int mbshm_open(const struct mbshm_config *config, int flags, struct mbshm **out,
 		flags |= MBSHM_WRITE;
 	rc = config_check(config, flags, why);
 	for (int tries = 0; !rc && tries < OPEN_TRIES; tries++) {
-		rc = file_open(config, flags, &fd, why);
-		if (!rc)
-			rc = handle_make(fd, config, flags, out, why);
+		rc = name_open(config, flags, out, why);
 		if (rc || commit_load(&(*out)->seg->control) != COMMIT_RETIRED)
 			return rc;
 		/* Replaced between open and now. */
@@ -253,11 +265,9 @@ void mbshm_close(struct mbshm *img)
 {
 	if (!img)
 		return;
-	handle_remove(img);
-	if (!atomic_load(&img->dead)) {
+	if (!atomic_load(&img->dead))
 		munmap(img->seg, img->size_bytes);
-		close(img->fd);
-	}
+	handle_remove(img);
 	pthread_mutex_destroy(&img->mutex);
 	free(img);
 }

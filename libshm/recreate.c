@@ -26,8 +26,8 @@ static int replace_locked(struct mbshm *old, const struct mbshm_config *config, 
 	rc = image_create(config, &values, old, over, why);
 	POINT(recreate_named);
 	values_free(&values);
-	/* Also when somebody else was faster: nobody shall go on writing into an image without a name. */
-	if (!rc || rc == -EEXIST)
+	/* Also when somebody else was faster with the free name: nobody shall go on writing into an image without one. */
+	if (!rc || (rc == -EEXIST && !over))
 		retire(old);
 	return rc;
 }

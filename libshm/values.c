@@ -367,7 +367,7 @@ int values_create(const struct mbshm_config *config, char *why)
 	if (!rc) {
 		rc = image_create(config, &values, NULL, false, why);
 		values_free(&values);
-		return rc;
+		return rc == -EEXIST ? why_set(why, rc, "%s", "") : rc;
 	}
 	/* Only what is damaged is set aside: a file that cannot be read today may be whole. */
 	if (rc == -EBADMSG) {
@@ -380,7 +380,9 @@ int values_create(const struct mbshm_config *config, char *why)
 		return why_set(why, rc, "%s", refused);
 	}
 	rc = image_create(config, NULL, NULL, false, why);
-	if (!rc && refused[0])
+	if ((!rc || rc == -EEXIST) && refused[0])
 		why_set(why, 0, "%s (kept aside as %s)", refused, aside);
+	else if (rc == -EEXIST)
+		why_set(why, 0, "%s", "");	/* attaching to the other's is no failure */
 	return rc;
 }

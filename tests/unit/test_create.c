@@ -20,15 +20,15 @@ static void racer_body(void *arg)
 {
 	const struct racer *racer = arg;
 	struct race *race = racer->race;
+	char why[MBSHM_WHY_SIZE], byte;
 	struct timespec start;
 	struct mbshm *img;
-	char byte;
 
 	/* All of them wait for the same byte to go away: the end of the pipe. */
 	close(race->go.fd[1]);
 	CHILD_CHECK(read(race->go.fd[0], &byte, 1) == 0);
 	clock_gettime(CLOCK_REALTIME, &start);
-	CHILD_CHECK(!mbshm_open(&config, MBSHM_CREATE, &img, NULL) && !mbshm_check(img));
+	CHILD_CHECK(!mbshm_open(&config, MBSHM_CREATE, &img, why) && !why[0] && !mbshm_check(img));
 	race->racer[racer->index].ino = img->ino;
 	race->racer[racer->index].early =
 		(uint64_t)start.tv_sec * UINT64_C(1000000000) + (uint64_t)start.tv_nsec < img->seg->header.created_wall_ns;
@@ -268,6 +268,22 @@ static void not_a_file(void **state)
 	assert_int_equal(unlink(target), 0);
 }
 
+/* A layout that no layout_add has made: refused before anything walks along it. */
+static void impossible_layouts(void **state)
+{
+	struct mbshm *img;
+
+	(void)state;
+	config.layout.span_count = 1000000;
+	assert_int_equal(mbshm_open(&config, MBSHM_CREATE, &img, NULL), -EINVAL);
+	config.layout.span_count = 1;
+	config.layout.spans[0] = (struct mbshm_span){ (enum mbshm_table)100000000, 0, 1 };
+	assert_int_equal(mbshm_open(&config, MBSHM_CREATE, &img, NULL), -EINVAL);
+	config.layout.spans[0] = (struct mbshm_span){ MBSHM_COILS, 0, 0 };
+	assert_int_equal(mbshm_open(&config, MBSHM_CREATE, &img, NULL), -EINVAL);
+	assert_int_equal(image_names(false), 0);
+}
+
 /* ---- owners and permissions ------------------------------------------------------------------------------------------------ */
 
 static void writable_by_everybody(void **state)
@@ -394,6 +410,7 @@ int main(void)
 		IMAGE_TEST(foreign_headers),
 		IMAGE_TEST(wrong_sizes),
 		IMAGE_TEST(not_a_file),
+		IMAGE_TEST(impossible_layouts),
 		IMAGE_TEST(writable_by_everybody),
 		IMAGE_TEST(other_users),
 		IMAGE_TEST(no_room),

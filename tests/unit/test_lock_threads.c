@@ -135,11 +135,68 @@ static void threads_time_out(void **state)
 	assert_int_equal(atomic_load(&wrong), 0);
 }
 
+/* ---- forks of one thread while another opens and closes ------------------------------------------------------------------- */
+
+enum { FORKS = 1000 };
+
+static _Atomic bool forks_done;
+
+static void *opener(void *arg)
+{
+	struct mbshm *img;
+
+	while (!atomic_load(&forks_done)) {
+		THREAD_CHECK(!mbshm_open(arg, MBSHM_WRITE, &img, NULL));
+		mbshm_close(img);
+	}
+	return NULL;
+}
+
+/* Does this process have a descriptor of the image?  (A child may do only what is safe in a signal handler.) */
+static bool image_inherited(ino_t ino)
+{
+	struct stat st;
+
+	for (int fd = 0; fd < 64; fd++)
+		if (!fstat(fd, &st) && st.st_ino == ino && S_ISREG(st.st_mode))
+			return true;
+	return false;
+}
+
+/* A descriptor that a child inherits keeps the slot's lock after the parent's death: then nobody could tell that the owner is dead. */
+static void children_inherit_no_descriptor(void **state)
+{
+	struct mbshm *img;
+	pthread_t thread;
+	unsigned inherited = 0;
+
+	(void)state;
+	pattern_declare();
+	img = image_open(MBSHM_CREATE);
+	atomic_store(&forks_done, false);
+	assert_int_equal(pthread_create(&thread, NULL, opener, &config), 0);
+	for (unsigned i = 0; i < FORKS; i++) {
+		pid_t pid = fork();
+		int status;
+
+		if (!pid)
+			_exit(image_inherited(img->ino));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		inherited += status != 0;
+	}
+	atomic_store(&forks_done, true);
+	pthread_join(thread, NULL);
+	assert_int_equal(inherited, 0);
+	assert_int_equal(atomic_load(&wrong), 0);
+	mbshm_close(img);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IMAGE_TEST(threads_share_handles),
 		IMAGE_TEST(threads_time_out),
+		IMAGE_TEST(children_inherit_no_descriptor),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

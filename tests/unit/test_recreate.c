@@ -211,6 +211,46 @@ static void refuses_others(void **state)
 	mbshm_close(img);
 }
 
+/* What stands in the way of the new image: nothing happens, and the old one goes on. */
+static void cannot_be_named(void **state)
+{
+	struct mbshm *img = first_open();
+	char path[4096];
+
+	(void)state;
+	snprintf(path, sizeof path, "/dev/shm/.%s.new", config.name + 1);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(mbshm_recreate(&config, SECOND_US, why), -EEXIST);
+	assert_int_equal(rmdir(path), 0);
+	assert_non_null(strstr(why, path));
+	assert_int_equal(write_one(img, FIRST, 3), 0);
+	assert_int_equal(value_now(FIRST), 3);
+	mbshm_close(img);
+}
+
+/* Root replaces somebody's image, or brings it back: it stays theirs, or they could not write it any more. */
+static void stays_its_owners(void **state)
+{
+	struct mbshm *img;
+	struct stat st;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	config.group = 60123;
+	mbshm_close(first_open());
+	assert_int_equal(chown(image_path(&config), 60124, 60123), 0);
+	assert_int_equal(mbshm_recreate(&config, SECOND_US, why), 0);
+	assert_int_equal(stat(image_path(&config), &st), 0);
+	assert_true(st.st_uid == 60124 && st.st_gid == 60123 && (st.st_mode & 07777) == config.mode);
+	img = image_open(MBSHM_WRITE);
+	assert_int_equal(unlink(image_path(&config)), 0);
+	assert_int_equal(mbshm_revive(img, &config, SECOND_US, why), 0);
+	assert_int_equal(stat(image_path(&config), &st), 0);
+	assert_true(st.st_uid == 60124 && st.st_gid == 60123);
+	mbshm_close(img);
+}
+
 static void stopped_hook(const char *name)
 {
 	if (!strcmp(name, "dirty_set"))
@@ -554,6 +594,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IMAGE_TEST(keeps_what_is_in_both), IMAGE_TEST(nothing_or_all), IMAGE_TEST(refuses), IMAGE_TEST(refuses_others),
+		IMAGE_TEST(cannot_be_named), IMAGE_TEST(stays_its_owners),
 		IMAGE_TEST(times_out), IMAGE_TEST(killed_in_recreate), IMAGE_TEST(recreate_under_load), IMAGE_TEST(recreate_killed_under_load),
 		IMAGE_TEST(killed_in_revive), IMAGE_TEST(revive_under_load), IMAGE_TEST(fresh_one_was_faster), IMAGE_TEST(revive_needs_a_writer),
 	};
