@@ -47,6 +47,24 @@ is_deeply([ sort keys %global ], [ sort keys %declared ], 'and so does the archi
 like(shell('readelf', "readelf -d '$lib/libmbshm.so'"), qr/SONAME.*\[libmbshm\.so\.0\]/, 'soname');
 unlike(shell('readelf', "readelf -d '$lib/libmbshm.so'"), qr/NEEDED.*\[lib(?!c\.|pthread)/, 'needs the C library alone');
 
+# ---- the manual --------------------------------------------------------------------------------
+
+my $page = do { local (@ARGV, $/) = 'docs/man/mbshm.3'; <> };
+my %manual;
+while ($page =~ /^\.Ft "?(.*?)"?\n\.Fo (mbshm_\w+)\n((?:\.Fa .*\n)+)\.Fc$/mg) {
+	my ($type, $function, $arguments) = ($1, $2, $3);
+	$manual{$function} = "$type $function(" . join(', ', $arguments =~ /^\.Fa "?(.*?)"?$/mg) . ')';
+}
+my $header = do { local (@ARGV, $/) = 'libshm/mbshm.h'; (my $text = <>) =~ s{/\*.*?\*/}{}gs; $text };
+my %prototype = map { /\b(mbshm_\w+)\(/ ? ("$1" => s/\s+/ /gr) : () } $header =~ /^(\w[^;{}#]*\([^;{}]*\));/mg;
+s/ ?\* ?mbshm/ *mbshm/ for values %prototype, values %manual;
+is_deeply([ sort values %manual ], [ sort values %prototype ], 'mbshm(3) has the prototypes of mbshm.h');
+for my $function (sort keys %declared) {
+	like($page, qr/^\.Sh DESCRIPTION.*^\.Fn \Q$function\E\b/ms, "mbshm(3) says what $function is for");
+}
+my ($example) = $page =~ /^\.Bd -literal.*?\n(.*?)^\.Ed/ms;
+$example =~ s/\\e/\\/g;
+
 # ---- consumers ---------------------------------------------------------------------------------
 
 my $dir = temp_dir();
@@ -93,6 +111,8 @@ my $strict = '-Wall -Wextra -Wpedantic -Wconversion -Werror';
 shell('a C program', "cc -std=c99 $strict -o $dir/shared $consumer \$(pkg-config --cflags --libs mbshm)");
 shell('a static one', "cc -std=c11 $strict -o $dir/static $consumer \$(pkg-config --cflags mbshm) $lib/libmbshm.a -pthread");
 my @programs = ("LD_LIBRARY_PATH=$lib $dir/shared", "$dir/static");
+write_file('manual.c', "#include <err.h>\n#include <mbshm.h>\nint main(void)\n{\n$example}\n");
+shell('the example of mbshm(3)', "cc -std=gnu11 $strict -o $dir/manual $dir/manual.c \$(pkg-config --cflags --libs mbshm)");
 SKIP: {
 	skip 'no C++ compiler', 1 if system('c++ --version >/dev/null 2>&1') != 0;
 	for my $standard (qw(c++11 c++17)) {

@@ -89,6 +89,9 @@ refused(2, $_->[0], @$_[1 .. $#$_]) for
 	[ qr/--expect 'holding:1000': expected ADDRESS=VALUE/, 'set', 'holding:1000', 1, '--expect', 'holding:1000' ];
 refused(2, qr/plant\.conf:|: No such file/, '--plant', '/nonexistent/plant.conf', 'info');
 like(done(undef, '--help'), qr/^  $_ /m, "--help lists $_") for qw(info get set dump watch journal save restore recreate unlink retain);
+my $page = do { local (@ARGV, $/) = 'docs/man/mbshm.1'; <> };
+is_deeply([ $page =~ /^\.It Cm (\w+)/mg ], [ map { /^  ([a-z]+) / ? $1 : () } split /\n/, done(undef, '--help') =~ s/.*^Commands:\n//msr ],
+	  'mbshm(1) describes the commands of --help, in its order');
 like(done(undef, '--version'), qr/^mbshm \d/, '--version');
 done("ok\n", '--check');
 
