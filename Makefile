@@ -152,8 +152,9 @@ $(BUILD)/fuzz_%: $(O)/tests/fuzz/%.o $(PARTS) $(BUILD)/libserver.a $(LIBS)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(BUILD)/libserver.a $(LIBS) $(LIBS_mbserverd) -lm
 ifdef COVER
+CFLAGS += -O2
 $(O)/common/%.o $(O)/mbserverd/%.o $(O)/libshm/values.o $(O)/tests/fuzz/oracle.o: \
-	CFLAGS += -O2 -fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp
+	CFLAGS += -fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp
 endif
 
 tests: all $(UNITS) $(TOOLS) $(MODEL) $(FUZZ)
@@ -185,7 +186,7 @@ lint:
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
 		$(UNSEEN:%=--suppress=%) -D_GNU_SOURCE -I. -Ilibshm -Icommon -Isimulatord \
 		common libshm mbserverd simulatord mbclient tests
-	$(Q)shellcheck $(wildcard common/*.sh systemd/*.sh tests/*.sh tests/run tests/run-san .ci/run)
+	$(Q)shellcheck $(wildcard common/*.sh systemd/*.sh tests/*.sh tests/run tests/run-san tests/fuzz/run .ci/run)
 
 bench: deps
 	$(Q)$(MAKE) --no-print-directory all $(BENCHES)

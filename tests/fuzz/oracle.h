@@ -1,0 +1,63 @@
+/* The oracle: a second Modbus TCP server, slow and obvious, that shares no line with mbserverd, to compare its answers with.
+ *
+ * Written from Modbus Application Protocol V1.1b3 and the Messaging Implementation Guide V1.0b; the order of checks is that of
+ * each function's flow chart.  The four tables are plain arrays of 65536 items. */
+#ifndef ORACLE_H
+#define ORACLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum oracle_table { ORACLE_COILS, ORACLE_DISCRETE, ORACLE_HOLDING, ORACLE_INPUT, ORACLE_TABLES };
+
+enum { ORACLE_ADU_MAX = 260 };
+
+enum oracle_unit { ORACLE_SERVED, ORACLE_DETACHED /* its image is not there */, ORACLE_UNKNOWN };
+
+/* Items first .. first + count - 1 of a table; number: of a file. */
+struct oracle_range {
+	enum oracle_table table;
+	uint32_t first, count;
+	uint16_t number;
+};
+
+struct oracle_config {
+	bool functions[256];		/* switched on; 43 is 43/14 */
+	enum oracle_unit units[256];
+	const struct oracle_range *ranges;	/* what there is */
+	unsigned range_count;
+	const char *objects[256];	/* of the identification, by id; NULL: there is none.  0..2 must be */
+	const struct oracle_range *files;	/* record n of a file is item first + n */
+	unsigned file_count;
+	const struct oracle_range *fifos;	/* at first: the count register, after it at most count values */
+	unsigned fifo_count;
+	struct { bool mapped; uint16_t coil; } status[8];	/* function 7, least significant bit first */
+	const uint8_t *server_id;	/* function 17 */
+	size_t server_id_bytes;
+	bool running;
+};
+
+struct oracle {
+	struct oracle_config config;
+	bool declared[ORACLE_TABLES][65536];
+	uint16_t items[ORACLE_TABLES][65536];	/* a bit is 0 or 1 */
+	uint16_t initial[ORACLE_TABLES][65536];
+	unsigned foreign;		/* frames of another protocol on this connection */
+	unsigned writes;		/* requests that changed, or wrote again, what is in the tables */
+};
+
+/* The declared items start with values that tell them apart. */
+void oracle_open(struct oracle *oracle, const struct oracle_config *config);
+
+/* Back to that state, and a new connection. */
+void oracle_reset(struct oracle *oracle);
+
+/* Answer one ADU (as framed) into out, ORACLE_ADU_MAX bytes.  The bytes of the answer. */
+size_t oracle_answer(struct oracle *oracle, const uint8_t *adu, size_t bytes, uint8_t *out);
+
+/* All that a client sends on one connection: the answers, one after the other, into out.  *left: the bytes at the end that are no
+ * whole frame yet.  false: the server closes the connection (then left is 0). */
+bool oracle_stream(struct oracle *oracle, const uint8_t *bytes, size_t count, uint8_t *out, size_t *out_bytes, size_t *left);
+
+#endif

@@ -1,0 +1,345 @@
+/* Fuzz target: what a client sends, against framing, functions, connection and image as the server has them, compared byte for
+ * byte with the oracle: every answer, all values afterwards, the number of versions published, and what is kept of the input.
+ *
+ * An input is three bytes of how, then the client's bytes: as they are (HOW_RAW), or as requests without their header, each
+ * {bytes of the PDU, unit, PDU}, which get a right one.  recv and send are this file's: they hand out and take as many bytes as
+ * the input says.  All else is the server's own code. */
+#include "fuzz.h"
+#include "oracle.h"
+
+#include "image.h"
+#include "log.h"
+#include "mbserverd/connection.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#endif
+
+enum {
+	HOW_RAW = 1,
+	HOW_BUSY = 2,		/* another writer has the lock at first */
+	HOW_STOPPING = 4,	/* the server stops when it has received all */
+	STREAM_MAX = 8192,
+	ANSWERS_MAX = STREAM_MAX / 8 * ADU_MAX,
+	DETACHED_UNIT = 78,
+	UNKNOWN_UNIT = 77,
+};
+
+/* ---- the plant, for both ------------------------------------------------------------------------------------------------- */
+
+#define LONG_80 "12345678901234567890123456789012345678901234567890123456789012345678901234567890"
+
+/* Ranges that cross pages of the image (8192 bits, 512 registers), end with the table, and hold the largest request. */
+static const char plant_text[] =
+	"image = { name = \"/mbfuzz-%d\"  pool = 24\n"
+	"  coils = [\"0-2047\", \"8180-8199\", \"65530-65535\"]\n"
+	"  discrete_inputs = [\"5-2010\", \"65000\"]\n"
+	"  holding_registers = [\"0-199\", \"500-540\", \"65436-65535\"]\n"
+	"  input_registers = [\"3-130\", \"65500-65535\"] }\n"
+	"server = { listen = [\"127.0.0.1:0\"]  identity = {\n"
+	"  vendor_name = \"mbimage\"  product_code = \"FUZZ\"  major_minor_revision = \"1.0\"\n"
+	"  vendor_url = \"" LONG_80 LONG_80 LONG_80 "1234\"  model_name = \"" LONG_80 "\"  user_application_name = \"\" } }\n";
+
+static const struct oracle_range ranges[] = {
+	{ ORACLE_COILS, 0, 2048, 0 }, { ORACLE_COILS, 8180, 20, 0 }, { ORACLE_COILS, 65530, 6, 0 },
+	{ ORACLE_DISCRETE, 5, 2006, 0 }, { ORACLE_DISCRETE, 65000, 1, 0 },
+	{ ORACLE_HOLDING, 0, 200, 0 }, { ORACLE_HOLDING, 500, 41, 0 }, { ORACLE_HOLDING, 65436, 100, 0 },
+	{ ORACLE_INPUT, 3, 128, 0 }, { ORACLE_INPUT, 65500, 36, 0 },
+};
+enum { RANGES = sizeof ranges / sizeof *ranges, VALUES_MAX = 256 /* registers, or sixteens of bits */ };
+
+static const struct oracle_config oracle_config = {
+	.functions = { [1] = true, [2] = true, [3] = true, [4] = true, [5] = true, [6] = true, [15] = true, [16] = true, [43] = true },
+	.units = { [UNKNOWN_UNIT] = ORACLE_UNKNOWN, [DETACHED_UNIT] = ORACLE_DETACHED },
+	.ranges = ranges, .range_count = RANGES,
+	.objects = { "mbimage", "FUZZ", "1.0", LONG_80 LONG_80 LONG_80 "1234", NULL, LONG_80 },
+};
+
+/* ---- the world ----------------------------------------------------------------------------------------------------------- */
+
+static struct oracle oracle;
+static struct bench bench;
+static struct mbshm *image, *rival;	/* the server's handle, and another writer's */
+static struct mbshm_txn *restore;
+static bool rival_locks;
+
+/* The client: what it sends and how, what it got. */
+static struct {
+	uint8_t stream[STREAM_MAX];
+	size_t bytes, sent;
+	uint8_t answers[ANSWERS_MAX];
+	size_t answer_bytes;
+	unsigned chunk, take;		/* bytes of one recv and of one send; 0: all */
+	bool full, short_send, stopping;
+} client;
+
+static uint8_t wanted[ANSWERS_MAX];
+
+ssize_t recv(int fd, void *buffer, size_t room, int flags)
+{
+	(void)fd, (void)flags;
+	size_t left = client.bytes - client.sent, count = left < room ? left : room;
+	if (client.chunk != 0 && count > client.chunk)
+		count = client.chunk;
+	if (count == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	ASAN_UNPOISON_MEMORY_REGION(buffer, room);
+	memcpy(buffer, client.stream + client.sent, count);
+	client.sent += count;
+	if (client.sent == client.bytes && client.stopping)
+		bench.stopping = true;
+	ASAN_POISON_MEMORY_REGION((uint8_t *)buffer + count, room - count);	/* nobody may look behind what came */
+	return (ssize_t)count;
+}
+
+ssize_t send(int fd, const void *buffer, size_t bytes, int flags)
+{
+	(void)fd, (void)flags;
+	size_t count = bytes;
+	if (bytes == 0)
+		finding("nothing sent");
+	if (client.full) {
+		errno = EAGAIN;
+		client.short_send = true;
+		return -1;
+	}
+	if (client.take != 0 && count > client.take) {
+		count = client.take;
+		client.full = client.short_send = true;
+	}
+	if (client.answer_bytes + count > ANSWERS_MAX)
+		finding("more answers than requests");
+	memcpy(client.answers + client.answer_bytes, buffer, count);
+	client.answer_bytes += count;
+	return (ssize_t)count;
+}
+
+/* The values of the oracle's i-th range as the image packs them. */
+static void range_pack(unsigned i, uint16_t *out)
+{
+	const uint16_t *items = &oracle.items[ranges[i].table][ranges[i].first];
+	uint8_t *bits = (uint8_t *)out;
+	if (ranges[i].table >= ORACLE_HOLDING) {
+		memcpy(out, items, 2 * (size_t)ranges[i].count);
+		return;
+	}
+	for (uint32_t k = 0; k < ranges[i].count; k++)
+		bits[k / 8] = (uint8_t)((k % 8 != 0 ? bits[k / 8] : 0) | items[k] << k % 8);
+}
+
+/* As the oracle is after its reset. */
+static void image_restore(void)
+{
+	static uint16_t values[RANGES][VALUES_MAX];
+	static bool packed;
+	mbshm_txn_begin(restore, image);
+	for (unsigned i = 0; i < RANGES; i++) {
+		const struct oracle_range *range = &ranges[i];
+		uint16_t first = (uint16_t)range->first, count = (uint16_t)range->count;
+		if (!packed)
+			range_pack(i, values[i]);
+		if (range->table >= ORACLE_HOLDING)
+			mbshm_txn_write_registers(restore, (enum mbshm_table)range->table, first, count, values[i]);
+		else
+			mbshm_txn_write_bits(restore, (enum mbshm_table)range->table, first, count, (uint8_t *)values[i]);
+	}
+	packed = true;
+	int rc = mbshm_txn_commit(restore, 1000000, NULL);
+	if (rc != 0)
+		finding("the image cannot be restored: %s", strerror(-rc));
+}
+
+/* The server's policy from a plant file, as the server makes it; then one unit without an image and one that is not there. */
+static void world_open(void)
+{
+	static struct unit detached;
+	char text[sizeof plant_text + 16], error[PLANT_ERROR_SIZE], why[MBSHM_WHY_SIZE];
+	struct plant *plant;
+	snprintf(text, sizeof text, plant_text, (int)getpid());
+	if (plant_load(file_of(text, strlen(text)), &plant, error) != 0)
+		finding("%s", error);
+	struct mbshm_config config = plant->image;
+	policy_open(plant);
+	struct policy *policy = (struct policy *)policy_present();
+	image = policy->unit.image;
+	detached.identity = policy->unit.identity;
+	policy->units[DETACHED_UNIT] = &detached;
+	policy->units[UNKNOWN_UNIT] = NULL;
+	if (mbshm_open(&config, MBSHM_WRITE, &rival, why) != 0)
+		finding("%s", why);
+	snprintf(text, sizeof text, "/dev/shm%s", config.name);
+	unlink(text);
+
+	bench.policy = policy;
+	bench.txn = mbshm_txn_new(64);
+	restore = mbshm_txn_new(1024);
+	oracle_open(&oracle, &oracle_config);
+	image_restore();
+}
+
+static uint64_t version_now(void)
+{
+	uint64_t version;
+	int rc = mbshm_read(image, NULL, 0, &version);
+	if (rc != 0)
+		finding("the image cannot be read: %s", strerror(-rc));
+	return version;
+}
+
+static void rival_lock(bool lock)
+{
+	if (lock == rival_locks)
+		return;
+	int rc = lock ? lock_take(rival, 1000000) : lock_release(rival);
+	if (rc != 0)
+		finding("the rival's lock: %s", strerror(-rc));
+	rival_locks = lock;
+}
+
+/* ---- one input ----------------------------------------------------------------------------------------------------------- */
+
+/* The client's bytes out of the input. */
+static void stream_make(const uint8_t *data, size_t size, bool raw)
+{
+	client.bytes = 0;
+	if (raw) {
+		client.bytes = size < STREAM_MAX ? size : STREAM_MAX;
+		memcpy(client.stream, data, client.bytes);
+		return;
+	}
+	for (unsigned n = 0; size >= 3; n++) {
+		size_t pdu = data[0] < 1 ? 1 : data[0] > PDU_MAX ? PDU_MAX : data[0];
+		if (pdu > size - 2)
+			pdu = size - 2;
+		if (client.bytes + MBAP_BYTES + pdu > STREAM_MAX)
+			return;
+		const uint8_t header[MBAP_BYTES] = { (uint8_t)(n >> 8), (uint8_t)n, 0, 0, 0, (uint8_t)(1 + pdu), data[1] };
+		memcpy(client.stream + client.bytes, header, MBAP_BYTES);
+		memcpy(client.stream + client.bytes + MBAP_BYTES, data + 2, pdu);
+		client.bytes += MBAP_BYTES + pdu;
+		data += 2 + pdu;
+		size -= 2 + pdu;
+	}
+}
+
+/* What the worker does with a connection that the kernel reports.  false: it is over. */
+static bool connection_run(struct connection *c)
+{
+	enum connection_state state = CONNECTION_INPUT;
+	while (state != CONNECTION_OVER && (state != CONNECTION_INPUT || client.sent < client.bytes)) {
+		ASAN_UNPOISON_MEMORY_REGION(bench.input, sizeof bench.input);
+		if (state == CONNECTION_INPUT) {
+			state = connection_input(&bench, c);
+		} else if (state == CONNECTION_OUTPUT) {
+			client.full = false;
+			state = connection_output(&bench, c);
+		} else {
+			if (!rival_locks)
+				finding("waits for a lock that nobody has");
+			rival_lock(false);
+			state = connection_retry(&bench, c);
+		}
+		if (c->input.bytes > sizeof bench.input || c->output.bytes > OUTPUT_BYTES || bench.output_bytes != 0)
+			finding("holds %zu bytes of input, %zu of output", c->input.bytes, c->output.bytes);
+		if (state == CONNECTION_INPUT && (c->input.bytes >= ADU_MAX || c->output.bytes != 0))
+			finding("holds %zu bytes of input, %zu of output while it reads", c->input.bytes, c->output.bytes);
+	}
+	ASAN_UNPOISON_MEMORY_REGION(bench.input, sizeof bench.input);
+	return state != CONNECTION_OVER;
+}
+
+/* Find the answer that differs, for people. */
+static void answers_compare(size_t wanted_bytes, bool open)
+{
+	size_t got = client.answer_bytes, common = got < wanted_bytes ? got : wanted_bytes, at = 0;
+	bool cut = !open && client.short_send;	/* closed while the client did not take all */
+	if (memcmp(client.answers, wanted, common) == 0 && (got == wanted_bytes || (cut && got < wanted_bytes)))
+		return;
+	while (at + 6 < common && memcmp(client.answers + at, wanted + at, 6u + wanted[at + 4] * 256u + wanted[at + 5]) == 0)
+		at += 6u + wanted[at + 4] * 256u + wanted[at + 5];
+	finding("answer at byte %zu of %zu (expected %zu)\n  stream   %s\n  answered %s\n  expected %s", at, got, wanted_bytes,
+		hex(client.stream, client.bytes), hex(client.answers + at, got - at < ADU_MAX ? got - at : ADU_MAX),
+		hex(wanted + at, wanted_bytes - at < ADU_MAX ? wanted_bytes - at : ADU_MAX));
+}
+
+static void values_compare(void)
+{
+	static uint16_t got[RANGES][VALUES_MAX], packed[VALUES_MAX];
+	struct mbshm_read reads[RANGES];
+	for (unsigned i = 0; i < RANGES; i++)
+		reads[i] = (struct mbshm_read){ (enum mbshm_table)ranges[i].table, ranges[i].first, ranges[i].count, got[i] };
+	int rc = mbshm_read(image, reads, RANGES, NULL);
+	if (rc != 0)
+		finding("the image cannot be read: %s", strerror(-rc));
+	for (unsigned i = 0; i < RANGES; i++) {
+		size_t bytes = ranges[i].table >= ORACLE_HOLDING ? 2 * (size_t)ranges[i].count : (ranges[i].count + 7) / 8, at = 0;
+		range_pack(i, packed);
+		if (memcmp(got[i], packed, bytes) == 0)
+			continue;
+		while (((uint8_t *)got[i])[at] == ((uint8_t *)packed)[at])
+			at++;
+		finding("table %u from item %u on: byte %zu of the values is %02X, expected %02X\n  stream %s", ranges[i].table,
+			ranges[i].first, at, ((uint8_t *)got[i])[at], ((uint8_t *)packed)[at], hex(client.stream, client.bytes));
+	}
+}
+
+const unsigned replay_runs = 300000;
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (image == NULL)
+		world_open();
+	if (size < 3)
+		return 0;
+
+	stream_make(data + 3, size - 3, data[0] & HOW_RAW);
+	client.sent = client.answer_bytes = 0;
+	client.full = client.short_send = false;
+	client.chunk = data[1];
+	client.take = data[2] * 4u;
+	client.stopping = data[0] & HOW_STOPPING;
+	bench.stopping = false;
+	bench.lock_wait_us = 0;
+
+	uint64_t version = version_now();
+	struct connection *c = connection_new(-1);
+	rival_lock(data[0] & HOW_BUSY);
+	bool open = connection_run(c);
+	rival_lock(false);
+
+	size_t wanted_bytes, left;
+	if (open != oracle_stream(&oracle, client.stream, client.sent, wanted, &wanted_bytes, &left))
+		finding("%s\n  stream %s", open ? "left open" : "closed", hex(client.stream, client.sent));
+	answers_compare(wanted_bytes, open);
+	if (open && (c->input.bytes != left || client.sent != client.bytes))
+		finding("keeps %zu bytes of input, expected %zu", c->input.bytes, left);
+	connection_free(c);
+
+	if (version_now() != version + oracle.writes)
+		finding("%llu versions for %u writes", (unsigned long long)(version_now() - version), oracle.writes);
+	if (oracle.writes != 0) {
+		values_compare();
+		oracle_reset(&oracle);
+		image_restore();
+	}
+	oracle.foreign = 0;
+	return 0;
+}
