@@ -71,9 +71,10 @@ static void input_add(const uint8_t *bytes, size_t size)
 {
 	if (input_count == INPUTS_MAX)
 		finding("more than %d inputs", INPUTS_MAX);
-	uint8_t *copy = malloc(size + !size);
-	memcpy(copy, bytes, size);
-	inputs[input_count++] = (struct input){ copy, size };
+	struct input *input = &inputs[input_count++];
+	input->bytes = malloc(size + !size);
+	input->size = size;
+	memcpy(input->bytes, bytes, size);
 }
 
 static void hex_lines_add(const char *path, char *text)
