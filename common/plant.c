@@ -148,16 +148,21 @@ static int check_image(const struct source *source, const struct mbshm_config *i
 	return 0;
 }
 
-/* The files that a plant names lie beside it. */
+/* The files that a plant names lie beside it.  false: too long. */
+static bool place(const struct plant *plant, const char *name, char *path, size_t size)
+{
+	const char *slash = strrchr(plant->file, '/');
+	int folder = slash && name[0] != '/' ? (int)(slash + 1 - plant->file) : 0;
+	return snprintf(path, size, "%.*s%s", folder, plant->file, name) < (int)size;
+}
+
 static int place_retain(const struct source *source, struct plant *plant)
 {
 	char name[sizeof plant->retain];
-	const char *slash = strrchr(plant->file, '/');
-	int folder = slash && plant->retain[0] != '/' ? (int)(slash + 1 - plant->file) : 0;
 	if (!plant->retain[0])
 		return 0;
 	strcpy(name, plant->retain);
-	if (snprintf(plant->retain, sizeof plant->retain, "%.*s%s", folder, plant->file, name) >= (int)sizeof plant->retain)
+	if (!place(plant, name, plant->retain, sizeof plant->retain))
 		return source_fail(source, config_lookup(&source->config, "image.retain"),
 				   "image.retain: the name with its folder is too long, expected at most %zu bytes",
 				   sizeof plant->retain - 1);
@@ -165,17 +170,52 @@ static int place_retain(const struct source *source, struct plant *plant)
 	return 0;
 }
 
-static int read_plant(const struct source *source, struct plant *plant)
+/* ---- units --------------------------------------------------------------------------------------------------------------- */
+
+static int load(const char *path, bool is_unit, struct plant **out, char *error);
+
+static int load_unit(const struct source *source, const struct plant *plant, unsigned index)
+{
+	struct plant_unit *units = plant->server.units, *unit = &units[index];
+	char path[sizeof plant->file], why[PLANT_ERROR_SIZE];
+	if (!unit->file[0])
+		return 0;
+	for (const struct plant_unit *other = units; other < unit; other++)
+		if (!strcmp(other->file, unit->file)) {
+			unit->plant = other->plant;
+			unit->shared = true;
+			return 0;
+		}
+	if (!place(plant, unit->file, path, sizeof path))
+		return unit_fail(source, index, "the name with its folder is too long");
+	return load(path, true, &unit->plant, why) ? unit_fail(source, index, why) : 0;
+}
+
+/* A unit's plant is the end of it: the units that it may have, when it is served by itself, are not looked at. */
+static int read_units(const struct source *source, struct plant *plant, bool is_unit)
+{
+	int rc = units_read(source, &plant->server);
+	for (unsigned i = 0; i < plant->server.unit_count && !is_unit && !rc; i++)
+		rc = load_unit(source, plant, i);
+	return rc;
+}
+
+/* ---- all of it ----------------------------------------------------------------------------------------------------------- */
+
+static int read_plant(const struct source *source, struct plant *plant, bool is_unit)
 {
 	int rc = check_known(source, config_root_setting(&source->config), "", "");
 	rc = rc ? rc : read_settings(source, plant);
 	rc = rc ? rc : check_image(source, &plant->image);
 	rc = rc ? rc : place_retain(source, plant);
 	rc = rc ? rc : check_server(source, &plant->server);
-	return rc ? rc : points_read(source, plant);
+	rc = rc ? rc : rules_read(source, &plant->server);
+	rc = rc ? rc : lists_read(source, plant);
+	rc = rc ? rc : points_read(source, plant);
+	return rc ? rc : read_units(source, plant, is_unit);
 }
 
-int plant_load(const char *path, struct plant **out, char *error)
+static int load(const char *path, bool is_unit, struct plant **out, char *error)
 {
 	const char *name = path ? path : "built-in default";
 	struct source source;
@@ -187,7 +227,7 @@ int plant_load(const char *path, struct plant **out, char *error)
 	}
 	strcpy(plant->file, name);
 	int rc = source_open(&source, name, path ? NULL : default_conf, error);
-	rc = rc ? rc : read_plant(&source, plant);
+	rc = rc ? rc : read_plant(&source, plant, is_unit);
 	source_close(&source);
 	if (rc)
 		plant_free(plant);
@@ -196,10 +236,23 @@ int plant_load(const char *path, struct plant **out, char *error)
 	return rc;
 }
 
+int plant_load(const char *path, struct plant **plant, char *error)
+{
+	return load(path, false, plant, error);
+}
+
 void plant_free(struct plant *plant)
 {
 	if (!plant)
 		return;
+	for (unsigned i = 0; i < plant->server.unit_count; i++)
+		if (!plant->server.units[i].shared)
+			plant_free(plant->server.units[i].plant);
+	free(plant->server.units);
+	free(plant->server.files);
+	free(plant->server.fifos);
+	free(plant->server.stale);
+	free(plant->server.access);
 	free(plant->points);
 	free(plant);
 }

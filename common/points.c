@@ -34,10 +34,12 @@ int plant_parse_address(const char *text, enum mbshm_table *table, uint16_t *add
 	return -EINVAL;
 }
 
-static bool declared(const struct mbshm_layout *layout, enum mbshm_table table, uint32_t addr)
+bool span_declared(const struct mbshm_layout *layout, const struct mbshm_span *wanted)
 {
-	for (const struct mbshm_span *span = layout->spans; span < layout->spans + layout->span_count; span++)
-		if (span->table == table && addr >= span->first && addr - span->first < span->count)
+	const struct mbshm_span *span = layout->spans, *end = span + layout->span_count;
+	for (; span < end; span++)	/* they do not touch one another, so it is one of them */
+		if (span->table == wanted->table && wanted->first >= span->first &&
+		    wanted->first - span->first + wanted->count <= span->count)
 			return true;
 	return false;
 }
@@ -61,7 +63,8 @@ static int check_place(const struct source *source, const config_setting_t *at, 
 	const struct plant_point *point = &plant->points[index];
 	const char *word = plant_table_word(point->table);
 	uint32_t *place = &owner[point->table][point->addr];
-	if (!declared(&plant->image.layout, point->table, point->addr))
+	const struct mbshm_span span = { point->table, point->addr, 1 };
+	if (!span_declared(&plant->image.layout, &span))
 		return source_fail(source, at,
 				   "points.%s.address: \"%s %u\" is not declared, expected an address in the image's ranges",
 				   point->name, word, point->addr);

@@ -87,7 +87,7 @@ static bool read_duration(struct reading *r)
 
 static bool read_text(struct reading *r)
 {
-	if (!r->text || strlen(r->text) > r->row->max)
+	if (!r->text || strlen(r->text) < r->row->min || strlen(r->text) > r->row->max)
 		return false;
 	for (const char *c = r->text; *c; c++)
 		if (*c < ' ' || *c > '~')
@@ -202,8 +202,21 @@ static bool read_host(const char *text, size_t length, struct plant_listen *list
 	return inet_pton(v6 ? AF_INET6 : AF_INET, address, binary) == 1;
 }
 
+/* "unix:/PATH" */
+static bool read_socket(const char *path, struct plant_listen *listen)
+{
+	if (path[0] != '/' || strlen(path) > PLANT_SOCKET_MAX || path[strlen(path) - 1] == '/')
+		return false;
+	for (const char *c = path; *c; c++)
+		if (*c <= ' ' || *c > '~')
+			return false;
+	strcpy(listen->host, path);
+	return true;
+}
+
 static bool read_listen(struct reading *r)
 {
+	static const char prefix[] = "unix:";
 	struct plant_server *server = r->to;
 	const char *colon = r->text ? strrchr(r->text, ':') : NULL;
 	if (!colon)
@@ -215,9 +228,11 @@ static bool read_listen(struct reading *r)
 	struct plant_listen *listen = &server->listen[server->listen_count++];
 	const char *p = colon + 1;
 	uint32_t port;
+	snprintf(listen->text, sizeof listen->text, "%s", r->text);
+	if (!strncmp(r->text, prefix, strlen(prefix)))
+		return read_socket(r->text + strlen(prefix), listen);
 	if (!read_digits(&p, 65535, &port) || *p || !read_host(r->text, (size_t)(colon - r->text), listen))
 		return false;
-	snprintf(listen->text, sizeof listen->text, "%s", r->text);
 	snprintf(listen->port, sizeof listen->port, "%u", port);
 	return true;
 }
@@ -237,6 +252,175 @@ static bool read_function(struct reading *r)
 			return true;
 		}
 	return false;
+}
+
+/* ---- access -------------------------------------------------------------------------------------------------------------- */
+
+static bool read_flag(struct reading *r)
+{
+	if (config_setting_type(r->value) != CONFIG_TYPE_BOOL)
+		return false;
+	*(bool *)r->to = config_setting_get_bool(r->value);
+	return true;
+}
+
+static bool read_network(struct reading *r)
+{
+	return r->text && plant_parse_network(r->text, r->to, r->why) == 0;
+}
+
+/* Unit ids, as a set. */
+static bool read_unit(struct reading *r)
+{
+	uint64_t *words = r->to;
+	int id = config_setting_type(r->value) == CONFIG_TYPE_INT ? config_setting_get_int(r->value) : -1;
+	if (id < 0 || id > 255)
+		return false;
+	words[id / 64] |= UINT64_C(1) << id % 64;
+	return true;
+}
+
+static bool read_allow(struct reading *r)
+{
+	static const char *const words[] = { "all", "read", "none" };	/* in enum plant_allow's order */
+	for (unsigned i = 0; r->text && i < sizeof words / sizeof *words; i++)
+		if (!strcmp(words[i], r->text)) {
+			*(enum plant_allow *)r->to = (enum plant_allow)i;
+			return true;
+		}
+	return false;
+}
+
+static bool read_refusal(struct reading *r)
+{
+	if (!r->text || (strcmp(r->text, "01") != 0 && strcmp(r->text, "02") != 0))
+		return false;
+	*(uint8_t *)r->to = (uint8_t)(r->text[1] - '0');
+	return true;
+}
+
+/* "holding 1000-1010" */
+static bool read_writes(struct reading *r)
+{
+	const char *p = r->text ? r->text + strcspn(r->text, " ") : "";
+	uint32_t first, last;
+	enum mbshm_table table = MBSHM_TABLES;
+	for (int i = 0; i < MBSHM_TABLES; i++) {
+		const char *word = plant_table_word((enum mbshm_table)i);
+		if (r->text && strlen(word) == (size_t)(p - r->text) && !strncmp(word, r->text, strlen(word)))
+			table = (enum mbshm_table)i;
+	}
+	if (table != MBSHM_COILS && table != MBSHM_HOLDING_REGISTERS)
+		return false;
+	p += strspn(p, " ");
+	if (!read_digits(&p, MBSHM_ITEMS - 1, &first))
+		return false;
+	last = first;
+	if ((*p == '-' && (p++, !read_digits(&p, MBSHM_ITEMS - 1, &last))) || *p || last < first)
+		return false;
+	return mbshm_layout_add(r->to, table, first, last - first + 1) == 0;
+}
+
+/* ---- devices ------------------------------------------------------------------------------------------------------------- */
+
+/* FIRST-LAST, or FIRST alone. */
+static bool parse_range(const char *p, struct mbshm_span *span)
+{
+	uint32_t last;
+	if (!read_digits(&p, MBSHM_ITEMS - 1, &span->first))
+		return false;
+	last = span->first;
+	if (*p == '-' && (p++, !read_digits(&p, MBSHM_ITEMS - 1, &last)))
+		return false;
+	span->count = last - span->first + 1;
+	return !*p && last >= span->first;
+}
+
+/* "holding 1000-1010" */
+static bool read_range(struct reading *r)
+{
+	size_t word = r->text ? strcspn(r->text, " ") : 0;
+	struct mbshm_span *span = r->to;
+	for (int i = 0; word && i < MBSHM_TABLES; i++) {
+		span->table = (enum mbshm_table)i;
+		if (!strncmp(r->text, plant_table_word(span->table), word) && !plant_table_word(span->table)[word])
+			return parse_range(r->text + word + strspn(r->text + word, " "), span);
+	}
+	return false;
+}
+
+static bool read_registers(struct reading *r)
+{
+	struct mbshm_span *span = r->to;
+	span->table = MBSHM_HOLDING_REGISTERS;
+	return r->text && parse_range(r->text, span) && span->count >= r->row->min && span->count <= r->row->max;
+}
+
+/* Coils, a bit each. */
+static bool read_status(struct reading *r)
+{
+	struct plant_status *status = r->to;
+	enum mbshm_table table = MBSHM_COILS;
+	uint16_t addr;
+	if (status->count == sizeof status->coils / sizeof *status->coils) {
+		snprintf(r->why, sizeof r->why, "too many coils, expected at most 8");
+		return false;
+	}
+	int32_t *coil = &status->coils[status->count++];
+	*coil = -1;
+	if (r->text && !strcmp(r->text, "none"))
+		return true;
+	if (!r->text || plant_parse_address(r->text, &table, &addr) || table != MBSHM_COILS)
+		return false;
+	*coil = addr;
+	return true;
+}
+
+/* Bytes as numbers, or a text of them. */
+static bool read_bytes(struct reading *r)
+{
+	struct plant_bytes *bytes = r->to;
+	int number = config_setting_type(r->value) == CONFIG_TYPE_INT ? config_setting_get_int(r->value) : -1;
+	size_t length = r->text ? strlen(r->text) : 1;
+	if (!r->text && (number < 0 || number > 255))
+		return false;
+	if (length > r->row->max - bytes->count) {
+		snprintf(r->why, sizeof r->why, "too long, expected at most %u bytes", (unsigned)r->row->max);
+		return false;
+	}
+	if (r->text)
+		memcpy(bytes->bytes + bytes->count, r->text, length);
+	else
+		bytes->bytes[bytes->count] = (uint8_t)number;
+	bytes->count += (uint32_t)length;
+	return true;
+}
+
+struct choice {
+	const char *word;	/* NULL after the last */
+	int value;
+};
+
+static bool read_choice(struct reading *r, const struct choice *choice)
+{
+	for (; r->text && choice->word; choice++)
+		if (!strcmp(choice->word, r->text)) {
+			*(int *)r->to = choice->value;
+			return true;
+		}
+	return false;
+}
+
+static bool read_unknown(struct reading *r)
+{
+	static const struct choice choices[] = { { "0x0B", 0x0B }, { "0x0A", 0x0A }, { "silence", PLANT_SILENCE }, { 0 } };
+	return read_choice(r, choices);
+}
+
+static bool read_answer(struct reading *r)
+{
+	static const struct choice choices[] = { { "value", 0 }, { "04", 0x04 }, { "06", 0x06 }, { "0x0B", 0x0B }, { 0 } };
+	return read_choice(r, choices);
 }
 
 /* ---- points -------------------------------------------------------------------------------------------------------------- */
@@ -286,15 +470,37 @@ static const struct setting_kind mode = {
 	"octal digits of read and write bits in quotes, \"0600\" included, such as \"0660\"", NULL, read_mode };
 static const struct setting_kind group = { "a group's name in quotes", NULL, read_group };
 static const struct setting_kind span = { "\"FIRST-LAST\" or one address,", format_number, read_span };
-static const struct setting_kind listener = { "\"ADDRESS:PORT\" in digits, \"[ADDRESS]:PORT\" for IPv6", NULL, read_listen };
+static const struct setting_kind listener = {
+	"\"ADDRESS:PORT\" in digits, \"[ADDRESS]:PORT\" for IPv6, or \"unix:/PATH\"", NULL, read_listen };
+static const struct setting_kind flag = { "true or false", NULL, read_flag };
+static const struct setting_kind network = {
+	"an address in digits, without or with \"/BITS\", or \"unix\"", NULL, read_network };
+static const struct setting_kind unit_id = { "unit ids 0..255", NULL, read_unit };
+static const struct setting_kind allow = { "\"all\", \"read\" or \"none\"", NULL, read_allow };
+static const struct setting_kind refusal = { "\"01\" or \"02\"", NULL, read_refusal };
+static const struct setting_kind writes = {
+	"\"TABLE FIRST-LAST\" or \"TABLE ADDRESS\", TABLE coil or holding", NULL, read_writes };
 static const struct setting_kind function = { "function codes out of " TEXT(FUNCTIONS), NULL, read_function };
+static const struct setting_kind range = {
+	"\"TABLE FIRST-LAST\" or \"TABLE ADDRESS\", TABLE coil, discrete, holding or input", NULL, read_range };
+static const struct setting_kind registers = { "\"FIRST-LAST\" of the holding registers,", format_number, read_registers };
+static const struct setting_kind status = { "\"coil ADDRESS\" or \"none\"", NULL, read_status };
+static const struct setting_kind bytes = { "bytes 0..255, or a text in quotes", NULL, read_bytes };
+static const struct setting_kind unknown = { "\"0x0B\", \"0x0A\" or \"silence\"", NULL, read_unknown };
+static const struct setting_kind answer = { "\"value\", \"04\", \"06\" or \"0x0B\"", NULL, read_answer };
 static const struct setting_kind address = {
 	"\"TABLE ADDRESS\", TABLE coil, discrete, holding or input, ADDRESS 0..65535", NULL, read_address };
 static const struct setting_kind type = { "\"bool\" or \"u16\"", NULL, read_type };
 static const struct setting_kind model = { "a model and its parameters in quotes, such as \"uniform 0 100\"", NULL, read_model };
 
 #define PLANT(member) .at = offsetof(struct plant, member), .size = sizeof ((struct plant *)0)->member
+#define ACCESS(member) .at = offsetof(struct plant_access, member), .size = sizeof ((struct plant_access *)0)->member
 #define POINT(member) .at = offsetof(struct plant_point, member), .size = sizeof ((struct plant_point *)0)->member
+#define UNIT(member) .at = offsetof(struct plant_unit, member), .size = sizeof ((struct plant_unit *)0)->member
+#define RECORDS(member) .at = offsetof(struct plant_file, member), .size = sizeof ((struct plant_file *)0)->member
+#define FIFO(member) .at = offsetof(struct plant_fifo, member), .size = sizeof ((struct plant_fifo *)0)->member
+#define STALE(member) .at = offsetof(struct plant_stale, member), .size = sizeof ((struct plant_stale *)0)->member
+#define SOURCE .max = MBSHM_SOURCE_NAME_SIZE - 1, .unit = "bytes"
 #define SPANS(which) .list = true, .max = MBSHM_ITEMS - 1, .preset = "[]", PLANT(image.layout), .table = which
 #define IDENTITY(member) PLANT(server.identity.member), .max = PLANT_OBJECT_MAX, .unit = "bytes"
 
@@ -319,6 +525,31 @@ static const struct setting_row rows[] = {
 	  .help = "threads that serve connections; 0: one per CPU, at most 4" },
 	{ "server.max_connections", &number, .min = 1, .max = 65536, .unit = "connections", .preset = "1024",
 	  PLANT(server.max_connections), .help = "clients at one time" },
+	{ "server.socket_mode", &mode, .preset = "\"0660\"", PLANT(server.socket_mode), .help = "permissions of unix sockets" },
+	{ "server.socket_group", &group, .preset = "\"\"", PLANT(server.socket_group),
+	  .help = "group of unix sockets; empty: the server's" },
+	{ "server.max_per_address", &number, .max = 65536, .unit = "connections", .preset = "0", PLANT(server.max_per_address),
+	  .help = "clients at one time from one address; 0: as many as there are" },
+	{ "server.idle_timeout", &duration, .max = 7 * 86400000, .preset = "\"1h\"", PLANT(server.idle_timeout_ms),
+	  .help = "connections unused for so long are closed; 0s: never" },
+	{ "server.frame_timeout", &duration, .min = 10, .max = 3600000, .preset = "\"10s\"", PLANT(server.frame_timeout_ms),
+	  .help = "a frame must be complete within this time from its first byte, or its connection is closed" },
+	{ "server.trace", &network, .otherwise = "nobody's", PLANT(server.trace), .help = "whose frames are logged" },
+	{ "server.read_only", &flag, .preset = "false", PLANT(server.read_only), .help = "refuse every write" },
+	{ "server.default_access", &allow, .preset = "\"all\"", PLANT(server.default_access),
+	  .help = "what clients may do that no rule of server.access is about" },
+	{ "server.access.#.from", &network, .otherwise = "everybody", ACCESS(from), .help = "whom the rule is about" },
+	{ "server.access.#.units", &unit_id, .list = true, .otherwise = "every unit", ACCESS(units),
+	  .help = "units that the rule is about" },
+	{ "server.access.#.allow", &allow, .preset = "\"all\"", ACCESS(allow),
+	  .help = "whether they may write, only read, or not even connect" },
+	{ "server.access.#.functions", &function, .list = true, .otherwise = "those of server.functions", ACCESS(functions),
+	  .help = "functions allowed; the others are answered with exception 01" },
+	{ "server.access.#.write", &writes, .list = true, .otherwise = "everything", ACCESS(writes), .help = "what may be written" },
+	{ "server.access.#.refuse", &refusal, .preset = "\"02\"", ACCESS(refusal),
+	  .help = "exception that answers a write that is not allowed" },
+	{ "server.access.#.keep", &flag, .preset = "false", ACCESS(keep),
+	  .help = "their connections are closed neither to make room nor for being idle" },
 	{ "server.functions", &function, .list = true, .preset = "[" TEXT(FUNCTIONS) "]", PLANT(server.functions),
 	  .help = "functions switched on; the others are answered with exception 01" },
 	{ "server.identity.vendor_name", &ascii, .preset = "\"mbimage\"", IDENTITY(vendor_name),
@@ -334,6 +565,32 @@ static const struct setting_row rows[] = {
 	  .help = "object 0x05; empty: not offered" },
 	{ "server.identity.user_application_name", &ascii, .preset = "\"\"", IDENTITY(user_application_name),
 	  .help = "object 0x06; empty: not offered" },
+	{ "server.units.#.id", &number, .max = 255, UNIT(id), .help = "a unit id; 0 and 255 without entry are this plant" },
+	{ "server.units.#.plant", &ascii, .min = 1, .max = sizeof ((struct plant_unit *)0)->file - 1, .unit = "bytes",
+	  .otherwise = "this plant", UNIT(file), .help = "plant file of the unit, relative to this file's folder" },
+	{ "server.unknown_unit", &unknown, .preset = "\"0x0B\"", PLANT(server.unknown_unit),
+	  .help = "exception that answers a unit id that is not in server.units" },
+	{ "server.stale.#.range", &range, STALE(span), .help = "what the producer gives" },
+	{ "server.stale.#.source", &ascii, .min = 1, SOURCE, STALE(source), .help = "the producer" },
+	{ "server.stale.#.after", &duration, .min = 10, .max = 86400000, .preset = "\"5s\"", STALE(after_ms),
+	  .help = "it is silent when it has not published for so long" },
+	{ "server.stale.#.answer", &answer, .preset = "\"04\"", STALE(answer),
+	  .help = "answer to requests that touch the range while it is silent: the last value or an exception" },
+	{ "server.files.#.number", &number, .min = 1, .max = 65535, RECORDS(number), .help = "number of a file, functions 20 and 21" },
+	{ "server.files.#.registers", &registers, .min = 1, .max = PLANT_FILE_RECORDS, .unit = "registers", RECORDS(registers),
+	  .help = "its records" },
+	{ "server.fifos.#.registers", &registers, .min = 2, .max = 1 + PLANT_FIFO_VALUES, .unit = "registers", FIFO(registers),
+	  .help = "a FIFO, function 24: the first register tells how many of the others are queued" },
+	{ "server.exception_status", &status, .list = true, .preset = "[]", PLANT(server.status),
+	  .help = "coils that are the bits of function 7, the least significant first" },
+	{ "server.server_id.id", &bytes, .list = true, .max = PLANT_ID_MAX, .preset = "[1]", PLANT(server.server_id.id),
+	  .help = "server id that function 17 tells" },
+	{ "server.server_id.text", &ascii, .max = PLANT_ID_TEXT_MAX, .unit = "bytes", .preset = "\"\"", PLANT(server.server_id.text),
+	  .help = "what function 17 tells after the run status" },
+	{ "server.server_id.source", &ascii, SOURCE, .preset = "\"\"", PLANT(server.server_id.source),
+	  .help = "producer whose life is the run status of function 17; empty: always on" },
+	{ "server.server_id.after", &duration, .min = 10, .max = 86400000, .preset = "\"5s\"", PLANT(server.server_id.after_ms),
+	  .help = "it is dead when it has not published for so long" },
 
 	{ "simulator.period", &duration, .min = 1, .max = 3600000, .preset = "\"1s\"", PLANT(simulator.period_ms),
 	  .help = "time between steps" },
@@ -341,6 +598,8 @@ static const struct setting_row rows[] = {
 	  .help = "before the first step, on a fresh image only" },
 	{ "simulator.seed", &number, .max = INT64_MAX, .preset = "0", PLANT(simulator.seed),
 	  .help = "of all random streams; 0: the system's choice, logged at start" },
+	{ "simulator.source", &ascii, .min = 1, SOURCE, .preset = "\"simulatord\"", PLANT(simulator.source),
+	  .help = "as which producer the simulator publishes" },
 
 	{ "points.*.address", &address, POINT(table), .help = "table and address of the point" },
 	{ "points.*.type", &type, .otherwise = "the table's: bool for coils and discrete inputs, u16 for registers", POINT(type),

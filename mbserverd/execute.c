@@ -1,21 +1,13 @@
-#include "execute.h"
+#include "call.h"
 
 #include "log.h"
 
 #include <errno.h>
 #include <string.h>
 
-struct call {
-	const struct unit *unit;
-	struct mbshm_txn *txn;
-	uint32_t lock_wait_us;
-	const struct request *request;
-	uint8_t *pdu;		/* the answer's, PDU_MAX bytes */
-	size_t pdu_bytes;
-};
+/* ---- for the handlers ---------------------------------------------------------------------------------------------------- */
 
-/* The exception for an error of the image. */
-static int exception_of(int error)
+int call_exception(int error)
 {
 	static struct log_limit damaged;
 	switch (error) {
@@ -36,96 +28,119 @@ static int exception_of(int error)
 	}
 }
 
-static int read_bits(struct call *call)
+bool call_stale(const struct call *call, const char *name, uint64_t after_ms)
 {
-	const struct request *request = call->request;
-	size_t bytes = (request->count + 7U) / 8;
-	call->pdu[0] = request->pdu[0];
-	call->pdu[1] = (uint8_t)bytes;
-	call->pdu_bytes = 2 + bytes;
-	return exception_of(mbshm_read_bits(call->unit->image, request->function->table, request->addr, request->count,
-					    call->pdu + 2, NULL));
+	struct mbshm_source source;
+	for (unsigned i = 0; i < MBSHM_SOURCES_MAX; i++)
+		if (mbshm_source_get(call->unit->image, i, &source) == 0 && strcmp(source.name, name) == 0)
+			return call->with->now_ms - source.mono_ns / 1000000 >= (int64_t)after_ms;
+	return true;	/* it never was there */
 }
 
-static int read_registers(struct call *call)
+int call_may_read(const struct call *call, enum mbshm_table table, uint32_t first, uint32_t count)
 {
-	const struct request *request = call->request;
-	uint16_t values[MODBUS_MAX_READ_REGISTERS];	/* in an answer they would not be aligned */
-	int error = mbshm_read_registers(call->unit->image, request->function->table, request->addr, request->count,
-					 values, NULL);
-	if (error != 0)
-		return exception_of(error);
-
-	call->pdu[0] = request->pdu[0];
-	call->pdu[1] = (uint8_t)(2 * request->count);
-	registers_to_wire(call->pdu + 2, values, request->count);
-	call->pdu_bytes = 2 + 2U * request->count;
+	const struct plant_server *server = &call->unit->plant->server;
+	for (const struct plant_stale *rule = server->stale; rule < server->stale + server->stale_count; rule++)
+		if (rule->answer != 0 && rule->span.table == table && first < rule->span.first + rule->span.count &&
+		    rule->span.first < first + count && call_stale(call, rule->source, rule->after_ms))
+			return rule->answer;
 	return 0;
 }
 
-/* All four writes answer with the first five bytes of the request. */
-static int commit(struct call *call)
+int call_may_write(const struct call *call, enum mbshm_table table, uint32_t first, uint32_t count)
 {
-	memcpy(call->pdu, call->request->pdu, 5);
-	call->pdu_bytes = 5;
-	return exception_of(mbshm_txn_commit(call->txn, call->lock_wait_us, NULL));
+	return call_may_read(call, table, first, count);
 }
 
-static int write_bits(struct call *call)
+void call_begin(const struct call *call)
 {
-	const struct request *request = call->request;
-	mbshm_txn_begin(call->txn, call->unit->image);
-	int error = mbshm_txn_write_bits(call->txn, request->function->table, request->addr, request->count, request->data);
-	return error == 0 ? commit(call) : exception_of(error);
+	struct mbshm_origin origin = call->client->origin;
+	mbshm_txn_begin(call->with->txn, call->unit->image);
+	if (origin.kind == 0)
+		return;
+	origin.unit = call->request->unit;
+	origin.function = call->request->pdu[0];
+	mbshm_txn_journal(call->with->txn, &origin);
 }
 
-static int write_registers(struct call *call)
+int call_commit(struct call *call, size_t bytes)
 {
-	const struct request *request = call->request;
-	uint16_t values[MODBUS_MAX_WRITE_REGISTERS];
-	registers_from_wire(values, request->data, request->count);
-	mbshm_txn_begin(call->txn, call->unit->image);
-	int error = mbshm_txn_write_registers(call->txn, request->function->table, request->addr, request->count, values);
-	return error == 0 ? commit(call) : exception_of(error);
+	memcpy(call->pdu, call->request->pdu, bytes);
+	call->pdu_bytes = bytes;
+	return call_exception(mbshm_txn_commit(call->with->txn, call->with->lock_wait_us, NULL));
 }
 
-static int identify(struct call *call)
-{
-	const struct request *request = call->request;
-	return identity_read(&call->unit->identity, request->id_code, request->id_object, call->pdu, &call->pdu_bytes);
-}
+/* ---- dispatch ------------------------------------------------------------------------------------------------------------ */
 
 static const struct {
 	int (*run)(struct call *call);
-	bool needs_image;
+	bool needs_image;	/* the others look themselves whether it is there */
 } actions[ACTIONS] = {
-	[ACTION_READ_BITS] = { read_bits, true },
-	[ACTION_READ_REGISTERS] = { read_registers, true },
-	[ACTION_WRITE_BITS] = { write_bits, true },
-	[ACTION_WRITE_REGISTERS] = { write_registers, true },
-	[ACTION_IDENTIFY] = { identify, false },
+	[ACTION_READ_BITS] = { tables_read_bits, true },
+	[ACTION_READ_REGISTERS] = { tables_read_registers, true },
+	[ACTION_WRITE_BITS] = { tables_write_bits, true },
+	[ACTION_WRITE_REGISTERS] = { tables_write_registers, true },
+	[ACTION_MASK_REGISTER] = { tables_mask_register, true },
+	[ACTION_READ_WRITE_REGISTERS] = { tables_read_write_registers, true },
+	[ACTION_READ_FILES] = { files_read, false },
+	[ACTION_WRITE_FILES] = { files_write, false },
+	[ACTION_READ_FIFO] = { files_read_fifo, false },
+	[ACTION_READ_STATUS] = { device_read_status, false },
+	[ACTION_DIAGNOSE] = { device_diagnose, false },
+	[ACTION_COUNT_EVENTS] = { device_count_events, false },
+	[ACTION_LIST_EVENTS] = { device_list_events, false },
+	[ACTION_REPORT_ID] = { device_report_id, false },
+	[ACTION_IDENTIFY] = { device_identify, false },
 };
 
-int execute(const struct policy *policy, struct mbshm_txn *txn, uint32_t lock_wait_us, const uint8_t *adu, size_t bytes,
-	    uint8_t *out)
+/* 0 and the answer, the exception, EXECUTE_BUSY or PLANT_SILENCE. */
+static int run(struct call *call, int exception)
+{
+	if (exception != 0)
+		return exception;
+	enum action action = call->request->function->action;
+	if (actions[action].needs_image && call->unit->image == NULL)
+		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
+	return actions[action].run(call);
+}
+
+static int finish(const struct execution *with, struct client *client, const uint8_t *adu, int exception, size_t pdu_bytes,
+		  uint8_t *out)
+{
+	uint8_t function = adu[MBAP_BYTES];
+	struct counters *counters = with->counters;
+	counters_add(&counters->requests, 1);
+	counters_add(&counters->functions[function % COUNTERS_FUNCTIONS], 1);
+	diagnostics_answered(&client->line, function, exception);
+	if (exception == 0)
+		return (int)answer_frame(adu, out, pdu_bytes);
+	if (exception == PLANT_SILENCE) {
+		counters_add(&counters->silent, 1);
+		return 0;
+	}
+	counters_add(&counters->exceptions, 1);
+	counters_add(&counters->exception_codes[exception], 1);
+	return (int)answer_exception(adu, out, exception);
+}
+
+int execute(const struct execution *with, struct client *client, const uint8_t *adu, size_t bytes, uint8_t *out)
 {
 	struct request request;
 	int exception = request_decode(adu, bytes, &request);
-	const struct unit *unit = policy->units[request.unit];
+	const struct unit *unit = with->policy->units[request.unit];
 	if (unit == NULL)
-		return (int)answer_exception(adu, out, MODBUS_EXCEPTION_GATEWAY_TARGET);
+		return finish(with, client, adu, with->policy->unknown_unit, 0, out);
+	if (!function_set_has(&with->policy->functions, request.pdu[0]))
+		exception = MODBUS_EXCEPTION_ILLEGAL_FUNCTION;
 
-	struct call call = { unit, txn, lock_wait_us, &request, out + MBAP_BYTES, 0 };
-	if (exception == 0) {
-		enum action action = request.function->action;
-		if (actions[action].needs_image && unit->image == NULL)
-			exception = MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
-		else
-			exception = actions[action].run(&call);
-	}
+	struct call call = { with, client, unit, &request, out + MBAP_BYTES, 0 };
+	exception = run(&call, exception);
 	if (exception == EXECUTE_BUSY)
 		return EXECUTE_BUSY;
-	if (exception != 0)
-		return (int)answer_exception(adu, out, exception);
-	return (int)answer_frame(adu, out, call.pdu_bytes);
+	return finish(with, client, adu, exception, call.pdu_bytes, out);
+}
+
+int execute_refuse(const struct execution *with, struct client *client, const uint8_t *adu, uint8_t *out)
+{
+	return finish(with, client, adu, MODBUS_EXCEPTION_SLAVE_OR_SERVER_BUSY, 0, out);
 }

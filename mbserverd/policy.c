@@ -54,27 +54,75 @@ const struct policy *policy_present(void)
 	return present;
 }
 
-/* The image may be missing (why says why); the plant becomes the policy's. */
-static struct policy *policy_new(struct plant *plant, char *why)
+/* The image may be missing. */
+static void unit_init(struct unit *unit, const struct plant *plant)
 {
-	struct policy *policy = calloc(1, sizeof *policy);
+	unit->plant = plant;
+	identity_init(&unit->identity, &plant->server.identity);
+	if (mbshm_open(&plant->image, MBSHM_CREATE, &unit->image, unit->why) != 0)
+		unit->image = NULL;
+	else
+		unit->why[0] = '\0';
+}
+
+/* The device of that plant; made when there is none yet. */
+static const struct unit *device(struct policy *policy, const struct plant *plant)
+{
+	for (unsigned i = 0; i < policy->device_count; i++)
+		if (policy->devices[i].plant == plant)
+			return &policy->devices[i];
+	struct unit *unit = &policy->devices[policy->device_count++];
+	unit_init(unit, plant);
+	return unit;
+}
+
+static struct plant_network trace_option;
+
+void policy_trace(const struct plant_network *network)
+{
+	trace_option = *network;
+}
+
+/* Images may be missing; the plant becomes the policy's. */
+static struct policy *policy_new(struct plant *plant)
+{
+	const struct plant_server *server = &plant->server;
+	struct policy *policy = calloc(1, sizeof *policy + (1 + server->unit_count) * sizeof *policy->devices);
 	if (policy == NULL)
-		abort();	/* 3 KiB */
+		abort();	/* a few KiB */
 
 	policy->plant = plant;
-	identity_init(&policy->unit.identity, &plant->server.identity);
-	for (size_t id = 0; id < 256; id++)
-		policy->units[id] = &policy->unit;
-	if (mbshm_open(&plant->image, MBSHM_CREATE, &policy->unit.image, why) != 0)
-		policy->unit.image = NULL;
+	policy->functions = server->functions;
+	policy->unknown_unit = server->unknown_unit;
+	policy->generation = present != NULL ? present->generation + 1 : 1;
+	access_init(&policy->access, server);
+	policy->trace = trace_option.family != 0 ? trace_option : server->trace;
+	const struct unit *itself = device(policy, plant);
+	for (unsigned id = 0; id < 256; id++)
+		if (server->unit_count == 0 || id == 0 || id == 255)
+			policy->units[id] = itself;
+	for (unsigned i = 0; i < server->unit_count; i++) {
+		const struct plant_unit *unit = &server->units[i];
+		policy->units[unit->id] = device(policy, unit->plant != NULL ? unit->plant : plant);
+	}
 	return policy;
 }
 
 static void policy_free(struct policy *policy)
 {
-	mbshm_close(policy->unit.image);
+	for (unsigned i = 0; i < policy->device_count; i++)
+		mbshm_close(policy->devices[i].image);
 	plant_free(policy->plant);
 	free(policy);
+}
+
+/* The first device without an image, or NULL. */
+static const struct unit *detached(const struct policy *policy)
+{
+	for (unsigned i = 0; i < policy->device_count; i++)
+		if (policy->devices[i].image == NULL)
+			return &policy->devices[i];
+	return NULL;
 }
 
 static void policy_publish(struct policy *policy)
@@ -89,10 +137,10 @@ static void policy_publish(struct policy *policy)
 
 void policy_open(struct plant *plant)
 {
-	char why[MBSHM_WHY_SIZE];
-	present = policy_new(plant, why);
-	if (present->unit.image == NULL)
-		die(EXIT_FAILURE, "image %s: %s", plant->image.name, why);
+	present = policy_new(plant);
+	const struct unit *unit = detached(present);
+	if (unit != NULL)
+		die(EXIT_FAILURE, "image %s: %s", unit->plant->image.name, unit->why);
 }
 
 void policy_close(void)
@@ -123,16 +171,17 @@ static void policy_swap(struct policy *policy)
 
 void policy_reload(void)
 {
-	char error[PLANT_ERROR_SIZE], why[MBSHM_WHY_SIZE];
+	char error[PLANT_ERROR_SIZE];
 	struct plant *plant;
 	if (plant_load(options_plant_path(), &plant, error) != 0) {
 		log_error("%s", error);
 		log_error("reload refused, going on as before");
 		return;
 	}
-	struct policy *policy = policy_new(plant, why);
-	if (policy->unit.image == NULL) {
-		log_error("image %s: %s", plant->image.name, why);
+	struct policy *policy = policy_new(plant);
+	const struct unit *unit = detached(policy);
+	if (unit != NULL) {
+		log_error("image %s: %s", unit->plant->image.name, unit->why);
 		log_error("reload refused, going on as before");
 		policy_free(policy);
 		return;
@@ -141,41 +190,66 @@ void policy_reload(void)
 	log_info("reloaded");
 }
 
-/* Log text unless it is what was logged last. */
-static void trouble(const char *name, const char *text)
+/* Has the image of a device come, gone, or been replaced, or can it not be attached for another reason than before? */
+static bool changed(const struct unit *now, const struct unit *new)
 {
-	static char last[PLANT_ERROR_SIZE];
-	if (strncmp(last, text, sizeof last - 1) == 0)
+	if ((now->image == NULL) != (new->image == NULL))
+		return true;
+	return now->image != NULL ? mbshm_check(now->image) != 0 : strcmp(now->why, new->why) != 0;
+}
+
+/* Mark the devices that are not what they are at present.  Their number. */
+static unsigned find_news(struct policy *policy)
+{
+	const struct policy *now = policy_present();
+	unsigned news = 0;
+	for (struct unit *unit = policy->devices; unit < policy->devices + policy->device_count; unit++) {
+		unit->news = true;	/* unless it is found, unchanged */
+		for (unsigned i = 0; i < now->device_count; i++)
+			if (strcmp(now->devices[i].plant->file, unit->plant->file) == 0)
+				unit->news = changed(&now->devices[i], unit);
+		news += unit->news;
+	}
+	return news;
+}
+
+/* What is left of an image that was replaced must not be taken for the plant's: swap also when the new one cannot be attached. */
+static void policy_attach(struct policy *policy)
+{
+	if (find_news(policy) == 0) {
+		policy_free(policy);
 		return;
-	strncpy(last, text, sizeof last - 1);
-	if (text[0] != '\0')
-		log_error("cannot attach image %s, answering exception 04: %s", name, text);
+	}
+	policy_swap(policy);
+	for (const struct unit *unit = policy->devices; unit < policy->devices + policy->device_count; unit++) {
+		const char *name = unit->plant->image.name;
+		if (unit->news && unit->image != NULL)
+			log_info("attached image %s anew", name);
+		else if (unit->news)
+			log_error("cannot attach image %s, answering exception 04: %s", name, unit->why);
+	}
+}
+
+static bool all_attached(const struct policy *policy)
+{
+	for (unsigned i = 0; i < policy->device_count; i++)
+		if (policy->devices[i].image == NULL || mbshm_check(policy->devices[i].image) != 0)
+			return false;
+	return true;
 }
 
 void policy_check(void)
 {
-	const struct policy *now = policy_present();
-	const char *name = now->plant->image.name;
-	if (now->unit.image != NULL && mbshm_check(now->unit.image) == 0)
-		return;
-
-	char error[PLANT_ERROR_SIZE], why[MBSHM_WHY_SIZE];
+	static char last[PLANT_ERROR_SIZE];
+	char error[PLANT_ERROR_SIZE];
 	struct plant *plant;
-	if (plant_load(options_plant_path(), &plant, error) != 0) {
-		trouble(name, error);
+	if (all_attached(policy_present()))
 		return;
+	if (plant_load(options_plant_path(), &plant, error) == 0) {
+		last[0] = '\0';
+		policy_attach(policy_new(plant));
+	} else if (strcmp(last, error) != 0) {
+		strcpy(last, error);
+		log_error("cannot attach images anew: %s", error);
 	}
-	struct policy *policy = policy_new(plant, why);
-	if (policy->unit.image != NULL) {
-		trouble(name, "");
-		policy_swap(policy);
-		log_info("attached image %s anew", plant->image.name);
-		return;
-	}
-	bool fresh = now->unit.image != NULL;
-	if (fresh)	/* what is left of that image must not be taken for the plant's */
-		policy_publish(policy);
-	trouble(plant->image.name, why);
-	if (!fresh)
-		policy_free(policy);
 }

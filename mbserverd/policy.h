@@ -9,23 +9,36 @@
 #ifndef POLICY_H
 #define POLICY_H
 
+#include "access.h"
 #include "identity.h"
 #include "mbshm.h"
 #include "plant.h"
 
-/* A device: what one unit id leads to. */
+/* A device: what one or more unit ids lead to. */
 struct unit {
 	struct mbshm *image;		/* NULL: could not be attached, every access is answered 04 */
+	const struct plant *plant;
 	struct identity identity;
+	char why[MBSHM_WHY_SIZE];	/* why there is no image */
+	bool news;			/* policy.c's: it is not as it was in the policy before */
 };
 
 struct policy {
 	struct plant *plant;
-	struct unit unit;
-	const struct unit *units[256];	/* by unit id; NULL: there is none.  0 and 255 are the device itself */
+	struct function_set functions;	/* switched on */
+	int unknown_unit;		/* see plant.h */
+	uint64_t generation;		/* 1, 2, 3, ... */
+	struct access access;
+	struct plant_network trace;	/* whose frames are logged */
+	const struct unit *units[256];	/* by unit id; NULL: there is none */
+	unsigned device_count;
+	struct unit devices[];		/* of this plant, and of each other that its units have */
 };
 
-/* Set up the first policy; the plant becomes the policy's.  Dies when the image can be neither attached nor created. */
+/* Log the frames of that network, whatever the plant says (option --trace).  Before policy_open. */
+void policy_trace(const struct plant_network *network);
+
+/* Set up the first policy; the plant becomes the policy's.  Dies when an image can be neither attached nor created. */
 void policy_open(struct plant *plant);
 
 /* After the last reader has gone. */

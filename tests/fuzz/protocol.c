@@ -54,7 +54,13 @@ static const char plant_text[] =
 	"  input_registers = [\"3-130\", \"65500-65535\"] }\n"
 	"server = { listen = [\"127.0.0.1:0\"]  identity = {\n"
 	"  vendor_name = \"mbimage\"  product_code = \"FUZZ\"  major_minor_revision = \"1.0\"\n"
-	"  vendor_url = \"" LONG_80 LONG_80 LONG_80 "1234\"  model_name = \"" LONG_80 "\"  user_application_name = \"\" } }\n";
+	"  vendor_url = \"" LONG_80 LONG_80 LONG_80 "1234\"  model_name = \"" LONG_80 "\"  user_application_name = \"\" }\n"
+	"  functions = [1, 2, 3, 4, 5, 6, 7, 15, 16, 17, 20, 21, 22, 23, 24, 43]\n"	/* 8, 11, 12 count what others do, too */
+	"  files = ( { number = 1  registers = \"0-199\" }, { number = 2  registers = \"150-199\" },\n"
+	"    { number = 65535  registers = \"65436-65535\" } )\n"
+	"  fifos = ( { registers = \"500-531\" }, { registers = \"534-539\" }, { registers = \"0-10\" } )\n"
+	"  exception_status = [\"coil 0\", \"coil 1\", \"none\", \"coil 65535\", \"coil 8190\"]\n"
+	"  server_id = { id = [7, 255] } }\n";
 
 static const struct oracle_range ranges[] = {
 	{ ORACLE_COILS, 0, 2048, 0 }, { ORACLE_COILS, 8180, 20, 0 }, { ORACLE_COILS, 65530, 6, 0 },
@@ -64,11 +70,23 @@ static const struct oracle_range ranges[] = {
 };
 enum { RANGES = sizeof ranges / sizeof *ranges, VALUES_MAX = 256 /* registers, or sixteens of bits */ };
 
+static const struct oracle_range files[] = {
+	{ ORACLE_HOLDING, 0, 200, 1 }, { ORACLE_HOLDING, 150, 50, 2 }, { ORACLE_HOLDING, 65436, 100, 65535 },
+};
+static const struct oracle_range fifos[] = {
+	{ ORACLE_HOLDING, 500, 31, 0 }, { ORACLE_HOLDING, 534, 5, 0 }, { ORACLE_HOLDING, 0, 10, 0 },
+};
+
 static const struct oracle_config oracle_config = {
-	.functions = { [1] = true, [2] = true, [3] = true, [4] = true, [5] = true, [6] = true, [15] = true, [16] = true, [43] = true },
+	.functions = { [1] = true, [2] = true, [3] = true, [4] = true, [5] = true, [6] = true, [7] = true, [15] = true, [16] = true,
+		       [17] = true, [20] = true, [21] = true, [22] = true, [23] = true, [24] = true, [43] = true },
 	.units = { [UNKNOWN_UNIT] = ORACLE_UNKNOWN, [DETACHED_UNIT] = ORACLE_DETACHED },
 	.ranges = ranges, .range_count = RANGES,
 	.objects = { "mbimage", "FUZZ", "1.0", LONG_80 LONG_80 LONG_80 "1234", NULL, LONG_80 },
+	.files = files, .file_count = sizeof files / sizeof *files,
+	.fifos = fifos, .fifo_count = sizeof fifos / sizeof *fifos,
+	.status = { { true, 0 }, { true, 1 }, { false, 0 }, { true, 65535 }, { true, 8190 } },
+	.server_id = (const uint8_t[]){ 7, 255 }, .server_id_bytes = 2, .running = true,
 };
 
 /* ---- the world ----------------------------------------------------------------------------------------------------------- */
@@ -171,6 +189,7 @@ static void image_restore(void)
 static void world_open(void)
 {
 	static struct unit detached;
+	static struct counters counters;
 	char text[sizeof plant_text + 16], error[PLANT_ERROR_SIZE], why[MBSHM_WHY_SIZE];
 	struct plant *plant;
 	snprintf(text, sizeof text, plant_text, (int)getpid());
@@ -179,8 +198,9 @@ static void world_open(void)
 	struct mbshm_config config = plant->image;
 	policy_open(plant);
 	struct policy *policy = (struct policy *)policy_present();
-	image = policy->unit.image;
-	detached.identity = policy->unit.identity;
+	image = policy->devices[0].image;
+	detached.plant = plant;
+	detached.identity = policy->devices[0].identity;
 	policy->units[DETACHED_UNIT] = &detached;
 	policy->units[UNKNOWN_UNIT] = NULL;
 	if (mbshm_open(&config, MBSHM_WRITE, &rival, why) != 0)
@@ -188,8 +208,7 @@ static void world_open(void)
 	snprintf(text, sizeof text, "/dev/shm%s", config.name);
 	unlink(text);
 
-	bench.policy = policy;
-	bench.txn = mbshm_txn_new(64);
+	bench.execution = (struct execution){ .policy = policy, .txn = mbshm_txn_new(EXECUTE_TXN_WORDS), .counters = &counters };
 	restore = mbshm_txn_new(1024);
 	oracle_open(&oracle, &oracle_config);
 	image_restore();
@@ -317,7 +336,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	client.take = data[2] * 4u;
 	client.stopping = data[0] & HOW_STOPPING;
 	bench.stopping = false;
-	bench.lock_wait_us = 0;
+	bench.execution.lock_wait_us = 0;
 
 	uint64_t version = version_now();
 	struct connection *c = connection_new(-1);

@@ -72,7 +72,6 @@ static const struct wrong {
 	  "4: unknown setting 'server.foo'; expected one of listen, workers, max_connections, functions, identity" },
 	{ IMAGE "servers = { }\n", "2: unknown setting 'servers'; expected one of image, server, simulator, points" },
 	{ IMAGE "journal = { size = 5 }\n", "2: unknown setting 'journal'" },
-	{ IMAGE "server = { units = ( { id = 3  plant = \"pump.conf\" } ) }\n", "2: unknown setting 'server.units'" },
 	{ IMAGE "server = { identity = {\n vendor = \"x\" } }\n",
 	  "3: unknown setting 'server.identity.vendor'; expected one of vendor_name, product_code, "
 	  "major_minor_revision, vendor_url, product_name, model_name, user_application_name" },

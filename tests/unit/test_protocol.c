@@ -19,10 +19,12 @@ enum { LOCK_WAIT_US = 1000000 };
 
 static struct {
 	struct mbshm *image;
-	struct mbshm_txn *txn;
+	struct plant plant;
 	struct plant_identity texts;
 	struct unit unit, detached;
 	struct policy policy;
+	struct execution with;
+	struct client client;
 	char name[64];
 } world;
 
@@ -62,7 +64,7 @@ static size_t ask_bytes(uint8_t unit, const uint8_t *pdu, size_t bytes, uint8_t 
 	const uint8_t header[MBAP_BYTES] = { 0xBE, 0xEF, 0, 0, (uint8_t)((bytes + 1) >> 8), (uint8_t)(bytes + 1), unit };
 	memcpy(adu, header, sizeof header);
 	memcpy(adu + MBAP_BYTES, pdu, bytes);
-	int out_bytes = execute(&world.policy, world.txn, LOCK_WAIT_US, adu, MBAP_BYTES + bytes, out);
+	int out_bytes = execute(&world.with, &world.client, adu, MBAP_BYTES + bytes, out);
 	free(adu);
 
 	assert_in_range(out_bytes, MBAP_BYTES + 2, ADU_MAX);
@@ -108,10 +110,16 @@ static int set_up(void **state)
 	char why[MBSHM_WHY_SIZE] = "";
 	if (mbshm_open(&config, MBSHM_CREATE, &world.image, why) != 0)
 		fail_msg("%s", why);
-	world.txn = mbshm_txn_new(EXECUTE_TXN_WORDS);
-	world.unit.image = world.image;
+	static struct counters counters;
+	world.with = (struct execution){ &world.policy, mbshm_txn_new(EXECUTE_TXN_WORDS), &counters, LOCK_WAIT_US, 0 };
+	world.unit = (struct unit){ .image = world.image, .plant = &world.plant };
+	world.detached = (struct unit){ .plant = &world.plant };
 	for (unsigned i = 0; i < 256; i++)
 		world.policy.units[i] = &world.unit;
+	for (unsigned code = 0; code < 256; code++)
+		if (functions[code].decode != NULL)
+			function_set_add(&world.policy.functions, (uint8_t)code);
+	world.policy.unknown_unit = MODBUS_EXCEPTION_GATEWAY_TARGET;
 	world.policy.units[77] = NULL;
 	world.policy.units[78] = &world.detached;
 	return 0;
@@ -120,7 +128,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	mbshm_txn_free(world.txn);
+	mbshm_txn_free(world.with.txn);
 	mbshm_close(world.image);
 	shm_unlink(world.name);
 	return 0;
@@ -135,14 +143,14 @@ static int fresh(void **state)
 
 	static const uint16_t zero[200];
 	static const uint8_t none[250];
-	mbshm_txn_begin(world.txn, world.image);
-	assert_int_equal(mbshm_txn_write_bits(world.txn, MBSHM_COILS, 0, 100, none), 0);
-	assert_int_equal(mbshm_txn_write_bits(world.txn, MBSHM_COILS, 1000, 2000, none), 0);
-	assert_int_equal(mbshm_txn_write_bits(world.txn, MBSHM_DISCRETE_INPUTS, 0, 100, none), 0);
-	assert_int_equal(mbshm_txn_write_registers(world.txn, MBSHM_HOLDING_REGISTERS, 1000, 200, zero), 0);
-	assert_int_equal(mbshm_txn_write_registers(world.txn, MBSHM_HOLDING_REGISTERS, 65436, 100, zero), 0);
-	assert_int_equal(mbshm_txn_write_registers(world.txn, MBSHM_INPUT_REGISTERS, 0, 100, zero), 0);
-	return mbshm_txn_commit(world.txn, LOCK_WAIT_US, NULL);
+	mbshm_txn_begin(world.with.txn, world.image);
+	assert_int_equal(mbshm_txn_write_bits(world.with.txn, MBSHM_COILS, 0, 100, none), 0);
+	assert_int_equal(mbshm_txn_write_bits(world.with.txn, MBSHM_COILS, 1000, 2000, none), 0);
+	assert_int_equal(mbshm_txn_write_bits(world.with.txn, MBSHM_DISCRETE_INPUTS, 0, 100, none), 0);
+	assert_int_equal(mbshm_txn_write_registers(world.with.txn, MBSHM_HOLDING_REGISTERS, 1000, 200, zero), 0);
+	assert_int_equal(mbshm_txn_write_registers(world.with.txn, MBSHM_HOLDING_REGISTERS, 65436, 100, zero), 0);
+	assert_int_equal(mbshm_txn_write_registers(world.with.txn, MBSHM_INPUT_REGISTERS, 0, 100, zero), 0);
+	return mbshm_txn_commit(world.with.txn, LOCK_WAIT_US, NULL);
 }
 
 /* What no client can write. */
@@ -150,10 +158,10 @@ static void put_inputs(void)
 {
 	const uint8_t bits[2] = { 0xCD, 0x02 };
 	const uint16_t values[3] = { 0x022B, 0x0000, 0x0064 };
-	mbshm_txn_begin(world.txn, world.image);
-	assert_int_equal(mbshm_txn_write_bits(world.txn, MBSHM_DISCRETE_INPUTS, 19, 10, bits), 0);
-	assert_int_equal(mbshm_txn_write_registers(world.txn, MBSHM_INPUT_REGISTERS, 8, 3, values), 0);
-	assert_int_equal(mbshm_txn_commit(world.txn, LOCK_WAIT_US, NULL), 0);
+	mbshm_txn_begin(world.with.txn, world.image);
+	assert_int_equal(mbshm_txn_write_bits(world.with.txn, MBSHM_DISCRETE_INPUTS, 19, 10, bits), 0);
+	assert_int_equal(mbshm_txn_write_registers(world.with.txn, MBSHM_INPUT_REGISTERS, 8, 3, values), 0);
+	assert_int_equal(mbshm_txn_commit(world.with.txn, LOCK_WAIT_US, NULL), 0);
 }
 
 /* ---- framing ------------------------------------------------------------------------------------------------------------- */
@@ -326,7 +334,7 @@ static void writes_refused(void **state)
 static void unknown_functions(void **state)
 {
 	(void)state;
-	static const uint8_t known[] = { 1, 2, 3, 4, 5, 6, 15, 16, 43 };
+	static const uint8_t known[] = { 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 15, 16, 17, 20, 21, 22, 23, 24, 43 };
 	for (unsigned code = 0; code < 256; code++) {
 		if (memchr(known, (int)code, sizeof known) != NULL)
 			continue;

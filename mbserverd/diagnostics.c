@@ -1,0 +1,96 @@
+#include "diagnostics.h"
+
+#include "counters.h"
+#include "protocol.h"
+
+/* Bits of an event: 6.10. */
+enum {
+	RECEIVED = 0x80, RECEIVED_ERROR = 0x02,
+	SENT = 0x40, SENT_READ_EXCEPTION = 0x01, SENT_ABORT = 0x02, SENT_BUSY = 0x04, SENT_NAK = 0x08,
+};
+
+static void record(struct diagnostics_line *line, uint8_t event)
+{
+	line->events[++line->count % DIAGNOSTICS_EVENTS] = event;
+}
+
+static uint8_t sent_event(int exception)
+{
+	switch (exception) {
+	case 0:
+		return SENT;
+	case MODBUS_EXCEPTION_ILLEGAL_FUNCTION:
+	case MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS:
+	case MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE:
+		return SENT | SENT_READ_EXCEPTION;
+	case MODBUS_EXCEPTION_ACKNOWLEDGE:
+	case MODBUS_EXCEPTION_SLAVE_OR_SERVER_BUSY:
+		return SENT | SENT_BUSY;
+	case MODBUS_EXCEPTION_NEGATIVE_ACKNOWLEDGE:
+		return SENT | SENT_NAK;
+	default:
+		return SENT | SENT_ABORT;
+	}
+}
+
+void diagnostics_answered(struct diagnostics_line *line, uint8_t function, int exception)
+{
+	record(line, RECEIVED);
+	if (exception == PLANT_SILENCE)
+		return;
+	record(line, sent_event(exception));
+	if (exception == 0 && function != FC_EVENT_COUNTER)
+		line->completed++;
+}
+
+void diagnostics_foreign(struct diagnostics_line *line)
+{
+	record(line, RECEIVED | RECEIVED_ERROR);
+}
+
+size_t diagnostics_events(const struct diagnostics_line *line, uint8_t *out)
+{
+	size_t count = line->count < DIAGNOSTICS_EVENTS ? line->count + 1 : DIAGNOSTICS_EVENTS;
+	for (size_t i = 0; i < count; i++)
+		out[i] = line->events[(line->count - i) % DIAGNOSTICS_EVENTS];
+	return count;
+}
+
+/* ---- counters ------------------------------------------------------------------------------------------------------------ */
+
+enum { COUNTERS_OF_8 = DIAGNOSTIC_LAST_COUNTER - DIAGNOSTIC_FIRST_COUNTER + 1 };
+
+/* The sums when a client cleared them. */
+static _Atomic uint64_t cleared[COUNTERS_OF_8];
+
+static uint64_t sum(unsigned sub_function)
+{
+	switch (sub_function) {
+	case 11:	/* bus messages */
+		return COUNTERS_SUM(requests) + COUNTERS_SUM(foreign) + COUNTERS_SUM(broken);
+	case 12:	/* bus communication errors */
+		return COUNTERS_SUM(foreign) + COUNTERS_SUM(broken);
+	case 13:	/* exceptions */
+		return COUNTERS_SUM(exceptions);
+	case 14:	/* messages for this server */
+		return COUNTERS_SUM(requests);
+	case 15:	/* not answered */
+		return COUNTERS_SUM(silent);
+	case 16:	/* not acknowledged */
+		return COUNTERS_SUM(exception_codes[MODBUS_EXCEPTION_NEGATIVE_ACKNOWLEDGE]);
+	case 17:	/* busy */
+		return COUNTERS_SUM(exception_codes[MODBUS_EXCEPTION_SLAVE_OR_SERVER_BUSY]);
+	default:	/* 18, overruns: bytes came faster than they could be dealt with */
+		return COUNTERS_SUM(stalled);
+	}
+}
+
+uint16_t diagnostics_counter(unsigned sub_function)
+{
+	return (uint16_t)(sum(sub_function) - cleared[sub_function - DIAGNOSTIC_FIRST_COUNTER]);
+}
+
+void diagnostics_clear(unsigned sub_function)
+{
+	cleared[sub_function - DIAGNOSTIC_FIRST_COUNTER] = sum(sub_function);
+}

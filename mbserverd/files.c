@@ -1,0 +1,114 @@
+/* Files and FIFOs, which are holding registers under other names: 20, 21, 24. */
+#include "call.h"
+
+/* Where the group's registers are.  false: there is no such file, or it ends before. */
+static bool find(const struct call *call, const struct group *group, uint16_t *addr)
+{
+	const struct plant_server *server = &call->unit->plant->server;
+	for (const struct plant_file *file = server->files; file < server->files + server->file_count; file++) {
+		if (file->number != group->file)
+			continue;
+		*addr = (uint16_t)(file->registers.first + group->record);
+		return group->record + group->count <= (int)file->registers.count;
+	}
+	return false;
+}
+
+/* All groups are looked up before anything is done. */
+static int check(const struct call *call, bool write)
+{
+	uint16_t addr;
+	for (size_t at = GROUPS_AT; at < call->request->bytes; ) {
+		struct group group = group_next(call->request, &at);
+		if (!find(call, &group, &addr))
+			return MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS;
+	}
+	if (call->unit->image == NULL)
+		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
+	for (size_t at = GROUPS_AT; at < call->request->bytes; ) {
+		struct group group = group_next(call->request, &at);
+		find(call, &group, &addr);
+		int exception = (write ? call_may_write : call_may_read)(call, MBSHM_HOLDING_REGISTERS, addr, group.count);
+		if (exception != 0)
+			return exception;
+	}
+	return 0;
+}
+
+int files_read(struct call *call)
+{
+	struct mbshm_read reads[GROUPS_MAX];
+	uint16_t values[PDU_MAX / 2], addr;
+	unsigned count = 0, used = 0;
+	int exception = check(call, false);
+	if (exception != 0)
+		return exception;
+
+	for (size_t at = GROUPS_AT; at < call->request->bytes; used += reads[count++].count) {
+		struct group group = group_next(call->request, &at);
+		find(call, &group, &addr);
+		reads[count] = (struct mbshm_read){ MBSHM_HOLDING_REGISTERS, addr, group.count, values + used };
+	}
+	int error = mbshm_read(call->unit->image, reads, count, NULL);
+	if (error != 0)
+		return call_exception(error);
+
+	uint8_t *out = call->pdu + 2;
+	for (unsigned i = 0; i < count; i++) {
+		*out++ = (uint8_t)(1 + 2 * reads[i].count);
+		*out++ = GROUP_TYPE;
+		registers_to_wire(out, reads[i].out, reads[i].count);
+		out += 2 * reads[i].count;
+	}
+	call->pdu_bytes = (size_t)(out - call->pdu);
+	call->pdu[0] = call->request->pdu[0];
+	call->pdu[1] = (uint8_t)(call->pdu_bytes - 2);
+	return 0;
+}
+
+int files_write(struct call *call)
+{
+	uint16_t values[PDU_MAX / 2], addr;
+	int exception = check(call, true);
+	if (exception != 0)
+		return exception;
+
+	call_begin(call);
+	for (size_t at = GROUPS_AT; at < call->request->bytes; ) {
+		struct group group = group_next(call->request, &at);
+		find(call, &group, &addr);
+		registers_from_wire(values, group.data, group.count);
+		int error = mbshm_txn_write_registers(call->with->txn, MBSHM_HOLDING_REGISTERS, addr, group.count, values);
+		if (error != 0)
+			return call_exception(error);
+	}
+	return call_commit(call, call->request->bytes);
+}
+
+int files_read_fifo(struct call *call)
+{
+	const struct plant_server *server = &call->unit->plant->server;
+	const struct plant_fifo *fifo = server->fifos, *end = fifo + server->fifo_count;
+	uint16_t values[1 + PLANT_FIFO_VALUES];
+	while (fifo < end && fifo->registers.first != call->request->addr)
+		fifo++;
+	if (fifo == end)
+		return MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS;
+	if (call->unit->image == NULL)
+		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
+
+	const struct mbshm_span *span = &fifo->registers;
+	int error = mbshm_read_registers(call->unit->image, span->table, (uint16_t)span->first, (uint16_t)span->count, values, NULL);
+	int exception = error != 0 ? call_exception(error) : call_may_read(call, span->table, span->first, span->count);
+	if (exception != 0)
+		return exception;
+	if (values[0] >= span->count)
+		return MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE;
+
+	unsigned queued = values[0];
+	call->pdu[0] = call->request->pdu[0];
+	wire_put16(call->pdu + 1, (uint16_t)(2 + 2 * queued));
+	registers_to_wire(call->pdu + 3, values, 1 + queued);
+	call->pdu_bytes = 5 + 2 * queued;
+	return 0;
+}
