@@ -74,7 +74,18 @@ for my $unit (@SERVICES) {
 	isnt(readlink "/proc/$pid/ns/net", readlink '/proc/1/ns/net', '... without the network of the machine');
 	is(join(' ', inside($pid, '/')), 'dev etc lib lib64 proc run sys usr var', '... sees few folders');
 	is(join(' ', inside($pid, '/etc')), 'group ld.so.cache mbimage nsswitch.conf passwd', '... its plants');
-	is(join(' ', map { inside($pid, $_) } '/var', '/var/lib', '/run'), 'lib mbimage systemd', '... saved values, and its manager');
+	is(join(' ', map { inside($pid, $_) } '/var', '/var/lib', '/run'), $unit eq $SERVER ? 'lib mbimage mbimage systemd' : 'lib mbimage systemd',
+	   '... saved values, and its manager');
+}
+# Where can it write, from inside and as its user?
+for my $unit (@SERVICES) {
+	my ($user) = $unit =~ /^([^@]+)/;
+	my @folders = qw(/dev/shm /run/mbimage /var/lib/mbimage /etc/mbimage /run /usr/bin / /var/lib /dev /dev/mqueue);
+	my ($status, $out) = run('nsenter', '--mount', '--target', unit_pid($unit), 'setpriv', "--reuid=$user", '--regid=mbimage',
+		'--clear-groups', 'sh', '-c', 'for f; do touch $f/probe && rm $f/probe && echo $f; done 2>/dev/null', 'sh', @folders);
+	my %more = ($SERVER => ' /run/mbimage', $RETAIN => ' /var/lib/mbimage', $SIMULATOR => '');
+	is(join(' ', split /\n/, $out), "/dev/shm$more{$unit}",
+	   "$unit writes nowhere else");
 }
 is(sprintf('%04o', (stat '/dev/shm/mbimage-default')[2] & 07777), '0660', 'the image is for the group');
 is((getgrgid((stat _)[5]))[0], 'mbimage', '... mbimage');
@@ -186,7 +197,7 @@ for my $unit (@SERVICES, 'mbserverd@default.socket') {
 }
 is(join(' ', map { (getpwuid((stat)[4]))[0] // '' } grep { (getpwuid((stat)[4]) // '') =~ /^(?:mb|simulatord)/ } glob '/proc/[0-9]*'), '',
    '... no process is left');
-is(join(' ', glob '/dev/shm/* /dev/shm/.mb* /run/mb*'), '/dev/shm/mbimage-default', '... nor anything but the image');
+is(join(' ', glob '/dev/shm/* /dev/shm/.mb* /run/mb*/*'), '/dev/shm/mbimage-default', '... nor anything but the image');
 ok(!Boot::connect_once(502), '... and nobody listens');
 unlike((systemctl('list-units', '--failed', '--no-legend', '--plain'))[1], qr/mb|simulatord/, '... nothing has failed');
 done_testing;
