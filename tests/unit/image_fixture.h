@@ -25,7 +25,7 @@
 
 extern void (*mbshm_point_hook)(const char *name);
 
-enum { CHILDREN_MAX = 64, SECOND_US = 1000000 };
+enum { CHILDREN_MAX = 128, SECOND_US = 1000000 };
 
 /* Of the running test: what it opens, and which children it has. */
 static struct mbshm_config config;
@@ -60,6 +60,27 @@ static inline uint64_t test_seed(void)
 static inline uint64_t now_us(void)
 {
 	return mono_ns() / 1000;
+}
+
+static inline void pause_us(uint32_t us)
+{
+	struct timespec time = { us / SECOND_US, us % SECOND_US * 1000L };
+
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
+}
+
+static inline int compare_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Sorts. */
+static inline uint64_t percentile(uint64_t *values, size_t count, unsigned percent)
+{
+	qsort(values, count, sizeof *values, compare_u64);
+	return values[(count - 1) * percent / 100];
 }
 
 /* Memory that children share with the test. */
@@ -188,7 +209,7 @@ static inline pid_t child_start(void (*body)(void *), void *arg)
 	assert_true(pid >= 0);
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() == parent)
+		if (getppid() == parent || !getppid())	/* 0: in a PID namespace of its own */
 			body(arg);
 		_exit(0);
 	}
@@ -226,6 +247,28 @@ static inline void gate_close(struct gate *gate)
 {
 	close(gate->fd[0]);
 	close(gate->fd[1]);
+}
+
+/* ---- one owner at a time ------------------------------------------------------------------------------------------------- */
+
+/* Shared by all writers of an image: who takes the lock leaves a token of its own, and must find it there at each point until it lets
+ * go.  A death in between leaves nothing to clear. */
+struct guard { _Atomic uint64_t token, broken; };
+
+static struct guard *guard;
+static uint64_t guard_token;		/* of this process */
+static _Atomic bool *guard_inside;	/* shared with the test: this process is in the lock */
+
+static inline void guard_hook(const char *name)
+{
+	if (!strcmp(name, "lock_taken")) {
+		atomic_store(guard_inside, true);
+		atomic_store(&guard->token, guard_token);
+	} else if (!strcmp(name, "unlocked")) {
+		atomic_store(guard_inside, false);
+	} else if (atomic_load(guard_inside) && atomic_load(&guard->token) != guard_token) {
+		atomic_fetch_add(&guard->broken, 1);
+	}
 }
 
 /* ---- the pattern --------------------------------------------------------------------------------------------------------- */
