@@ -96,7 +96,7 @@ sub checked
 {
 	my ($text, $what) = @_;
 	my $group = getgrgid((split ' ', $))[0]);
-	$text =~ s/(\bgroup\s*=\s*)"mbimage"/$1"$group"/;	# which this machine may not have
+	$text =~ s/(group\s*=\s*)"mbimage"/$1"$group"/g;	# which this machine may not have
 	my ($status, $out, $err) = run(program('mbserverd'), '--plant', write_file('example.conf', $text), '--check');
 	is("$status $out$err", "0 ok\n", $what);
 }
