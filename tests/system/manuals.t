@@ -101,6 +101,7 @@ sub checked
 	is("$status $out$err", "0 ok\n", $what);
 }
 
+write_file('pump.conf', 'image = { name = "' . image_name() . '"  coils = [0] }');	# which one of them names
 checked(section(''), 'the examples of all settings make a good plant');
 my ($default) = $conf =~ /^\.Bd -literal -offset indent\n(.*?)^\.Ed/ms;
 open my $in, '<', 'default.conf' or die $!;
