@@ -25,8 +25,8 @@ static struct {
 	struct policy policy;
 	struct execution with;
 	struct client client;
-	char name[64];
-} world;
+	char name[64], folder[32];
+} world = { .folder = "/tmp/mbtest-XXXXXX" };
 
 /* ---- hex ----------------------------------------------------------------------------------------------------------------- */
 
@@ -110,10 +110,12 @@ static int set_up(void **state)
 	char why[MBSHM_WHY_SIZE] = "";
 	if (mbshm_open(&config, MBSHM_CREATE, &world.image, why) != 0)
 		fail_msg("%s", why);
-	static struct counters counters;
-	world.with = (struct execution){ &world.policy, mbshm_txn_new(EXECUTE_TXN_WORDS), &counters, LOCK_WAIT_US, 0 };
 	world.unit = (struct unit){ .image = world.image, .plant = &world.plant };
 	world.detached = (struct unit){ .plant = &world.plant };
+	if (setenv("RUNTIME_DIRECTORY", mkdtemp(world.folder), 1) != 0)	/* where the counters go */
+		return -1;
+	counters_open(world.name, 1);
+	world.with = (struct execution){ &world.policy, mbshm_txn_new(EXECUTE_TXN_WORDS), counters_block(0), LOCK_WAIT_US, 0 };
 	for (unsigned i = 0; i < 256; i++)
 		world.policy.units[i] = &world.unit;
 	for (unsigned code = 0; code < 256; code++)
@@ -125,13 +127,33 @@ static int set_up(void **state)
 	return 0;
 }
 
+/* Registers from addr on, as hex. */
+static void put_registers(uint16_t addr, const char *hex)
+{
+	uint8_t bytes[2 * 200];
+	uint16_t values[200];
+	unsigned count = (unsigned)from_hex(hex, bytes) / 2;
+	registers_from_wire(values, bytes, count);
+	mbshm_txn_begin(world.with.txn, world.image);
+	assert_int_equal(mbshm_txn_write_registers(world.with.txn, MBSHM_HOLDING_REGISTERS, addr, (uint16_t)count, values), 0);
+	assert_int_equal(mbshm_txn_commit(world.with.txn, LOCK_WAIT_US, NULL), 0);
+}
+
+static uint64_t version(void)
+{
+	uint64_t now;
+	assert_int_equal(mbshm_read(world.image, NULL, 0, &now), 0);
+	return now;
+}
+
 static int tear_down(void **state)
 {
 	(void)state;
 	mbshm_txn_free(world.with.txn);
 	mbshm_close(world.image);
 	shm_unlink(world.name);
-	return 0;
+	counters_close();
+	return rmdir(world.folder);
 }
 
 static int fresh(void **state)
@@ -140,6 +162,9 @@ static int fresh(void **state)
 	world.texts = (struct plant_identity){ .vendor_name = "Acme", .product_code = "AC-1", .major_minor_revision = "1.2" };
 	identity_init(&world.unit.identity, &world.texts);
 	world.detached.identity = world.unit.identity;
+	memset(&world.plant.server, 0, sizeof world.plant.server);
+	memset(&world.client, 0, sizeof world.client);
+	world.policy.unknown_unit = MODBUS_EXCEPTION_GATEWAY_TARGET;
 
 	static const uint16_t zero[200];
 	static const uint8_t none[250];
@@ -365,6 +390,430 @@ static void units(void **state)
 	assert_int_equal(answer[1], 0x03);
 }
 
+/* ---- 22, 23: one transaction each ---------------------------------------------------------------------------------------- */
+
+static void mask(void **state)
+{
+	(void)state;
+	put_registers(1004, "0012");
+	uint64_t before = version();
+	expect("16 03EC 00F2 0025", "16 03EC 00F2 0025");	/* the specification's example: (12 AND F2) OR (25 AND 0D) = 17 */
+	assert_int_equal(version(), before + 1);
+	expect("03 03EC 0001", "03 02 0017");
+	expect("16 03EC FFFF FFFF", "16 03EC FFFF FFFF");
+	expect("03 03EC 0001", "03 02 0017");
+	expect("16 03EC 0000 A55A", "16 03EC 0000 A55A");
+	expect("03 03EB 0003", "03 06 0000 A55A 0000");
+	expect("16 FFFF 0000 0001", "16 FFFF 0000 0001");
+	/* 02 address, 03 length */
+	expect("16 03E7 0000 FFFF", "96 02");
+	expect("16 04B0 0000 FFFF", "96 02");
+	expect("16 03EC 0000 FF", "96 03");
+	expect("16 03EC 0000 FFFF 00", "96 03");
+	expect("16 0000 0000", "96 03");
+	expect("16", "96 03");
+	expect("03 03EC 0001", "03 02 A55A");
+}
+
+static void read_write(void **state)
+{
+	(void)state;
+	put_registers(1000, "0001 0002 0003 0004 0005");
+	uint64_t before = version();
+	/* the write comes first: what is read is what has been written */
+	expect("17 03E8 0004 03E9 0002 04 1111 2222", "17 08 0001 1111 2222 0004");
+	assert_int_equal(version(), before + 1);
+	expect("17 03E8 0001 FFFF 0001 02 3333", "17 02 0001");
+	expect("03 FFFF 0001", "03 02 3333");
+
+	uint8_t answer[PDU_MAX], all[10 + 242] = { 0x17, 0x03, 0xE8, 0, 125, 0x03, 0xE8, 0, 121, 242 };
+	memset(all + 10, 0x5A, 242);
+	assert_int_equal(ask_bytes(1, all, sizeof all, answer), 252);	/* the most of both */
+	assert_int_equal(answer[1], 250);
+	for (unsigned i = 0; i < 125; i++)
+		assert_int_equal(wire_get16(answer + 2 + 2 * i), i < 121 ? 0x5A5A : 0);
+}
+
+static void read_write_refused(void **state)
+{
+	(void)state;
+	uint64_t before = version();
+	/* 03: all three, before any address */
+	expect("17 0000 0000 0000 0001 02 1111", "97 03");
+	expect("17 0000 007E 0000 0001 02 1111", "97 03");
+	expect("17 0000 0001 0000 0000 00", "97 03");
+	expect_body("17 0000 0001 0000 007A F4", 243, 0, "97 03");
+	expect("17 0000 0001 0000 0001 01 11", "97 03");
+	expect("17 0000 0001 0000 0001 04 1111 2222", "97 03");
+	expect("17 03E8 0001 03E8 0001 02 11", "97 03");
+	expect("17 03E8 0001 03E8 0001 02 1111 00", "97 03");
+	expect("17 03E8 0001 03E8 0001", "97 03");
+	expect("17", "97 03");
+	/* 02: either range, and then nothing is written */
+	expect("17 03E7 0001 03E8 0001 02 1111", "97 02");
+	expect("17 04AF 0002 03E8 0001 02 1111", "97 02");
+	expect("17 FFFF 0002 03E8 0001 02 1111", "97 02");
+	expect("17 03E8 0001 03E7 0001 02 1111", "97 02");
+	expect("17 03E8 0001 04AF 0002 04 1111 2222", "97 02");
+	expect("17 03E8 0001 FFFF 0002 04 1111 2222", "97 02");
+	assert_int_equal(version(), before);
+}
+
+/* ---- 20, 21, 24: files and FIFOs ----------------------------------------------------------------------------------------- */
+
+static struct plant_file files[] = {
+	{ 4, { MBSHM_HOLDING_REGISTERS, 1000, 100 } },
+	{ 3, { MBSHM_HOLDING_REGISTERS, 65436, 100 } },
+	{ 65535, { MBSHM_HOLDING_REGISTERS, 1005, 1 } },	/* another name for a part of file 4 */
+};
+
+static void use_files(void)
+{
+	world.plant.server.files = files;
+	world.plant.server.file_count = sizeof files / sizeof *files;
+}
+
+static void read_files(void **state)
+{
+	(void)state;
+	use_files();
+	put_registers(1001, "0DFE 0020");
+	put_registers(65445, "33CD 0040");
+	/* the specification's example */
+	expect("14 0E  06 0004 0001 0002  06 0003 0009 0002", "14 0C  05 06 0DFE 0020  05 06 33CD 0040");
+	expect("14 07  06 0004 0063 0001", "14 04  03 06 0000");
+	expect("14 07  06 0003 0063 0001", "14 04  03 06 0000");
+
+	uint8_t answer[PDU_MAX], many[2 + 245] = { 0x14, 245 };
+	for (unsigned i = 0; i < 35; i++)	/* as many groups as there may be */
+		memcpy(many + 2 + 7 * i, (const uint8_t[]){ 6, 0, 4, 0, (uint8_t)i, 0, 1 }, 7);
+	assert_int_equal(ask_bytes(1, many, sizeof many, answer), 2 + 35 * 4);
+	assert_int_equal(wire_get16(answer + 2 + 4 + 2), 0x0DFE);
+	/* 0xF5 bytes of answer fit, one register more does not */
+	expect("14 0E  06 0004 0000 0064  06 0003 0000 0015", "94 03");
+	assert_int_equal(ask_bytes(1, (const uint8_t[]){ 0x14, 14, 6, 0, 4, 0, 0, 0, 100, 6, 0, 3, 0, 0, 0, 20 }, 16, answer), 246);
+	assert_int_equal(answer[1], 244);
+}
+
+static void read_files_refused(void **state)
+{
+	(void)state;
+	use_files();
+	/* 03: byte count, lengths; before 02 */
+	expect("14", "94 03");
+	expect("14 00", "94 03");
+	expect("14 06  06 0004 0001 00", "94 03");
+	expect("14 08  06 0004 0001 0002 00", "94 03");
+	expect("14 07  06 0004 0001 00", "94 03");
+	expect("14 07  06 0004 0001 0002 00", "94 03");
+	expect("14 07  06 0004 0001 0000", "94 03");
+	expect("14 07  07 0000 2710 0000", "94 03");
+	expect("14 07  06 0004 0000 007B", "94 03");
+	expect_body("14 FC", 252 - 1, 6, "94 03");
+	/* 02: type, file, record, the end of the file; also of the last group */
+	expect("14 07  05 0004 0001 0002", "94 02");
+	expect("14 07  06 0000 0001 0002", "94 02");
+	expect("14 07  06 0005 0001 0002", "94 02");
+	expect("14 07  06 0004 2710 0001", "94 02");
+	expect("14 07  06 0004 0064 0001", "94 02");
+	expect("14 07  06 0004 0063 0002", "94 02");
+	expect("14 07  06 FFFF 0001 0001", "94 02");
+	expect("14 0E  06 0004 0001 0002  06 0003 0064 0001", "94 02");
+}
+
+static void write_files(void **state)
+{
+	(void)state;
+	use_files();
+	uint64_t before = version();
+	/* the specification's example, and two groups at once */
+	expect("15 0D  06 0004 0007 0003 06AF 04BE 100D", "15 0D  06 0004 0007 0003 06AF 04BE 100D");
+	expect("03 03EE 0005", "03 0A 0000 06AF 04BE 100D 0000");
+	expect("15 14  06 0004 0000 0002 AAAA BBBB  06 0003 0063 0001 CCCC",
+	       "15 14  06 0004 0000 0002 AAAA BBBB  06 0003 0063 0001 CCCC");
+	assert_int_equal(version(), before + 2);	/* one transaction each */
+	expect("03 03E8 0002", "03 04 AAAA BBBB");
+	expect("03 FFFF 0001", "03 02 CCCC");
+	expect("15 12  06 0004 0005 0001 0001  06 FFFF 0000 0001 0002", "15 12  06 0004 0005 0001 0001  06 FFFF 0000 0001 0002");
+	expect("03 03ED 0001", "03 02 0002");	/* of two groups for one register the later wins */
+	expect_body("15 FB  06 0004 0000 007A", 244, 0x77, "95 02");	/* the longest, past the file's end */
+
+	uint8_t answer[PDU_MAX], many[2 + 27 * 9] = { 0x15, 27 * 9 };
+	for (unsigned i = 0; i < 27; i++)
+		memcpy(many + 2 + 9 * i, (const uint8_t[]){ 6, 0, 4, 0, (uint8_t)(3 * i), 0, 1, 0x12, (uint8_t)i }, 9);
+	assert_int_equal(ask_bytes(1, many, sizeof many, answer), sizeof many);
+	assert_memory_equal(answer, many, sizeof many);
+	expect("03 0436 0001", "03 02 121A");
+}
+
+static void write_files_refused(void **state)
+{
+	(void)state;
+	use_files();
+	uint64_t before = version();
+	expect("15", "95 03");
+	expect("15 00", "95 03");
+	expect("15 08  06 0004 0001 0001 00", "95 03");
+	expect("15 07  06 0004 0001 0000", "95 03");
+	expect("15 09  06 0004 0001 0001 00", "95 03");
+	expect("15 09  06 0004 0001 0001 0000 00", "95 03");
+	expect("15 09  06 0004 0001 0002 0000", "95 03");
+	expect("15 09  06 0004 0001 0000 0000", "95 03");
+	expect("15 0A  06 0004 0001 0001 0000 06", "95 03");
+	expect("15 09  06 0004 0001 FFFF 0000", "95 03");
+	expect("15 09  07 0000 2710 0002 0000", "95 03");
+	expect("15 09  07 0004 0001 0001 0000", "95 02");
+	expect("15 09  06 0000 0001 0001 0000", "95 02");
+	expect("15 09  06 0002 0001 0001 0000", "95 02");
+	expect("15 09  06 0004 2710 0001 0000", "95 02");
+	expect("15 09  06 0004 0064 0001 0000", "95 02");
+	/* the last group is bad: the first is not written */
+	expect("15 12  06 0004 0001 0001 1111  06 0003 0064 0001 2222", "95 02");
+	assert_int_equal(version(), before);
+}
+
+static void fifo(void **state)
+{
+	(void)state;
+	static struct plant_fifo fifos[] = {
+		{ { MBSHM_HOLDING_REGISTERS, 1010, 32 } }, { { MBSHM_HOLDING_REGISTERS, 1100, 3 } },
+	};
+	world.plant.server.fifos = fifos;
+	world.plant.server.fifo_count = 2;
+	expect("18 03F2", "18 0002 0000");
+	put_registers(1010, "0002 01B8 1284 9999");
+	expect("18 03F2", "18 0006 0002 01B8 1284");
+	expect("18 03F2", "18 0006 0002 01B8 1284");	/* reading does not clear it */
+	put_registers(1010, "001F");
+	uint8_t answer[PDU_MAX];
+	assert_int_equal(ask_bytes(1, (const uint8_t[]){ 0x18, 0x03, 0xF2 }, 3, answer), 5 + 62);
+	/* 02 before the 03 of a count that cannot be; a wrong length comes before */
+	put_registers(1010, "0020");
+	expect("18 03F2", "98 03");
+	put_registers(1100, "0003");
+	expect("18 044C", "98 03");
+	put_registers(1100, "0002");
+	expect("18 044C", "18 0006 0002 0000 0000");
+	expect("18 03F3", "98 02");
+	expect("18 0000", "98 02");
+	expect("18 03", "98 03");
+	expect("18 03F2 00", "98 03");
+	expect("18", "98 03");
+}
+
+/* ---- 7, 8, 11, 12, 17: the device ---------------------------------------------------------------------------------------- */
+
+static void exception_status(void **state)
+{
+	(void)state;
+	expect("07", "07 00");
+	world.plant.server.status = (struct plant_status){ 7, { 1000, 1001, -1, 5, -1, -1, 2999 } };
+	expect("07", "07 00");
+	expect("05 03E8 FF00", "05 03E8 FF00");
+	expect("07", "07 01");
+	expect("05 0005 FF00", "05 0005 FF00");
+	expect("05 0BB7 FF00", "05 0BB7 FF00");
+	expect("07", "07 49");
+	expect("07 00", "87 03");
+}
+
+static void diagnostics(void **state)
+{
+	(void)state;
+	expect("08 0000 A537", "08 0000 A537");
+	expect("08 0000 0001 0203 0405", "08 0000 0001 0203 0405");
+	expect("08 0002 0000", "08 0002 0000");
+	world.plant.server.server_id = (struct plant_server_id){ .source = "nobody", .after_ms = 1000 };
+	expect("08 0002 0000", "08 0002 0002");
+	/* 01: a sub-function that there is not, or that is refused, whatever its data; 03: length, data */
+	for (unsigned sub = 0; sub < 300; sub++) {
+		uint8_t answer[PDU_MAX], pdu[5] = { 8, (uint8_t)(sub >> 8), (uint8_t)sub, 0, 1 };
+		bool known = sub == 0 || sub == 2 || (sub >= 10 && sub <= 18) || sub == 20;
+		assert_int_equal(ask_bytes(1, pdu, sizeof pdu, answer), sub == 0 ? 5 : 2);
+		if (sub != 0)
+			assert_int_equal(answer[1], known ? 3 : 1);
+		ask_bytes(1, pdu, 3, answer);
+		assert_int_equal(answer[1], known ? 3 : 1);
+	}
+	expect("08", "88 03");
+	expect("08 00", "88 03");
+	expect("08 0000 11", "88 03");
+	expect("08 000B 0000 0000", "88 03");
+	/* the counters */
+	expect("08 000A 0000", "08 000A 0000");	/* cleared before this request itself is counted */
+	expect("08 000B 0000", "08 000B 0001");
+	expect("03 0000 0001", "83 02");
+	expect("08 000B 0000", "08 000B 0003");
+	expect("08 000D 0000", "08 000D 0001");
+	expect("08 000E 0000", "08 000E 0005");
+	expect("08 000F 0000", "08 000F 0000");
+	expect("08 0010 0000", "08 0010 0000");
+	counters_add(&world.with.counters->foreign, 3);
+	counters_add(&world.with.counters->broken, 1);
+	counters_add(&world.with.counters->stalled, 2);
+	expect("08 000B 0000", "08 000B 000C");
+	expect("08 000C 0000", "08 000C 0004");
+	expect("08 0012 0000", "08 0012 0002");
+	expect("08 0014 0000", "08 0014 0000");
+	expect("08 0012 0000", "08 0012 0000");
+	expect("08 000C 0000", "08 000C 0004");
+	uint8_t adu[] = { 0, 1, 0, 0, 0, 6, 1, 6, 0x03, 0xE8, 0, 1 }, out[ADU_MAX];
+	assert_int_equal(execute_refuse(&world.with, &world.client, adu, out), MBAP_BYTES + 2);
+	assert_int_equal(out[MBAP_BYTES + 1], 6);
+	expect("08 0011 0000", "08 0011 0001");
+	expect("08 000A 0000", "08 000A 0000");
+	expect("08 0011 0000", "08 0011 0000");
+}
+
+static void events(void **state)
+{
+	(void)state;
+	uint8_t answer[PDU_MAX];
+	expect("08 000A 0000", "08 000A 0000");
+	world.client = (struct client){ .line = { 0 } };
+	expect("0B", "0B 0000 0000");
+	expect("0B", "0B 0000 0000");		/* itself does not count */
+	expect("03 03E8 0001", "03 02 0000");
+	expect("03 0000 0001", "83 02");	/* nor does an exception */
+	expect("06 03E8 0000", "06 03E8 0000");
+	expect("0B", "0B 0000 0002");
+	expect("0B 00", "8B 03");
+	/* the newest first: 11 refused, 11, 6, 3 refused, 3, 11, 11, the beginning; messages: clear and those */
+	expect("0C", "0C 15 0000 0002 0008 41 80 40 80 40 80 41 80 40 80 40 80 40 80 00");
+	expect("0C 00", "8C 03");
+	diagnostics_foreign(&world.client.line);
+	assert_int_equal(ask_bytes(1, (const uint8_t[]){ 0x0C }, 1, answer), 8 + 15 + 2 + 2 + 1);
+	assert_int_equal(answer[8], 0x82);
+	for (unsigned i = 0; i < 100; i++)
+		expect("63", "E3 01");
+	assert_int_equal(ask_bytes(1, (const uint8_t[]){ 0x0C }, 1, answer), 8 + 64);
+	assert_int_equal(answer[1], 70);
+	for (unsigned i = 0; i < 64; i++)
+		assert_int_equal(answer[8 + i], i % 2 ? 0x80 : 0x41);
+	expect("08 000A 0000", "08 000A 0000");
+	expect("0B", "0B 0000 0001");	/* the clearing itself */
+	ask_bytes(78, (const uint8_t[]){ 3, 0x03, 0xE8, 0, 1 }, 5, answer);
+	ask_bytes(1, (const uint8_t[]){ 0x0C }, 1, answer);
+	assert_int_equal(answer[8], 0x42);	/* 04 is an abort */
+}
+
+static void server_id(void **state)
+{
+	(void)state;
+	expect("11", "11 01 FF");
+	expect("11 00", "91 03");
+	struct plant_server_id *id = &world.plant.server.server_id;
+	*id = (struct plant_server_id){ .id = { 2, { 7, 255 } }, .text = "ab", .after_ms = 5000 };
+	expect("11", "11 05 07FF FF 6162");
+	strcpy(id->source, "pump");
+	expect("11", "11 05 07FF 00 6162");	/* has never been there */
+	assert_int_equal(mbshm_source_claim(world.image, "pump", LOCK_WAIT_US), 0);
+	mbshm_source_touch(world.image);
+	struct mbshm_source source;
+	assert_int_equal(mbshm_source_get(world.image, 0, &source), 0);
+	world.with.now_ms = source.mono_ns / 1000000;
+	expect("11", "11 05 07FF FF 6162");
+	world.with.now_ms += 4999;
+	expect("11", "11 05 07FF FF 6162");
+	world.with.now_ms += 1;
+	expect("11", "11 05 07FF 00 6162");
+	id->id.count = PLANT_ID_MAX;
+	memset(id->text, 'x', PLANT_ID_TEXT_MAX);
+	uint8_t answer[PDU_MAX];
+	assert_int_equal(ask_bytes(78, (const uint8_t[]){ 0x11 }, 1, answer), 2 + PLANT_ID_MAX + 1 + PLANT_ID_TEXT_MAX);
+	assert_int_equal(answer[2 + PLANT_ID_MAX], 0);
+}
+
+/* ---- stale producers ----------------------------------------------------------------------------------------------------- */
+
+static void stale(void **state)
+{
+	(void)state;
+	static struct plant_stale rules[] = {
+		{ { MBSHM_HOLDING_REGISTERS, 1010, 10 }, "well", 1000, 4 },
+		{ { MBSHM_HOLDING_REGISTERS, 1030, 1 }, "well", 2000, 6 },
+		{ { MBSHM_INPUT_REGISTERS, 0, 5 }, "well", 1000, 0 },
+		{ { MBSHM_COILS, 50, 2 }, "well", 1000, 0x0B },
+	};
+	world.plant.server.stale = rules;
+	world.plant.server.stale_count = 4;
+	world.plant.server.files = files;
+	world.plant.server.file_count = 1;
+	assert_int_equal(mbshm_source_claim(world.image, "well", LOCK_WAIT_US), 0);
+	mbshm_source_touch(world.image);
+	struct mbshm_source source = { 0 };
+	for (unsigned i = 0; strcmp(source.name, "well") != 0; i++)
+		mbshm_source_get(world.image, i, &source);
+	world.with.now_ms = source.mono_ns / 1000000 + 999;
+	expect("03 03F2 0001", "03 02 0000");
+	expect("01 0032 0001", "01 01 00");
+	uint64_t before = version();
+	world.with.now_ms += 1;
+	expect("03 03F2 0001", "83 04");
+	expect("03 03E8 000A", "03 14 0000 0000 0000 0000 0000 0000 0000 0000 0000 0000");
+	expect("03 03E8 000B", "83 04");
+	expect("03 03FB 0001", "83 04");
+	expect("03 03FC 0001", "03 02 0000");
+	expect("03 04AF 0002", "83 02");	/* what is not declared is so before */
+	expect("04 0000 0001", "04 02 0000");
+	expect("03 0406 0001", "03 02 0000");
+	expect("01 0030 0003", "81 0B");
+	expect("05 0033 FF00", "85 0B");
+	expect("06 03F2 0001", "86 04");
+	expect("10 03F1 0002 04 0000 0000", "90 04");
+	expect("16 03F2 0000 0000", "96 04");
+	expect("17 03F2 0001 03E8 0001 02 0001", "97 04");
+	expect("17 03E8 0001 03F2 0001 02 0001", "97 04");
+	expect("14 07  06 0004 000A 0001", "94 04");
+	expect("15 09  06 0004 000A 0001 0000", "95 04");
+	assert_int_equal(version(), before);	/* nothing was written */
+	world.with.now_ms += 1000;
+	expect("03 0406 0001", "83 06");
+	mbshm_source_touch(world.image);
+	mbshm_source_get(world.image, 1, &source);
+	world.with.now_ms = source.mono_ns / 1000000;
+	expect("03 03F2 0001", "03 02 0000");
+}
+
+/* ---- switches and units -------------------------------------------------------------------------------------------------- */
+
+static void switched_off(void **state)
+{
+	(void)state;
+	struct function_set all = world.policy.functions, some = { { 1 << 3 } };
+	world.policy.functions = some;
+	expect("03 03E8 0001", "03 02 0000");
+	for (unsigned code = 0; code < 256; code++) {
+		const uint8_t pdu[5] = { (uint8_t)code, 0x03, 0xE8, 0, 1 };
+		uint8_t answer[PDU_MAX];
+		if (code == 3)
+			continue;
+		assert_int_equal(ask_bytes(1, pdu, sizeof pdu, answer), 2);
+		assert_int_equal(answer[1], 1);
+	}
+	world.policy.functions = all;
+
+	/* What a plant without the setting says is what there is. */
+	struct plant *plant;
+	char error[PLANT_ERROR_SIZE];
+	assert_int_equal(plant_load(NULL, &plant, error), 0);
+	assert_memory_equal(&plant->server.functions, &all, sizeof all);
+	plant_free(plant);
+}
+
+static void unknown_units(void **state)
+{
+	(void)state;
+	uint8_t answer[PDU_MAX], out[ADU_MAX];
+	const uint8_t adu[] = { 0, 1, 0, 0, 0, 6, 77, 3, 0x03, 0xE8, 0, 1 };
+	world.policy.unknown_unit = MODBUS_EXCEPTION_GATEWAY_PATH;
+	assert_int_equal(ask_bytes(77, adu + MBAP_BYTES, 5, answer), 2);
+	assert_int_equal(answer[1], 0x0A);
+	world.policy.unknown_unit = PLANT_SILENCE;
+	assert_int_equal(execute(&world.with, &world.client, adu, sizeof adu, out), 0);
+	expect("08 000F 0000", "08 000F 0001");
+}
+
 /* ---- identification ------------------------------------------------------------------------------------------------------ */
 
 static void identity_basic(void **state)
@@ -490,6 +939,21 @@ int main(void)
 		cmocka_unit_test_setup(writes_refused, fresh),
 		cmocka_unit_test_setup(unknown_functions, fresh),
 		cmocka_unit_test_setup(units, fresh),
+		cmocka_unit_test_setup(mask, fresh),
+		cmocka_unit_test_setup(read_write, fresh),
+		cmocka_unit_test_setup(read_write_refused, fresh),
+		cmocka_unit_test_setup(read_files, fresh),
+		cmocka_unit_test_setup(read_files_refused, fresh),
+		cmocka_unit_test_setup(write_files, fresh),
+		cmocka_unit_test_setup(write_files_refused, fresh),
+		cmocka_unit_test_setup(fifo, fresh),
+		cmocka_unit_test_setup(exception_status, fresh),
+		cmocka_unit_test_setup(diagnostics, fresh),
+		cmocka_unit_test_setup(events, fresh),
+		cmocka_unit_test_setup(server_id, fresh),
+		cmocka_unit_test_setup(stale, fresh),
+		cmocka_unit_test_setup(switched_off, fresh),
+		cmocka_unit_test_setup(unknown_units, fresh),
 		cmocka_unit_test_setup(identity_basic, fresh),
 		cmocka_unit_test_setup(identity_regular, fresh),
 		cmocka_unit_test_setup(identity_long, fresh),
