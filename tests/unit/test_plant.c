@@ -69,7 +69,7 @@ static const struct wrong {
 } wrongs[] = {
 	/* unknown and misplaced */
 	{ IMAGE "\nserver = {\n  foo = 1\n}\n",
-	  "4: unknown setting 'server.foo'; expected one of listen, workers, max_connections, functions, identity" },
+	  "4: unknown setting 'server.foo'; expected one of listen, workers, max_connections, " },
 	{ IMAGE "servers = { }\n", "2: unknown setting 'servers'; expected one of image, server, simulator, points" },
 	{ IMAGE "journal = { size = 5 }\n", "2: unknown setting 'journal'" },
 	{ IMAGE "server = { identity = {\n vendor = \"x\" } }\n",
@@ -191,7 +191,81 @@ static const struct wrong {
 	{ IMAGE "server = { identity = { vendor_name = 5 } }",
 	  "2: server.identity.vendor_name: 5, expected printable ASCII in quotes, 0..244 bytes" },
 
+	/* functions and units */
+	{ IMAGE "server = { units = 3 }", "2: server.units: not a list of sections, expected units = ( { ... }, ... )" },
+	{ IMAGE "server = { units = (\n{ id = 3  image = \"x\" } ) }",
+	  "3: unknown setting 'server.units[0].image'; expected one of id, plant" },
+	{ IMAGE "server = { units = (\n{ plant = \"x\" } ) }", "3: server.units[0].id is missing, expected a whole number 0..255" },
+	{ IMAGE "server = { units = (\n{ id = 256 } ) }", "3: server.units[0].id: 256, expected a whole number 0..255" },
+	{ IMAGE "server = { units = (\n{ id = 3 },\n{ id = 3 } ) }",
+	  "4: server.units[1].id: 3 is taken by server.units[0] (line 3), expected another one" },
+	{ IMAGE "server = { units = (\n{ id = 3  plant = \"\" } ) }",
+	  "3: server.units[0].plant: \"\", expected printable ASCII in quotes, 1..1023 bytes" },
+	{ IMAGE "server = { units = (\n{ id = 3 },\n{ id = 4\nplant = \"nope.conf\" } ) }",
+	  "5: server.units[1].plant: nope.conf: No such file or directory" },
+	{ IMAGE "server = { units = (\n{ id = 4  plant = \"bad.conf\" } ) }",
+	  "3: server.units[0].plant: bad.conf:2: unknown setting 'server.wokers'" },
+	{ IMAGE "server = { unknown_unit = 11 }", "2: server.unknown_unit: 11, expected \"0x0B\", \"0x0A\" or \"silence\"" },
+	{ IMAGE "server = { unknown_unit = \"0x0C\" }", "2: server.unknown_unit: \"0x0C\", expected \"0x0B\", \"0x0A\"" },
+
+	/* stale */
+	{ IMAGE "server = { stale = { range = \"coil 0\" } }", "2: server.stale: not a list of sections, expected stale = (" },
+	{ IMAGE "server = { stale = (\n{ source = \"a\" } ) }",
+	  "3: server.stale[0].range is missing, expected \"TABLE FIRST-LAST\" or \"TABLE ADDRESS\"" },
+	{ IMAGE "server = { stale = (\n{ range = \"coil 0\" } ) }", "3: server.stale[0].source is missing, expected printable ASCII" },
+	{ IMAGE "server = { stale = (\n{ range = \"coils 0\"  source = \"a\" } ) }", "3: server.stale[0].range: \"coils 0\", expected" },
+	{ IMAGE "server = { stale = (\n{ range = \"co 0\"  source = \"a\" } ) }", "3: server.stale[0].range: \"co 0\", expected" },
+	{ IMAGE "server = { stale = (\n{ range = \"coil\"  source = \"a\" } ) }", "3: server.stale[0].range: \"coil\", expected" },
+	{ IMAGE "server = { stale = (\n{ range = \"coil 3-2\"  source = \"a\" } ) }", "3: server.stale[0].range: \"coil 3-2\"" },
+	{ IMAGE "server = { stale = (\n{ range = 3  source = \"a\" } ) }", "3: server.stale[0].range: 3, expected" },
+	{ IMAGE "server = { stale = (\n{ range = \"coil 3-10\"  source = \"a\" } ) }",
+	  "3: server.stale[0].range: \"coil 3-10\" is not declared, expected addresses in the image's ranges" },
+	{ IMAGE "server = { stale = (\n{ range = \"coil 0-3\"  source = \"a\" },\n{ range = \"coil 3\"  source = \"b\" } ) }",
+	  "4: server.stale[1].range: overlaps server.stale[0] (line 3), expected ranges apart" },
+	{ IMAGE "server = { stale = (\n{ range = \"coil 3\"  source = \"\" } ) }",
+	  "3: server.stale[0].source: \"\", expected printable ASCII in quotes, 1..47 bytes" },
+	{ IMAGE "server = { stale = (\n{ range = \"coil 3\"  source = \"a\"  after = \"1ms\" } ) }",
+	  "3: server.stale[0].after: \"1ms\", expected a duration" },
+	{ IMAGE "server = { stale = (\n{ range = \"coil 3\"  source = \"a\"  answer = \"05\" } ) }",
+	  "3: server.stale[0].answer: \"05\", expected \"value\", \"04\", \"06\" or \"0x0B\"" },
+
+	/* files, FIFOs, and what the device tells */
+	{ IMAGE "server = { files = (\n{ number = 0  registers = \"100-109\" } ) }",
+	  "3: server.files[0].number: 0, expected a whole number 1..65535" },
+	{ IMAGE "server = { files = (\n{ number = 1 } ) }",
+	  "3: server.files[0].registers is missing, expected \"FIRST-LAST\" of the holding registers, 1..10000 registers" },
+	{ IMAGE "server = { files = (\n{ number = 1  registers = \"150-200\" } ) }",
+	  "3: server.files[0].registers: \"holding 150-200\" is not declared" },
+	{ IMAGE "server = { files = (\n{ number = 1  registers = \"0-10000\" } ) }",
+	  "3: server.files[0].registers: \"0-10000\", expected \"FIRST-LAST\" of the holding registers, 1..10000 registers" },
+	{ IMAGE "server = { files = (\n{ number = 1  registers = \"holding 100-109\" } ) }",
+	  "3: server.files[0].registers: \"holding 100-109\", expected" },
+	{ IMAGE "server = { files = (\n{ number = 1  registers = \"100\" },\n{ number = 1  registers = \"101\" } ) }",
+	  "4: server.files[1].number: 1 is taken by server.files[0] (line 3), expected another one" },
+	{ IMAGE "server = { fifos = (\n{ registers = \"100\" } ) }",
+	  "3: server.fifos[0].registers: \"100\", expected \"FIRST-LAST\" of the holding registers, 2..32 registers" },
+	{ IMAGE "server = { fifos = (\n{ registers = \"100-132\" } ) }", "3: server.fifos[0].registers: \"100-132\", expected" },
+	{ IMAGE "server = { fifos = (\n{ registers = \"90-101\" } ) }",
+	  "3: server.fifos[0].registers: \"holding 90-101\" is not declared" },
+	{ IMAGE "server = { fifos = (\n{ registers = \"100-110\" },\n{ registers = \"110-120\" } ) }",
+	  "4: server.fifos[1].registers: overlaps server.fifos[0] (line 3), expected ranges apart" },
+	{ IMAGE "server = { exception_status = [\"coil 1\", \"holding 100\"] }",
+	  "2: server.exception_status: \"holding 100\", expected a list of \"coil ADDRESS\" or \"none\"" },
+	{ IMAGE "server = { exception_status = 5 }", "2: server.exception_status: 5, expected a list of" },
+	{ IMAGE "server = { exception_status = [\"none\", \"coil 10\"] }",
+	  "2: server.exception_status: \"coil 10\" is not declared, expected an address in the image's ranges" },
+	{ IMAGE "server = { exception_status = (\"none\", \"none\", \"none\", \"none\", \"none\", \"none\", \"none\", \"none\", \"none\") }",
+	  "2: server.exception_status: too many coils, expected at most 8" },
+	{ IMAGE "server = { server_id = { id = 256 } }", "2: server.server_id.id: 256, expected a list of bytes 0..255" },
+	{ IMAGE "server = { server_id = { id = ( 1, true ) } }", "2: server.server_id.id: true, expected a list of bytes" },
+	{ IMAGE "server = { server_id = {\n id = \"12345678901234567890123456789012345678901234567890123456789012345\" } }",
+	  "3: server.server_id.id: too long, expected at most 64 bytes" },
+	{ IMAGE "server = { server_id = { text = 5 } }", "2: server.server_id.text: 5, expected printable ASCII in quotes, 0..180" },
+	{ IMAGE "server = { server_id = { source = 5 } }", "2: server.server_id.source: 5, expected printable ASCII in quotes, 0..47" },
+	{ IMAGE "server = { server_id = { after = \"25h\" } }", "2: server.server_id.after: \"25h\", expected a duration" },
+
 	/* the simulator */
+	{ IMAGE "simulator = { source = \"\" }", "2: simulator.source: \"\", expected printable ASCII in quotes, 1..47 bytes" },
 	{ IMAGE "simulator = { period = 1 }",
 	  "2: simulator.period: 1, expected a duration with its unit (\"250ms\", \"1.5s\", \"2m\", \"1h\"), 1ms..1h" },
 	{ IMAGE "simulator = { period = \"1\" }", "2: simulator.period: \"1\", expected a duration" },
@@ -262,6 +336,7 @@ static const struct wrong {
 static void refuses_what_is_wrong(void **state)
 {
 	(void)state;
+	write_text("bad.conf", IMAGE "server = { wokers = 1 }\n");
 	for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
 		char error[PLANT_ERROR_SIZE] = "", expected[512];
 		struct plant *plant = NULL;
@@ -437,6 +512,88 @@ static void reads_everything(void **state)
 	assert_string_equal(plant->points[1].name, "*");
 	assert_int_equal(plant->points[1].type, PLANT_U16);
 	assert_int_equal(plant->points[1].line, 7);
+	plant_free(plant);
+}
+
+/* Plants in other plants: relative to the first, once for all units of one file, without their own units; "" is this one. */
+static void reads_units(void **state)
+{
+	(void)state;
+	mkdir("units", 0700);
+	write_text("units/pump.conf", "image = { name = \"/pump\" coils = 1 }\n"
+		   "server = { identity = { product_code = \"P\" } units = ( { id = 1  plant = \"nope\" } ) }\n");
+	write_text("units/main.conf", IMAGE "server = { unknown_unit = \"silence\"  units = ( { id = 3  plant = \"pump.conf\" },\n"
+		   "{ id = 0  plant = \"pump.conf\" }, { id = 255 }, { id = 7  plant = \"main.conf\" } ) }\n");
+	struct plant *plant;
+	char error[PLANT_ERROR_SIZE];
+	if (plant_load("units/main.conf", &plant, error))
+		fail_msg("%s", error);
+	const struct plant_server *server = &plant->server;
+	assert_int_equal(server->unknown_unit, PLANT_SILENCE);
+	assert_int_equal(server->unit_count, 4);
+	assert_int_equal(server->units[0].id, 3);
+	assert_string_equal(server->units[0].plant->file, "units/pump.conf");
+	assert_string_equal(server->units[0].plant->image.name, "/pump");
+	assert_string_equal(server->units[0].plant->server.identity.product_code, "P");
+	assert_null(server->units[0].plant->server.units[0].plant);
+	assert_ptr_equal(server->units[1].plant, server->units[0].plant);
+	assert_null(server->units[2].plant);
+	assert_int_equal(server->units[3].plant->server.unit_count, 4);	/* itself: no end of it otherwise */
+	plant_free(plant);
+}
+
+static void reads_devices(void **state)
+{
+	(void)state;
+	struct plant *plant = load(IMAGE);
+	const struct plant_server *server = &plant->server;
+	assert_int_equal(server->file_count + server->fifo_count + server->stale_count + server->unit_count + server->status.count, 0);
+	assert_int_equal(server->unknown_unit, 0x0B);
+	assert_int_equal(server->server_id.id.count, 1);
+	assert_int_equal(server->server_id.id.bytes[0], 1);
+	assert_int_equal(server->server_id.after_ms, 5000);
+	assert_string_equal(server->server_id.source, "");
+	assert_string_equal(plant->simulator.source, "simulatord");
+	for (unsigned code = 0; code < 256; code++)
+		assert_int_equal(function_set_has(&server->functions, (uint8_t)code),
+				 code != 0 && code < 256 && memchr("\1\2\3\4\5\6\7\10\13\14\17\20\21\24\25\26\27\30\53", (int)code, 19));
+	plant_free(plant);
+
+	plant = load(IMAGE "server = { functions = [3, 43]  unknown_unit = \"0x0A\"\n"
+		     "files = ( { number = 65535  registers = \"100-199\" }, { number = 2  registers = \"150\" } )\n"
+		     "fifos = ( { registers = \"100-131\" }, { registers = \"132-133\" } )\n"
+		     "stale = ( { range = \"holding 100-109\"  source = \"a b\" },\n"
+		     "          { range = \"coil 3\"  source = \"c\"  after = \"1.5s\"  answer = \"value\" } )\n"
+		     "exception_status = [\"none\", \"coil 9\"]\n"
+		     "server_id = { id = ( \"ab\", 255 )  text = \"t\"  source = \"s\"  after = \"2s\" } }\n"
+		     "simulator = { source = \"boiler 1\" }");
+	server = &plant->server;
+	assert_true(function_set_has(&server->functions, 43) && !function_set_has(&server->functions, 4));
+	assert_int_equal(server->unknown_unit, 0x0A);
+	assert_int_equal(server->file_count, 2);
+	assert_int_equal(server->files[0].number, 65535);
+	assert_int_equal(server->files[0].registers.table, MBSHM_HOLDING_REGISTERS);
+	assert_int_equal(server->files[0].registers.first, 100);
+	assert_int_equal(server->files[0].registers.count, 100);
+	assert_int_equal(server->files[1].registers.count, 1);
+	assert_int_equal(server->fifo_count, 2);
+	assert_int_equal(server->fifos[0].registers.count, 32);
+	assert_int_equal(server->stale_count, 2);
+	assert_int_equal(server->stale[0].span.table, MBSHM_HOLDING_REGISTERS);
+	assert_int_equal(server->stale[0].span.count, 10);
+	assert_string_equal(server->stale[0].source, "a b");
+	assert_int_equal(server->stale[0].after_ms, 5000);
+	assert_int_equal(server->stale[0].answer, 4);
+	assert_int_equal(server->stale[1].span.first, 3);
+	assert_int_equal(server->stale[1].after_ms, 1500);
+	assert_int_equal(server->stale[1].answer, 0);
+	assert_int_equal(server->status.count, 2);
+	assert_int_equal(server->status.coils[0], -1);
+	assert_int_equal(server->status.coils[1], 9);
+	assert_int_equal(server->server_id.id.count, 3);
+	assert_memory_equal(server->server_id.id.bytes, "ab\xff", 3);
+	assert_string_equal(server->server_id.source, "s");
+	assert_string_equal(plant->simulator.source, "boiler 1");
 	plant_free(plant);
 }
 
@@ -666,6 +823,8 @@ int main(void)
 		cmocka_unit_test(reads_the_default),
 		cmocka_unit_test(fills_in_defaults),
 		cmocka_unit_test(reads_everything),
+		cmocka_unit_test(reads_units),
+		cmocka_unit_test(reads_devices),
 		cmocka_unit_test(places_retain),
 		cmocka_unit_test(reads_durations),
 		cmocka_unit_test(merges_spans),
