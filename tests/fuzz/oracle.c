@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { FUNCTION = 1, ADDRESS = 2, VALUE = 3, FAILURE = 4, NO_TARGET = 0x0B };
+enum { FUNCTION = 1, ADDRESS = 2, VALUE = 3, FAILURE = 4, BUSY = 6, NO_TARGET = 0x0B };
 
 /* A request being answered: exception, or answer[0 .. count - 1]. */
 struct exchange {
@@ -22,8 +22,11 @@ void oracle_reset(struct oracle *o)
 		const struct oracle_range *range = &o->config.ranges[i];
 		memcpy(&o->items[range->table][range->first], &o->initial[range->table][range->first], range->count * 2);
 	}
-	o->foreign = 0;
-	o->writes = 0;
+	o->foreign = o->requests = o->write_count = 0;
+	memset(o->counters, 0, sizeof o->counters);
+	o->completed = 0;
+	o->event_count = 1;
+	o->events[0] = 0x00;	/* communication restarted */
 }
 
 static uint16_t initial(enum oracle_table table, uint32_t addr)
@@ -85,6 +88,39 @@ static int span_check(const struct exchange *x, enum oracle_table table, unsigne
 	return 0;
 }
 
+/* All is checked, the write may begin: or another writer is in the way. */
+static int write_begin(struct exchange *x)
+{
+	bool busy = x->oracle->busy;
+	x->oracle->busy = false;
+	return busy ? BUSY : 0;
+}
+
+/* The request wrote these items; their values are noted when it is done. */
+static void wrote(struct exchange *x, enum oracle_table table, unsigned addr, unsigned count)
+{
+	struct oracle *o = x->oracle;
+	o->writes[o->write_count] = (struct oracle_write){ .function = x->pdu[0], .table = table, .addr = addr, .count = count };
+	o->write_count++;
+}
+
+static void writes_note(struct oracle *o, unsigned first, uint8_t unit)
+{
+	if (o->write_count > first)
+		o->requests++;
+	for (; first < o->write_count; first++) {
+		struct oracle_write *write = &o->writes[first];
+		write->unit = unit;
+		for (unsigned i = 0; i < write->count; i++) {
+			unsigned value = o->items[write->table][write->addr + i];
+			if (write->table >= ORACLE_HOLDING)
+				write->values[i] = (uint16_t)value;
+			else
+				write->values[i / 16] |= (uint16_t)(value << i % 16);
+		}
+	}
+}
+
 /* ---- functions ----------------------------------------------------------------------------------------------------------- */
 
 /* 1, 2: 6.1, 6.2 */
@@ -137,10 +173,12 @@ static int write_coil(struct exchange *x)
 	if (value != 0x0000 && value != 0xFF00)
 		return VALUE;
 	int exception = span_check(x, ORACLE_COILS, addr, 1);
+	if (!exception)
+		exception = write_begin(x);
 	if (exception)
 		return exception;
 	x->oracle->items[ORACLE_COILS][addr] = value == 0xFF00;
-	x->oracle->writes++;
+	wrote(x, ORACLE_COILS, addr, 1);
 	put_request(x, 5);
 	return 0;
 }
@@ -152,10 +190,12 @@ static int write_register(struct exchange *x)
 		return VALUE;
 	unsigned addr = word_at(x, 1);
 	int exception = span_check(x, ORACLE_HOLDING, addr, 1);
+	if (!exception)
+		exception = write_begin(x);
 	if (exception)
 		return exception;
 	x->oracle->items[ORACLE_HOLDING][addr] = (uint16_t)word_at(x, 3);
-	x->oracle->writes++;
+	wrote(x, ORACLE_HOLDING, addr, 1);
 	put_request(x, 5);
 	return 0;
 }
@@ -177,6 +217,67 @@ static int read_status(struct exchange *x)
 	return 0;
 }
 
+/* 8: 6.8.  The counters take a request in when it has been answered. */
+static int diagnose(struct exchange *x)
+{
+	struct oracle *o = x->oracle;
+	if (x->bytes < 3)
+		return VALUE;
+	unsigned sub = word_at(x, 1);
+	if (sub != 0 && sub != 2 && sub != 20 && (sub < 10 || sub > 18))
+		return FUNCTION;
+	if (x->bytes < 5 || x->bytes % 2 == 0)
+		return VALUE;
+	if (sub == 0) {
+		put_request(x, x->bytes);
+		return 0;
+	}
+	if (x->bytes != 5 || word_at(x, 3) != 0)
+		return VALUE;
+	put_request(x, 3);
+	if (sub == 2)
+		put_word(x, (x->detached ? 1 : 0) + (o->config.running ? 0 : 2));
+	else if (sub == 10 || sub == 20)
+		put_word(x, 0);
+	else
+		put_word(x, o->counters[sub - 11]);
+	if (sub == 10) {
+		memset(o->counters, 0, sizeof o->counters);
+		o->completed = 0;
+	}
+	if (sub == 20)
+		o->counters[18 - 11] = 0;
+	return 0;
+}
+
+/* 11: 6.9 */
+static int count_events(struct exchange *x)
+{
+	if (x->bytes != 1)
+		return VALUE;
+	put_byte(x, 11);
+	put_word(x, 0);
+	put_word(x, x->oracle->completed);
+	return 0;
+}
+
+/* 12: 6.10.  As in its example, the newest event is the one before this request. */
+static int list_events(struct exchange *x)
+{
+	const struct oracle *o = x->oracle;
+	if (x->bytes != 1)
+		return VALUE;
+	unsigned count = o->event_count < 64 ? o->event_count : 64;
+	put_byte(x, 12);
+	put_byte(x, 6 + count);
+	put_word(x, 0);
+	put_word(x, o->completed);
+	put_word(x, o->counters[11 - 11]);
+	for (unsigned i = 1; i <= count; i++)
+		put_byte(x, o->events[o->event_count - i]);
+	return 0;
+}
+
 /* 15: 6.11 */
 static int write_coils(struct exchange *x)
 {
@@ -186,11 +287,13 @@ static int write_coils(struct exchange *x)
 	if (count < 1 || count > 1968 || bytes != (count + 7) / 8 || x->bytes != 6 + bytes)
 		return VALUE;
 	int exception = span_check(x, ORACLE_COILS, addr, count);
+	if (!exception)
+		exception = write_begin(x);
 	if (exception)
 		return exception;
 	for (unsigned i = 0; i < count; i++)
 		x->oracle->items[ORACLE_COILS][addr + i] = x->pdu[6 + i / 8] / (1u << i % 8) % 2;
-	x->oracle->writes++;
+	wrote(x, ORACLE_COILS, addr, count);
 	put_request(x, 5);
 	return 0;
 }
@@ -204,11 +307,13 @@ static int write_registers(struct exchange *x)
 	if (count < 1 || count > 123 || bytes != count * 2 || x->bytes != 6 + bytes)
 		return VALUE;
 	int exception = span_check(x, ORACLE_HOLDING, addr, count);
+	if (!exception)
+		exception = write_begin(x);
 	if (exception)
 		return exception;
 	for (unsigned i = 0; i < count; i++)
 		x->oracle->items[ORACLE_HOLDING][addr + i] = (uint16_t)word_at(x, 6 + 2 * i);
-	x->oracle->writes++;
+	wrote(x, ORACLE_HOLDING, addr, count);
 	put_request(x, 5);
 	return 0;
 }
@@ -297,12 +402,15 @@ static int write_files(struct exchange *x)
 			return ADDRESS;
 	if (x->detached)
 		return FAILURE;
+	int exception = write_begin(x);
+	if (exception)
+		return exception;
 	for (size_t at = 2; at < x->bytes; at += 7 + 2 * (size_t)count) {
 		file_group(x, at, &addr, &count);
 		for (unsigned i = 0; i < count; i++)
 			x->oracle->items[ORACLE_HOLDING][addr + i] = (uint16_t)word_at(x, at + 7 + 2 * i);
+		wrote(x, ORACLE_HOLDING, addr, count);
 	}
-	x->oracle->writes++;
 	put_request(x, x->bytes);
 	return 0;
 }
@@ -314,6 +422,8 @@ static int mask_register(struct exchange *x)
 		return VALUE;
 	unsigned addr = word_at(x, 1), and_mask = word_at(x, 3), or_mask = word_at(x, 5);
 	int exception = span_check(x, ORACLE_HOLDING, addr, 1);
+	if (!exception)
+		exception = write_begin(x);
 	if (exception)
 		return exception;
 	unsigned result = 0;
@@ -321,7 +431,7 @@ static int mask_register(struct exchange *x)
 		if (and_mask & bit ? x->oracle->items[ORACLE_HOLDING][addr] & bit : or_mask & bit)
 			result += bit;
 	x->oracle->items[ORACLE_HOLDING][addr] = (uint16_t)result;
-	x->oracle->writes++;
+	wrote(x, ORACLE_HOLDING, addr, 1);
 	put_request(x, 7);
 	return 0;
 }
@@ -339,11 +449,13 @@ static int read_write_registers(struct exchange *x)
 	int exception = span_check(x, ORACLE_HOLDING, from, reads);
 	if (!exception)
 		exception = span_check(x, ORACLE_HOLDING, to, writes);
+	if (!exception)
+		exception = write_begin(x);
 	if (exception)
 		return exception;
 	for (unsigned i = 0; i < writes; i++)
 		x->oracle->items[ORACLE_HOLDING][to + i] = (uint16_t)word_at(x, 10 + 2 * i);
-	x->oracle->writes++;
+	wrote(x, ORACLE_HOLDING, to, writes);
 	put_byte(x, 23);
 	put_byte(x, reads * 2);
 	for (unsigned i = 0; i < reads; i++)
@@ -429,6 +541,9 @@ static int answer_pdu(struct exchange *x)
 	case 5: return write_coil(x);
 	case 6: return write_register(x);
 	case 7: return read_status(x);
+	case 8: return diagnose(x);
+	case 11: return count_events(x);
+	case 12: return list_events(x);
 	case 15: return write_coils(x);
 	case 16: return write_registers(x);
 	case 17: return report_id(x);
@@ -444,9 +559,31 @@ static int answer_pdu(struct exchange *x)
 
 /* ---- frames -------------------------------------------------------------------------------------------------------------- */
 
+static void event(struct oracle *o, uint8_t what)
+{
+	o->events[o->event_count] = what;
+	o->event_count++;
+}
+
+/* What functions 8, 11 and 12 will say of this request. */
+static void count(struct oracle *o, uint8_t function, int exception)
+{
+	o->counters[11 - 11]++;
+	o->counters[14 - 11]++;
+	if (exception != 0)
+		o->counters[13 - 11]++;
+	else if (function != 11)
+		o->completed++;
+	event(o, 0x80);
+	if (exception == BUSY)
+		o->counters[17 - 11]++;
+	event(o, exception == 0 ? 0x40 : exception <= 3 ? 0x41 : exception == BUSY ? 0x44 : 0x42);
+}
+
 size_t oracle_answer(struct oracle *oracle, const uint8_t *adu, size_t bytes, uint8_t *out)
 {
 	static struct exchange x;
+	unsigned writes = oracle->write_count;
 	x.oracle = oracle;
 	x.detached = oracle->config.units[adu[6]] == ORACLE_DETACHED;
 	x.pdu = adu + 7;
@@ -458,6 +595,8 @@ size_t oracle_answer(struct oracle *oracle, const uint8_t *adu, size_t bytes, ui
 		put_byte(&x, adu[7] | 0x80u);
 		put_byte(&x, (unsigned)exception);
 	}
+	writes_note(oracle, writes, adu[6]);
+	count(oracle, adu[7], exception);
 	for (size_t i = 0; i < 7; i++)
 		out[i] = adu[i];
 	out[4] = (uint8_t)((1 + x.count) / 256);
@@ -486,6 +625,9 @@ bool oracle_stream(struct oracle *oracle, const uint8_t *bytes, size_t count, ui
 			continue;
 		}
 		oracle->foreign++;
+		oracle->counters[11 - 11]++;
+		oracle->counters[12 - 11]++;
+		event(oracle, 0x82);
 		if (oracle->foreign == 3) {
 			*left = 0;
 			return false;

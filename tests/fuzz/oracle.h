@@ -38,13 +38,30 @@ struct oracle_config {
 	bool running;
 };
 
+enum { ORACLE_WRITES_MAX = 1024 /* of one connection */ };
+
+/* What a request wrote: where, and the values that it left there; bits packed, registers in host order. */
+struct oracle_write {
+	uint8_t unit, function;
+	enum oracle_table table;
+	uint32_t addr, count;
+	uint16_t values[123];
+};
+
 struct oracle {
 	struct oracle_config config;
 	bool declared[ORACLE_TABLES][65536];
 	uint16_t items[ORACLE_TABLES][65536];	/* a bit is 0 or 1 */
 	uint16_t initial[ORACLE_TABLES][65536];
+	bool busy;			/* the next request that would write is answered 06 instead */
 	unsigned foreign;		/* frames of another protocol on this connection */
-	unsigned writes;		/* requests that changed, or wrote again, what is in the tables */
+	unsigned requests;		/* that wrote, each of which publishes once */
+	unsigned write_count;		/* what they wrote, in order */
+	struct oracle_write writes[ORACLE_WRITES_MAX];
+	uint16_t counters[8];		/* of functions 8 (sub-functions 11..18), 11 and 12: since the reset */
+	uint16_t completed;
+	unsigned event_count;
+	uint8_t events[65536];
 };
 
 /* The declared items start with values that tell them apart. */

@@ -35,11 +35,16 @@ enum {
 	HOW_RAW = 1,
 	HOW_BUSY = 2,		/* another writer has the lock at first */
 	HOW_STOPPING = 4,	/* the server stops when it has received all */
+	HOW_PATIENCE = 8,	/* with HOW_BUSY: has it for longer than the server waits with the first write */
 	STREAM_MAX = 8192,
 	ANSWERS_MAX = STREAM_MAX / 8 * ADU_MAX,
 	DETACHED_UNIT = 78,
 	UNKNOWN_UNIT = 77,
 };
+_Static_assert(STREAM_MAX / 8 <= SEGMENT_JOURNAL, "the journal has room for all writes of an input");
+
+/* As whom the client's writes are journalled. */
+static const struct mbshm_origin peer = { .kind = MBSHM_ORIGIN_NETWORK, .family = AF_INET, .port = 49152, .address = { 192, 0, 2, 7 } };
 
 /* ---- the plant, for both ------------------------------------------------------------------------------------------------- */
 
@@ -55,7 +60,6 @@ static const char plant_text[] =
 	"server = { listen = [\"127.0.0.1:0\"]  identity = {\n"
 	"  vendor_name = \"mbimage\"  product_code = \"FUZZ\"  major_minor_revision = \"1.0\"\n"
 	"  vendor_url = \"" LONG_80 LONG_80 LONG_80 "1234\"  model_name = \"" LONG_80 "\"  user_application_name = \"\" }\n"
-	"  functions = [1, 2, 3, 4, 5, 6, 7, 15, 16, 17, 20, 21, 22, 23, 24, 43]\n"	/* 8, 11, 12 count what others do, too */
 	"  files = ( { number = 1  registers = \"0-199\" }, { number = 2  registers = \"150-199\" },\n"
 	"    { number = 65535  registers = \"65436-65535\" } )\n"
 	"  fifos = ( { registers = \"500-531\" }, { registers = \"534-539\" }, { registers = \"0-10\" } )\n"
@@ -78,8 +82,8 @@ static const struct oracle_range fifos[] = {
 };
 
 static const struct oracle_config oracle_config = {
-	.functions = { [1] = true, [2] = true, [3] = true, [4] = true, [5] = true, [6] = true, [7] = true, [15] = true, [16] = true,
-		       [17] = true, [20] = true, [21] = true, [22] = true, [23] = true, [24] = true, [43] = true },
+	.functions = { [1] = true, [2] = true, [3] = true, [4] = true, [5] = true, [6] = true, [7] = true, [8] = true, [11] = true,
+		       [12] = true, [15] = true, [16] = true, [17] = true, [20] = true, [21] = true, [22] = true, [23] = true, [24] = true, [43] = true },
 	.units = { [UNKNOWN_UNIT] = ORACLE_UNKNOWN, [DETACHED_UNIT] = ORACLE_DETACHED },
 	.ranges = ranges, .range_count = RANGES,
 	.objects = { "mbimage", "FUZZ", "1.0", LONG_80 LONG_80 LONG_80 "1234", NULL, LONG_80 },
@@ -105,6 +109,7 @@ static struct {
 	size_t answer_bytes;
 	unsigned chunk, take;		/* bytes of one recv and of one send; 0: all */
 	bool full, short_send, stopping;
+	bool patience;			/* is yet to end */
 } client;
 
 static uint8_t wanted[ANSWERS_MAX];
@@ -189,8 +194,7 @@ static void image_restore(void)
 static void world_open(void)
 {
 	static struct unit detached;
-	static struct counters counters;
-	char text[sizeof plant_text + 16], error[PLANT_ERROR_SIZE], why[MBSHM_WHY_SIZE];
+	char text[sizeof plant_text + 64], error[PLANT_ERROR_SIZE], why[MBSHM_WHY_SIZE];
 	struct plant *plant;
 	snprintf(text, sizeof text, plant_text, (int)getpid());
 	if (plant_load(file_of(text, strlen(text)), &plant, error) != 0)
@@ -208,7 +212,14 @@ static void world_open(void)
 	snprintf(text, sizeof text, "/dev/shm%s", config.name);
 	unlink(text);
 
-	bench.execution = (struct execution){ .policy = policy, .txn = mbshm_txn_new(EXECUTE_TXN_WORDS), .counters = &counters };
+	setenv("RUNTIME_DIRECTORY", "/dev/shm", 1);
+	counters_open(config.name, 1);
+	snprintf(text, sizeof text, "/dev/shm/mbserverd-mbfuzz-%d.counters", (int)getpid());
+	unlink(text);
+
+	bench.execution = (struct execution){
+		.policy = policy, .txn = mbshm_txn_new(EXECUTE_TXN_WORDS), .counters = counters_block(0),
+	};
 	restore = mbshm_txn_new(1024);
 	oracle_open(&oracle, &oracle_config);
 	image_restore();
@@ -259,13 +270,20 @@ static void stream_make(const uint8_t *data, size_t size, bool raw)
 	}
 }
 
+static size_t held_input(const struct connection *c)
+{
+	return c->input.bytes + c->rest_bytes;
+}
+
 /* What the worker does with a connection that the kernel reports.  false: it is over. */
 static bool connection_run(struct connection *c)
 {
+	bool reads = true;
 	enum connection_state state = CONNECTION_INPUT;
-	while (state != CONNECTION_OVER && (state != CONNECTION_INPUT || client.sent < client.bytes)) {
+	while (state != CONNECTION_OVER && (!reads || client.sent < client.bytes)) {
+		c->state = state;
 		ASAN_UNPOISON_MEMORY_REGION(bench.input, sizeof bench.input);
-		if (state == CONNECTION_INPUT) {
+		if (reads) {
 			state = connection_input(&bench, c);
 		} else if (state == CONNECTION_OUTPUT) {
 			client.full = false;
@@ -273,13 +291,21 @@ static bool connection_run(struct connection *c)
 		} else {
 			if (!rival_locks)
 				finding("waits for a lock that nobody has");
-			rival_lock(false);
+			if (client.patience)
+				bench.execution.now_ms += LOCK_PATIENCE_MS;
+			else
+				rival_lock(false);
+			client.patience = false;
 			state = connection_retry(&bench, c);
 		}
-		if (c->input.bytes > sizeof bench.input || c->output.bytes > OUTPUT_BYTES || bench.output_bytes != 0)
-			finding("holds %zu bytes of input, %zu of output", c->input.bytes, c->output.bytes);
-		if (state == CONNECTION_INPUT && (c->input.bytes >= ADU_MAX || c->output.bytes != 0))
-			finding("holds %zu bytes of input, %zu of output while it reads", c->input.bytes, c->output.bytes);
+		reads = state == CONNECTION_INPUT || state == CONNECTION_REST;
+		size_t held = held_input(c), most = reads ? ADU_MAX - 1 : sizeof bench.input;
+		if (held > most || c->output.bytes > (reads ? 0 : OUTPUT_BYTES) || bench.output_bytes != 0)
+			finding("holds %zu bytes of input, %zu of output in state %d", held, c->output.bytes, (int)state);
+		if (reads && !c->shut && (held != 0) != (state == CONNECTION_REST))
+			finding("state %d with %zu bytes of input", (int)state, held);
+		if (bench.held_bytes != c->input.bytes + c->output.bytes)
+			finding("%zu bytes held and %zu known", c->input.bytes + c->output.bytes, bench.held_bytes);
 	}
 	ASAN_UNPOISON_MEMORY_REGION(bench.input, sizeof bench.input);
 	return state != CONNECTION_OVER;
@@ -322,6 +348,38 @@ static void values_compare(void)
 
 const unsigned replay_runs = 300000;
 
+/* Every write stands in the journal, with all that was written, in order. */
+static void journal_compare(uint64_t *cursor)
+{
+	struct mbshm_journal_entry entry;
+	uint64_t missed = 0;
+	for (unsigned i = 0; i < oracle.write_count; i++) {
+		const struct oracle_write *write = &oracle.writes[i];
+		size_t bytes = write->table >= ORACLE_HOLDING ? 2 * write->count : (write->count + 7) / 8;
+		int rc = mbshm_journal_next(image, cursor, &entry, &missed);
+		if (rc != 0 || missed != 0)
+			finding("write %u is not in the journal: %s, %llu missed", i, strerror(-rc), (unsigned long long)missed);
+		if (entry.origin.unit != write->unit || entry.origin.function != write->function ||
+		    entry.origin.port != peer.port || entry.table != (enum mbshm_table)write->table || entry.addr != write->addr ||
+		    entry.count != write->count || memcmp(entry.values, write->values, bytes) != 0)
+			finding("the journal has function %u, unit %u, table %d, item %u, %u of them: %s; expected %u, %u, %d, %u, %u: %s\n"
+				"  stream %s", entry.origin.function, entry.origin.unit, (int)entry.table, entry.addr, entry.count,
+				hex(entry.values, bytes), write->function, write->unit, (int)write->table, write->addr, write->count,
+				hex((const uint8_t *)write->values, bytes), hex(client.stream, client.bytes));
+	}
+	if (mbshm_journal_next(image, cursor, &entry, &missed) != -EAGAIN)
+		finding("more in the journal than was written");
+}
+
+static uint64_t journal_now(void)
+{
+	struct mbshm_status status;
+	int rc = mbshm_status(image, &status);
+	if (rc != 0)
+		finding("no status: %s", strerror(-rc));
+	return status.journal_next;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (image == NULL)
@@ -335,11 +393,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	client.chunk = data[1];
 	client.take = data[2] * 4u;
 	client.stopping = data[0] & HOW_STOPPING;
+	client.patience = data[0] & HOW_BUSY && data[0] & HOW_PATIENCE;
+	oracle.busy = client.patience;
 	bench.stopping = false;
+	bench.execution.now_ms = 1000;
 	bench.execution.lock_wait_us = 0;
 
-	uint64_t version = version_now();
-	struct connection *c = connection_new(-1);
+	uint64_t version = version_now(), cursor = journal_now();
+	for (unsigned sub = DIAGNOSTIC_FIRST_COUNTER; sub <= DIAGNOSTIC_LAST_COUNTER; sub++)
+		diagnostics_clear(sub);
+	struct connection *c = connection_new(-1, &peer, NULL);
 	rival_lock(data[0] & HOW_BUSY);
 	bool open = connection_run(c);
 	rival_lock(false);
@@ -348,17 +411,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (open != oracle_stream(&oracle, client.stream, client.sent, wanted, &wanted_bytes, &left))
 		finding("%s\n  stream %s", open ? "left open" : "closed", hex(client.stream, client.sent));
 	answers_compare(wanted_bytes, open);
-	if (open && (c->input.bytes != left || client.sent != client.bytes))
-		finding("keeps %zu bytes of input, expected %zu", c->input.bytes, left);
-	connection_free(c);
+	if (open && (held_input(c) != left || client.sent != client.bytes))
+		finding("keeps %zu bytes of input, expected %zu", held_input(c), left);
+	connection_free(&bench, c);
 
-	if (version_now() != version + oracle.writes)
-		finding("%llu versions for %u writes", (unsigned long long)(version_now() - version), oracle.writes);
-	if (oracle.writes != 0) {
+	if (version_now() != version + oracle.requests)
+		finding("%llu versions for %u writes", (unsigned long long)(version_now() - version), oracle.requests);
+	bool wrote = oracle.requests != 0;
+	journal_compare(&cursor);
+	if (wrote)
 		values_compare();
-		oracle_reset(&oracle);
+	oracle_reset(&oracle);	/* a new connection, too */
+	if (wrote)
 		image_restore();
-	}
-	oracle.foreign = 0;
 	return 0;
 }
