@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench.h"
+
 enum {
 	CONNECTIONS_MAX = 10000,
 	DEPTH_MAX = 64,
@@ -63,15 +65,9 @@ static uint8_t *requests;		/* RING + DEPTH_MAX of them, so that any run of them 
 static unsigned request_size, reply_size;
 static uint64_t reply_head[RING];	/* first eight bytes of the reply that is expected */
 static uint64_t histogram[FINE * 64];
-static uint64_t replies, errors;
+static uint64_t replies, errors, exceptions;
+static unsigned last_exception;		/* its code */
 static int64_t worst_ns;
-
-static int64_t now_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
 
 static void put16(uint8_t *out, unsigned value)
 {
@@ -179,6 +175,10 @@ static void take_reply(struct connection *connection, const uint8_t *input, int6
 
 	memcpy(&head, input, sizeof(head));
 	errors += head != reply_head[connection->received % RING];
+	if (input[7] == (function | 0x80)) {
+		exceptions++;
+		last_exception = input[8];
+	}
 	note_latency(now - connection->sent_ns[connection->received++ % depth]);
 	replies++;
 }
@@ -196,7 +196,7 @@ static void take_replies(struct connection *connection)
 	int64_t now = now_ns();
 	connection->have += (unsigned)got;
 	while ((size = reply_complete(connection->input + at, connection->have - at))) {
-		if (size < 8 || size > ADU_MAX || connection->received == connection->sent) {
+		if (size < 9 || size > ADU_MAX || connection->received == connection->sent) {
 			connection_lose(connection);
 			return;
 		}
@@ -258,9 +258,11 @@ static void report(double seconds)
 	getrusage(RUSAGE_SELF, &usage);
 	double busy_s = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
 			(double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-	printf("requests=%llu seconds=%.3f rate=%.0f p50_us=%.1f p99_us=%.1f max_us=%.1f errors=%llu busy=%.2f\n",
+	printf("requests=%llu seconds=%.3f rate=%.0f p50_us=%.1f p99_us=%.1f max_us=%.1f errors=%llu exceptions=%llu "
+	       "last_exception=%u busy=%.2f\n",
 	       (unsigned long long)replies, seconds, (double)replies / seconds, quantile_us(0.5), quantile_us(0.99),
-	       (double)worst_ns / 1e3, (unsigned long long)errors, busy_s / seconds);
+	       (double)worst_ns / 1e3, (unsigned long long)errors, (unsigned long long)exceptions, last_exception,
+	       busy_s / seconds);
 }
 
 /* ---- command line --------------------------------------------------------------------------------------------------------- */
