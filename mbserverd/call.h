@@ -9,6 +9,7 @@ struct call {
 	struct client *client;
 	const struct unit *unit;
 	const struct request *request;
+	const struct access_rule *rule;
 	uint8_t *pdu;		/* the answer's, PDU_MAX bytes */
 	size_t pdu_bytes;
 };

@@ -1,45 +1,70 @@
 #include "connection.h"
 
-#include "execute.h"
+#include "trace.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-struct connection *connection_new(int fd)
+struct connection *connection_new(int fd, const struct mbshm_origin *peer, struct address *address)
 {
 	struct connection *c = calloc(1, sizeof *c);
-	if (c != NULL)
+	if (c != NULL) {
 		c->fd = fd;
+		c->client.origin = *peer;
+		c->address = address;
+	}
 	return c;
 }
 
-void connection_free(struct connection *c)
+/* Keep a copy of bytes, exactly; none: free what was kept.  bytes must not lie in held. */
+static bool hold(struct bench *bench, struct held *held, const uint8_t *bytes, size_t count)
+{
+	uint8_t *data = NULL;
+	if (count != 0 && (data = count == held->bytes ? held->data : realloc(held->data, count)) == NULL)
+		return false;
+	if (count == 0 && held->data != NULL)
+		free(held->data);
+	else if (count != 0)
+		memcpy(data, bytes, count);
+	bench->held_bytes += count - held->bytes;
+	*held = (struct held){ data, count };
+	return true;
+}
+
+void connection_free(struct bench *bench, struct connection *c)
 {
 	close(c->fd);
-	free(c->input.data);
-	free(c->output.data);
+	hold(bench, &c->input, NULL, 0);
+	hold(bench, &c->output, NULL, 0);
+	if (c->address != NULL)
+		c->address->connections--;
 	free(c);
 }
 
-/* Keep a copy of bytes, exactly; none: free what was kept.  bytes must not lie in held. */
-static bool hold(struct held *held, const uint8_t *bytes, size_t count)
+/* Keep input that is not dealt with. */
+static bool hold_input(struct bench *bench, struct connection *c, const uint8_t *bytes, size_t count)
 {
-	if (count == 0) {
-		if (held->data != NULL)
-			free(held->data);
-		*held = (struct held){ NULL, 0 };
+	bool small = count < sizeof c->rest;
+	c->rest_bytes = small ? (uint16_t)count : 0;
+	if (small)
+		memcpy(c->rest, bytes, count);
+	if (hold(bench, &c->input, bytes, small ? 0 : count))
 		return true;
-	}
-	uint8_t *data = count == held->bytes ? held->data : realloc(held->data, count);
-	if (data == NULL)
-		return false;
-	memcpy(data, bytes, count);
-	*held = (struct held){ data, count };
-	return true;
+	c->end = END_MEMORY;
+	return false;
+}
+
+/* Put the input held in front of the bench's; its bytes. */
+static size_t unhold(struct bench *bench, const struct connection *c)
+{
+	if (c->input.data != NULL)
+		memcpy(bench->input, c->input.data, c->input.bytes);
+	else
+		memcpy(bench->input, c->rest, c->rest_bytes);
+	return c->input.bytes + c->rest_bytes;
 }
 
 static bool would_block(void)
@@ -47,7 +72,7 @@ static bool would_block(void)
 	return errno == EAGAIN || errno == EINTR;
 }
 
-/* Send what the bench has gathered, keep what the socket does not take.  false: the connection is lost. */
+/* Send what the bench has gathered, keep what the socket does not take.  false: the connection is over. */
 static bool flush(struct bench *bench, struct connection *c)
 {
 	if (bench->output_bytes == 0)
@@ -56,42 +81,63 @@ static bool flush(struct bench *bench, struct connection *c)
 	size_t bytes = bench->output_bytes;
 	bench->output_bytes = 0;	/* whatever comes of it: the bench is the next connection's */
 	ssize_t sent = send(c->fd, bench->output, bytes, MSG_NOSIGNAL);
-	if (sent < 0 && !would_block())
+	if (sent < 0 && !would_block()) {
+		c->end = END_LOST;
 		return false;
+	}
 	if (sent < 0)
 		sent = 0;
-	return hold(&c->output, bench->output + sent, bytes - (size_t)sent);
+	counters_add(&bench->execution.counters->bytes_out, (uint64_t)sent);
+	if (hold(bench, &c->output, bench->output + sent, bytes - (size_t)sent))
+		return true;
+	c->end = END_MEMORY;
+	return false;
 }
 
 /* Has the first ADU waited for the lock as long as a client may be kept waiting? */
-static bool out_of_patience(struct connection *c)
+static bool out_of_patience(const struct bench *bench, struct connection *c)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	int64_t now_ms = now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 	if (c->busy_since_ms == 0)
-		c->busy_since_ms = now_ms;
-	return now_ms - c->busy_since_ms >= LOCK_PATIENCE_MS;
+		c->busy_since_ms = bench->execution.now_ms;
+	return bench->execution.now_ms - c->busy_since_ms >= LOCK_PATIENCE_MS;
 }
 
 /* false: not yet, the writer lock is busy. */
 static bool answer(struct bench *bench, struct connection *c, const uint8_t *adu, size_t bytes)
 {
 	uint8_t *out = bench->output + bench->output_bytes;
-	int out_bytes = execute(bench->policy, bench->txn, bench->lock_wait_us, adu, bytes, out);
+	int out_bytes = execute(&bench->execution, &c->client, adu, bytes, out);
 	if (out_bytes == EXECUTE_BUSY) {
-		bench->lock_wait_us = 0;	/* the next ones need not wait for the same lock */
-		if (!out_of_patience(c))
+		bench->execution.lock_wait_us = 0;	/* the next ones need not wait for the same lock */
+		if (!out_of_patience(bench, c))
 			return false;
-		out_bytes = (int)answer_exception(adu, out, MODBUS_EXCEPTION_SLAVE_OR_SERVER_BUSY);
+		out_bytes = execute_refuse(&bench->execution, &c->client, adu, out);
 	}
+	if (c->traced)
+		trace_exchange(&c->client.origin, adu, bytes, out, (size_t)out_bytes);
 	c->busy_since_ms = 0;
 	bench->output_bytes += (size_t)out_bytes;
 	return true;
 }
 
+/* A frame that is no request.  false: the connection is over. */
+static bool skip(struct bench *bench, struct connection *c, const uint8_t *bytes, size_t count, enum frame_kind kind)
+{
+	struct counters *counters = bench->execution.counters;
+	bool foreign = kind == FRAME_FOREIGN;
+	if (c->traced)
+		trace_odd(&c->client.origin, bytes, count, foreign ? "another protocol" : "a length that cannot be");
+	diagnostics_foreign(&c->client.line);
+	if (foreign)
+		counters_add(&counters->foreign, 1);
+	if (foreign && ++c->foreign < FOREIGN_MAX)
+		return true;
+	c->end = END_BROKEN;
+	return false;
+}
+
 /* Answer the ADUs among the first len bytes of the bench's input, as long as there is room to answer.  *used: the bytes that are
- * dealt with.  false: the connection is to be closed. */
+ * dealt with.  false: the connection is over. */
 static bool answer_all(struct bench *bench, struct connection *c, size_t len, size_t *used)
 {
 	for (;;) {
@@ -102,20 +148,14 @@ static bool answer_all(struct bench *bench, struct connection *c, size_t len, si
 
 		const uint8_t *bytes = bench->input + *used;
 		struct frame frame = frame_next(bytes, len - *used);
-		switch (frame.kind) {
-		case FRAME_PARTIAL:
+		if (frame.kind == FRAME_PARTIAL)
 			return true;
-		case FRAME_BROKEN:
+		if (frame.kind == FRAME_ADU && !answer(bench, c, bytes, frame.bytes))
+			return true;
+		if (frame.kind == FRAME_FOREIGN && !skip(bench, c, bytes, frame.bytes, frame.kind))
 			return false;
-		case FRAME_FOREIGN:
-			if (++c->foreign == FOREIGN_MAX)
-				return false;
-			break;
-		case FRAME_ADU:
-			if (!answer(bench, c, bytes, frame.bytes))
-				return true;
-			break;
-		}
+		if (frame.kind == FRAME_BROKEN)
+			return skip(bench, c, bytes, len - *used, frame.kind);
 		*used += frame.bytes;
 	}
 }
@@ -125,7 +165,7 @@ static enum connection_state serve(struct bench *bench, struct connection *c, si
 {
 	size_t used = 0;
 	bool open = answer_all(bench, c, len, &used);
-	if (!flush(bench, c) || !open || !hold(&c->input, bench->input + used, len - used))
+	if (!flush(bench, c) || !open || !hold_input(bench, c, bench->input + used, len - used))
 		return CONNECTION_OVER;
 	if (c->output.data != NULL)
 		return CONNECTION_OUTPUT;
@@ -133,25 +173,25 @@ static enum connection_state serve(struct bench *bench, struct connection *c, si
 		return CONNECTION_LOCK;
 	if (c->shut)
 		shutdown(c->fd, SHUT_WR);
-	return CONNECTION_INPUT;
-}
-
-/* Put the input held in front of the bench's; its bytes. */
-static size_t unhold(struct bench *bench, const struct connection *c)
-{
-	if (c->input.data != NULL)
-		memcpy(bench->input, c->input.data, c->input.bytes);
-	return c->input.bytes;
+	if (c->rest_bytes == 0)
+		return CONNECTION_INPUT;
+	if (used != 0 || c->state != CONNECTION_REST)
+		c->since_ms = bench->execution.now_ms;
+	return CONNECTION_REST;
 }
 
 enum connection_state connection_input(struct bench *bench, struct connection *c)
 {
 	size_t held = unhold(bench, c);
 	ssize_t received = recv(c->fd, bench->input + held, RECEIVE_BYTES, 0);
-	if (received == 0 || (received < 0 && !would_block()))
+	if (received == 0 || (received < 0 && !would_block())) {
+		c->end = received == 0 ? END_PEER : END_LOST;
 		return CONNECTION_OVER;
+	}
 	if (c->shut)
 		return CONNECTION_INPUT;
+	if (received > 0)
+		counters_add(&bench->execution.counters->bytes_in, (uint64_t)received);
 	if (bench->stopping && received < RECEIVE_BYTES)
 		c->shut = true;		/* that was all */
 	return serve(bench, c, held + (received < 0 ? 0 : (size_t)received));
@@ -160,18 +200,23 @@ enum connection_state connection_input(struct bench *bench, struct connection *c
 enum connection_state connection_retry(struct bench *bench, struct connection *c)
 {
 	enum connection_state state = serve(bench, c, unhold(bench, c));
-	return state == CONNECTION_INPUT && bench->stopping ? connection_input(bench, c) : state;
+	bool reads = state == CONNECTION_INPUT || state == CONNECTION_REST;
+	return reads && bench->stopping ? connection_input(bench, c) : state;
 }
 
 enum connection_state connection_output(struct bench *bench, struct connection *c)
 {
 	ssize_t sent = send(c->fd, c->output.data, c->output.bytes, MSG_NOSIGNAL);
-	if (sent < 0)
+	if (sent < 0) {
+		c->end = END_LOST;
 		return would_block() ? CONNECTION_OUTPUT : CONNECTION_OVER;
+	}
+	counters_add(&bench->execution.counters->bytes_out, (uint64_t)sent);
+	bench->held_bytes -= (size_t)sent;
 	c->output.bytes -= (size_t)sent;
 	memmove(c->output.data, c->output.data + sent, c->output.bytes);
 	if (c->output.bytes != 0)
 		return CONNECTION_OUTPUT;
-	hold(&c->output, NULL, 0);
+	hold(bench, &c->output, NULL, 0);
 	return connection_retry(bench, c);
 }

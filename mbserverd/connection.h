@@ -5,8 +5,7 @@
 #ifndef CONNECTION_H
 #define CONNECTION_H
 
-#include "policy.h"
-#include "protocol.h"
+#include "execute.h"
 
 #include <sys/queue.h>
 
@@ -20,10 +19,9 @@ enum {
 
 /* What all connections of a worker work with, one after the other. */
 struct bench {
-	const struct policy *policy;	/* of this turn */
-	struct mbshm_txn *txn;
-	uint32_t lock_wait_us;		/* 0 once the lock was busy: the worker grants LOCK_WAIT_US anew each millisecond */
+	struct execution execution;	/* lock_wait_us: 0 once the lock was busy; the worker grants LOCK_WAIT_US each millisecond */
 	bool stopping;			/* answer what has been received, then shut down */
+	size_t held_bytes;		/* that connections have allocated */
 	size_t output_bytes;
 	uint8_t input[ADU_MAX + RECEIVE_BYTES];
 	uint8_t output[OUTPUT_BYTES];
@@ -32,9 +30,18 @@ struct bench {
 /* What a connection waits for. */
 enum connection_state {
 	CONNECTION_INPUT,
+	CONNECTION_REST,	/* of a frame whose beginning is here */
 	CONNECTION_OUTPUT,	/* its peer does not read fast enough */
 	CONNECTION_LOCK,	/* a write was not done yet: another writer */
 	CONNECTION_OVER,	/* nothing: free it */
+	CONNECTION_STATES = CONNECTION_OVER
+};
+
+/* Why it is over. */
+enum connection_end {
+	END_PEER, END_LOST, END_BROKEN, END_MEMORY,			/* said by connection_... */
+	END_REFUSED, END_EVICTED, END_IDLE, END_LATE, END_STALLED, END_STOP,	/* the worker's reasons */
+	ENDS
 };
 
 struct held {
@@ -42,23 +49,38 @@ struct held {
 	size_t bytes;
 };
 
+/* How many connections an address has: shared by all of them, see admission.h. */
+struct address {
+	struct address *next;
+	uint8_t family, bytes[16];
+	_Atomic unsigned connections;
+};
+
 struct connection {
 	int fd;
 	enum connection_state state;		/* the worker's */
+	enum connection_end end;		/* of one that is over */
 	uint8_t foreign;			/* frames of another protocol so far */
 	bool shut;				/* our side has said its last; what still comes is thrown away */
+	bool traced;				/* its frames go to the log */
+	bool kept;				/* the worker's: closed neither to make room nor for being idle */
+	uint16_t rest_bytes;
 	int64_t busy_since_ms;			/* since when the first ADU held waits for the lock; 0: it does not */
+	int64_t since_ms;			/* since when it is in this state; REST: when the frame's first byte came */
 	struct held input, output;
+	struct client client;
+	struct address *address;		/* NULL: not counted */
 
 	int64_t used_ms;			/* the worker's */
-	TAILQ_ENTRY(connection) by_use, by_lock;
+	TAILQ_ENTRY(connection) by_use, waiting;
+	uint8_t rest[ADU_MAX];			/* input that is held and is less than an ADU: no allocation for the usual */
 };
 
 TAILQ_HEAD(connection_list, connection);
 
-/* Takes fd (non-blocking).  NULL: no memory, fd is still the caller's. */
-struct connection *connection_new(int fd);
-void connection_free(struct connection *connection);
+/* Takes fd (non-blocking).  address: NULL or one that has been counted up for it.  NULL: no memory, both are still the caller's. */
+struct connection *connection_new(int fd, const struct mbshm_origin *peer, struct address *address);
+void connection_free(struct bench *bench, struct connection *connection);
 
 /* What it waited for may be there.  Each returns what it waits for now. */
 enum connection_state connection_input(struct bench *bench, struct connection *connection);

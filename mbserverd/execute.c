@@ -1,6 +1,7 @@
 #include "call.h"
 
 #include "log.h"
+#include "peer.h"
 
 #include <errno.h>
 #include <string.h>
@@ -47,9 +48,24 @@ int call_may_read(const struct call *call, enum mbshm_table table, uint32_t firs
 	return 0;
 }
 
+static void report_refusal(const struct execution *with, const struct client *client, const struct request *request)
+{
+	static struct log_limit limit;
+	char peer[PEER_TEXT_SIZE];
+	counters_add(&with->counters->refused_writes, 1);
+	if (!log_allowed(&limit))
+		return;
+	peer_format(&client->origin, peer);
+	log_warn("%s may not write: unit %u, function %u", peer, request->unit, request->pdu[0]);
+}
+
 int call_may_write(const struct call *call, enum mbshm_table table, uint32_t first, uint32_t count)
 {
-	return call_may_read(call, table, first, count);
+	int exception = access_write(call->rule, table, first, count);
+	if (exception == 0)
+		return call_may_read(call, table, first, count);
+	report_refusal(call->with, call->client, call->request);
+	return exception;
 }
 
 void call_begin(const struct call *call)
@@ -130,10 +146,14 @@ int execute(const struct execution *with, struct client *client, const uint8_t *
 	const struct unit *unit = with->policy->units[request.unit];
 	if (unit == NULL)
 		return finish(with, client, adu, with->policy->unknown_unit, 0, out);
-	if (!function_set_has(&with->policy->functions, request.pdu[0]))
+	const struct access_rule *rule = access_rule(&with->policy->access, client->rules, request.unit);
+	if (!function_set_has(&rule->functions, request.pdu[0])) {
 		exception = MODBUS_EXCEPTION_ILLEGAL_FUNCTION;
+		if (function_set_has(&rule->refused, request.pdu[0]))
+			report_refusal(with, client, &request);
+	}
 
-	struct call call = { with, client, unit, &request, out + MBAP_BYTES, 0 };
+	struct call call = { with, client, unit, &request, rule, out + MBAP_BYTES, 0 };
 	exception = run(&call, exception);
 	if (exception == EXECUTE_BUSY)
 		return EXECUTE_BUSY;

@@ -25,6 +25,7 @@ struct execution {
 struct client {
 	struct mbshm_origin origin;	/* for the journal, without unit and function; kind 0: nothing is written there */
 	struct diagnostics_line line;
+	uint64_t rules;			/* of the policy's access, for it */
 };
 
 /* Answer one ADU of bytes bytes (as framed) into out (ADU_MAX bytes), and count it: requests, functions, exceptions,

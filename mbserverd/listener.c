@@ -11,50 +11,46 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 enum {
-	SOCKETS_MAX = 2 * PLANT_LISTEN_MAX,	/* a name may mean an IPv4 and an IPv6 address */
+	SOCKETS_MAX = PLANT_LISTEN_MAX,
 	ACCEPTS_PER_TURN = 64,
-	OTHER_FILES = 256,	/* beside connections: three a worker, listeners, image, plant file, logs */
 	KEEPALIVE_IDLE_S = 60, KEEPALIVE_EACH_S = 10, KEEPALIVE_COUNT = 3,	/* a vanished peer is gone after 90 s */
 };
 
+struct listener {
+	int fd;
+	sd_event_source *source;
+	struct plant_listen wanted;	/* as the plant has it */
+	dev_t device;			/* of a unix socket's name */
+	ino_t inode;
+};
+
 struct listeners {
-	struct workers *workers;
+	struct admission *admission;
 	sd_event *event;
-	unsigned connections_max;
+	bool passed;		/* by the service manager: not ours to add to or to take away */
 	unsigned count;
-	struct {
-		int fd;
-		sd_event_source *source;
-	} sockets[SOCKETS_MAX];
+	struct listener sockets[SOCKETS_MAX];
+	char trouble[256];	/* what was logged last */
 };
 
 /* ---- accepting ----------------------------------------------------------------------------------------------------------- */
 
-/* Out of descriptors or memory: make room, and rest until the next refresh, as the socket would stay ready and spin the loop. */
-static void shortage(struct listeners *listeners, sd_event_source *source, int error)
+/* false: none is left, or one was lost before it was accepted (accept(2)), or there is a shortage: errno. */
+static bool accept_one(struct listeners *listeners, int fd)
 {
-	static struct log_limit limit;
-	if (log_allowed(&limit))
-		log_warn("cannot accept a connection: %s", strerror(error));
-	workers_evict(listeners->workers);
-	sd_event_source_set_enabled(source, SD_EVENT_OFF);
-}
-
-static void admit(struct listeners *listeners, int fd)
-{
-	static struct log_limit limit;
-	if (workers_connections(listeners->workers) >= listeners->connections_max) {
-		if (log_allowed(&limit))
-			log_warn("all %u connections are taken: closing the one unused longest", listeners->connections_max);
-		workers_evict(listeners->workers);
-	}
-	workers_adopt(listeners->workers, fd);
+	struct sockaddr_storage address;
+	socklen_t bytes = sizeof address;
+	int peer = accept4(fd, (struct sockaddr *)&address, &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (peer < 0)
+		return false;
+	admission_decide(listeners->admission, peer, &address);
+	return true;
 }
 
 static int on_ready(sd_event_source *source, int fd, uint32_t events, void *context)
@@ -62,25 +58,26 @@ static int on_ready(sd_event_source *source, int fd, uint32_t events, void *cont
 	struct listeners *listeners = context;
 	(void)events;
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		int peer = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (peer >= 0)
-			admit(listeners, peer);
-		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-			shortage(listeners, source, errno);
-		if (peer < 0)	/* none left, or one that was lost before it was accepted: accept(2) */
-			break;
+		if (accept_one(listeners, fd))
+			continue;
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			admission_shortage(listeners->admission, errno);
+			/* Rest until the next refresh: the socket would stay ready and spin the loop. */
+			sd_event_source_set_enabled(source, SD_EVENT_OFF);
+		}
+		break;
 	}
 	return 0;
 }
 
-/* ---- listening ----------------------------------------------------------------------------------------------------------- */
+/* ---- one socket ---------------------------------------------------------------------------------------------------------- */
 
 static void option(int fd, int level, int name, int value)
 {
 	setsockopt(fd, level, name, &value, sizeof value);
 }
 
-/* Accepted sockets inherit these from the listening one (tcp(7)), which saves the calls. */
+/* Accepted sockets inherit these from the listening one (tcp(7)), which saves the calls.  A unix socket has none of them. */
 static void options_set(int fd, int family)
 {
 	option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -93,128 +90,251 @@ static void options_set(int fd, int family)
 		option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);	/* so that 0.0.0.0 and [::] can both be listed */
 }
 
-_Noreturn static void die_of(const char *text, int error)
+static int bind_and_listen(int fd, const struct sockaddr *address, socklen_t bytes)
 {
-	if (error == EADDRINUSE)
-		die(EXIT_FAILURE, "%s is in use by another program: stop that one, or choose another address in server.listen",
-		    text);
-	if (error == EADDRNOTAVAIL)
-		die(EXIT_FAILURE, "%s is no address of this machine (server.listen)", text);
-	if (error == EACCES)
-		die(EXIT_FAILURE, "%s: ports below 1024 need CAP_NET_BIND_SERVICE", text);
-	die(EXIT_FAILURE, "cannot listen on %s: %s", text, strerror(error));
+	return bind(fd, address, bytes) == 0 && listen(fd, SOMAXCONN) == 0 ? 0 : -errno;
 }
 
-static void log_address(int fd)
+/* The descriptor or -errno. */
+static int open_internet(const struct plant_listen *wanted)
+{
+	const struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV | AI_NUMERICHOST, .ai_socktype = SOCK_STREAM };
+	struct addrinfo *found;
+	if (getaddrinfo(wanted->host, wanted->port, &hints, &found) != 0)
+		return -EADDRNOTAVAIL;	/* digits are right already, so it is the %scope */
+	int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int error = fd < 0 ? -errno : 0;
+	if (error == 0) {
+		options_set(fd, found->ai_family);
+		error = bind_and_listen(fd, found->ai_addr, found->ai_addrlen);
+	}
+	freeaddrinfo(found);
+	if (error != 0 && fd >= 0)
+		close(fd);
+	return error != 0 ? error : fd;
+}
+
+/* May the name be taken?  Yes when nothing is there, or a socket that nobody listens on any more.  0 or -errno. */
+static int check_name(const struct sockaddr_un *name)
+{
+	struct stat st;
+	if (lstat(name->sun_path, &st) != 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	bool stale = connect(fd, (const struct sockaddr *)name, sizeof *name) != 0 && errno == ECONNREFUSED;
+	close(fd);
+	return stale ? 0 : -EADDRINUSE;
+}
+
+/* Under a name of its own at first: nobody can connect before the socket has its mode and group, and taking the place of a stale one
+ * leaves no moment without.  The descriptor or -errno. */
+static int open_unix(const struct plant_server *server, const struct plant_listen *wanted, struct listener *listener)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX }, temporary = name;
+	struct stat st;
+	snprintf(name.sun_path, sizeof name.sun_path, "%.*s", PLANT_SOCKET_MAX, wanted->host);
+	snprintf(temporary.sun_path, sizeof temporary.sun_path, "%.*s.%d", PLANT_SOCKET_MAX, wanted->host, getpid());
+	int error = check_name(&name);
+	if (error != 0)
+		return error;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	mode_t mask = umask(0777);
+	error = bind_and_listen(fd, (const struct sockaddr *)&temporary, sizeof temporary);
+	umask(mask);
+	if (error == 0 && server->socket_group != (gid_t)-1 && chown(temporary.sun_path, (uid_t)-1, server->socket_group) != 0)
+		error = -errno;
+	if (error == 0 && (chmod(temporary.sun_path, server->socket_mode) != 0 || stat(temporary.sun_path, &st) != 0 ||
+			   rename(temporary.sun_path, name.sun_path) != 0))
+		error = -errno;
+	if (error != 0) {
+		unlink(temporary.sun_path);
+		close(fd);
+		return error;
+	}
+	listener->device = st.st_dev;
+	listener->inode = st.st_ino;
+	return fd;
+}
+
+static void log_address(int fd, const struct plant_listen *wanted)
 {
 	struct sockaddr_storage address;
 	socklen_t bytes = sizeof address;
 	char host[64], port[8];
-	if (getsockname(fd, (struct sockaddr *)&address, &bytes) != 0 ||
-	    getnameinfo((struct sockaddr *)&address, bytes, host, sizeof host, port, sizeof port,
-			NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+	if (getsockname(fd, (struct sockaddr *)&address, &bytes) != 0)
 		return;
-	log_info(strchr(host, ':') != NULL ? "listening on [%s]:%s" : "listening on %s:%s", host, port);
+	if (address.ss_family == AF_UNIX)
+		log_info("listening on unix:%s", wanted != NULL ? wanted->host : ((struct sockaddr_un *)&address)->sun_path);
+	else if (getnameinfo((struct sockaddr *)&address, bytes, host, sizeof host, port, sizeof port,
+			     NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+		log_info(strchr(host, ':') != NULL ? "listening on [%s]:%s" : "listening on %s:%s", host, port);
 }
 
-static void accept_from(struct listeners *listeners, int fd, const char *text)
+/* ---- the set of them ----------------------------------------------------------------------------------------------------- */
+
+/* 0 or -errno; then fd is still the caller's. */
+static int add(struct listeners *listeners, int fd, const struct plant_listen *wanted, const struct listener *like)
 {
-	sd_event_source *source;
-	int error = sd_event_add_io(listeners->event, &source, fd, EPOLLIN, on_ready, listeners);
+	struct listener *listener = &listeners->sockets[listeners->count];
+	*listener = *like;
+	int error = sd_event_add_io(listeners->event, &listener->source, fd, EPOLLIN, on_ready, listeners);
 	if (error < 0)
-		die_of(text, -error);
-	listeners->sockets[listeners->count].fd = fd;
-	listeners->sockets[listeners->count++].source = source;
-	log_address(fd);
+		return error;
+	listener->fd = fd;
+	if (wanted != NULL)
+		listener->wanted = *wanted;
+	listeners->count++;
+	log_address(fd, wanted);
+	return 0;
 }
 
-static void listen_on(struct listeners *listeners, const struct addrinfo *address, const char *text)
+static int add_wanted(struct listeners *listeners, const struct plant_listen *wanted)
 {
-	int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	const struct plant_server *server = &policy_present()->plant->server;
+	struct listener listener = { .fd = -1 };
+	int fd = wanted->port[0] != '\0' ? open_internet(wanted) : open_unix(server, wanted, &listener);
 	if (fd < 0)
-		die_of(text, errno);
-	options_set(fd, address->ai_family);
-	if (bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0)
-		die_of(text, errno);
-	accept_from(listeners, fd, text);
+		return fd;
+	int error = add(listeners, fd, wanted, &listener);
+	if (error != 0)
+		close(fd);
+	return error;
+}
+
+/* Take in who is in the queue: they have been told that they are connected. */
+static void remove_at(struct listeners *listeners, unsigned index)
+{
+	struct listener *listener = &listeners->sockets[index];
+	struct stat st;
+	bool unix_socket = listener->wanted.text[0] != '\0' && listener->wanted.port[0] == '\0';
+	if (unix_socket && lstat(listener->wanted.host, &st) == 0 && st.st_dev == listener->device && st.st_ino == listener->inode)
+		unlink(listener->wanted.host);
+	while (!listeners->passed && accept_one(listeners, listener->fd))
+		;
+	sd_event_source_unref(listener->source);
+	close(listener->fd);
+	*listener = listeners->sockets[--listeners->count];
+}
+
+static const char *explain(const struct plant_listen *wanted, int error, char *text, size_t size)
+{
+	bool is_unix = wanted->port[0] == '\0';
+	if (error == -EADDRINUSE)
+		snprintf(text, size, "%s is in use by another program: stop that one, or choose another address in server.listen",
+			 wanted->text);
+	else if (error == -EADDRNOTAVAIL)
+		snprintf(text, size, "%s is no address of this machine (server.listen)", wanted->text);
+	else if (error == -EACCES && !is_unix)
+		snprintf(text, size, "%s: ports below 1024 need CAP_NET_BIND_SERVICE", wanted->text);
+	else if (error == -EEXIST)
+		snprintf(text, size, "%s: there is a file of that name, and it is no socket (server.listen)", wanted->text);
+	else
+		snprintf(text, size, "cannot listen on %s: %s", wanted->text, strerror(-error));
+	return text;
+}
+
+/* Which of the sockets is for that address?  Each is for one, so of addresses that are listed twice there are two. */
+static bool find(const struct listeners *listeners, const struct plant_listen *wanted, const bool *taken, unsigned *index)
+{
+	for (*index = 0; *index < listeners->count; ++*index)
+		if (!taken[*index] && strcmp(listeners->sockets[*index].wanted.text, wanted->text) == 0)
+			return true;
+	return false;
+}
+
+/* Remove what the policy does not have, then add what it has and we have not.  0, or -errno and which: the first that failed. */
+static int synchronize(struct listeners *listeners, const struct plant_listen **which)
+{
+	const struct plant_server *server = &policy_present()->plant->server;
+	bool taken[SOCKETS_MAX] = { false }, have[PLANT_LISTEN_MAX];
+	unsigned index;
+	int error = 0;
+	for (unsigned i = 0; i < server->listen_count; i++) {
+		have[i] = find(listeners, &server->listen[i], taken, &index);
+		if (have[i])
+			taken[index] = true;
+	}
+	for (index = listeners->count; index-- > 0; )
+		if (!taken[index])
+			remove_at(listeners, index);	/* the last takes its place, and that one stays */
+	for (unsigned i = 0; i < server->listen_count; i++) {
+		int rc = have[i] ? 0 : add_wanted(listeners, &server->listen[i]);
+		if (rc != 0 && error == 0) {
+			error = rc;
+			*which = &server->listen[i];
+		}
+	}
+	return error;
+}
+
+void listeners_refresh(struct listeners *listeners)
+{
+	char text[sizeof listeners->trouble] = "";
+	const struct plant_listen *which;
+	int error = listeners->passed ? 0 : synchronize(listeners, &which);
+	if (error != 0)
+		explain(which, error, text, sizeof text);
+	if (strcmp(text, listeners->trouble) != 0) {	/* once, not each second */
+		strcpy(listeners->trouble, text);
+		if (error != 0)
+			log_error("%s", text);
+	}
+	for (unsigned i = 0; i < listeners->count; i++)
+		sd_event_source_set_enabled(listeners->sockets[i].source, SD_EVENT_ON);
 }
 
 /* Sockets that a service manager listens on for us (sd_listen_fds(3)): clients can connect while no server runs. */
 static void adopt_passed(struct listeners *listeners, int count)
 {
+	const struct listener like = { .fd = -1 };
 	log_info("using %d socket%s of the service manager instead of server.listen", count, count == 1 ? "" : "s");
 	if (count > SOCKETS_MAX)
 		die(EXIT_FAILURE, "the service manager passes %d sockets, expected at most %d", count, SOCKETS_MAX);
+	listeners->passed = true;
 	for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + count; fd++) {
 		if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
 			die(EXIT_FAILURE, "the service manager passes something else than a listening stream socket");
 		options_set(fd, AF_UNSPEC);
 		fcntl(fd, F_SETFL, O_NONBLOCK);
-		accept_from(listeners, fd, "a socket of the service manager");
+		int error = add(listeners, fd, NULL, &like);
+		if (error != 0)
+			die(EXIT_FAILURE, "a socket of the service manager: %s", strerror(-error));
 	}
 }
 
-struct listeners *listeners_open(struct workers *workers, sd_event *event)
+struct listeners *listeners_open(struct admission *admission, sd_event *event)
 {
 	struct listeners *listeners = calloc(1, sizeof *listeners);
 	if (listeners == NULL)
 		die(EXIT_FAILURE, "out of memory");
-	listeners->workers = workers;
+	listeners->admission = admission;
 	listeners->event = event;
-	listeners_refresh(listeners);
 
 	int passed = sd_listen_fds(1);
 	if (passed > 0) {
 		adopt_passed(listeners, passed);
 		return listeners;
 	}
-	const struct plant_server *server = &policy_present()->plant->server;
-	for (unsigned i = 0; i < server->listen_count; i++) {
-		const struct plant_listen *wanted = &server->listen[i];
-		const struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
-		struct addrinfo *found;
-		int error = getaddrinfo(wanted->host, wanted->port, &hints, &found);
-		if (error != 0)
-			die(EXIT_FAILURE, "%s: %s (server.listen)", wanted->text, gai_strerror(error));
-		for (const struct addrinfo *a = found; a != NULL && listeners->count < SOCKETS_MAX; a = a->ai_next)
-			listen_on(listeners, a, wanted->text);
-		freeaddrinfo(found);
+	const struct plant_listen *which;
+	char text[sizeof listeners->trouble];
+	int error = synchronize(listeners, &which);
+	if (error != 0) {
+		while (listeners->count > 0)	/* unix sockets' names go with them */
+			remove_at(listeners, 0);
+		die(EXIT_FAILURE, "%s", explain(which, error, text, sizeof text));
 	}
 	return listeners;
 }
 
 void listeners_close(struct listeners *listeners)
 {
-	for (unsigned i = 0; i < listeners->count; i++) {
-		sd_event_source_unref(listeners->sockets[i].source);
-		close(listeners->sockets[i].fd);
-	}
+	while (listeners->count > 0)
+		remove_at(listeners, 0);
 	free(listeners);
-}
-
-/* As many connections as the policy allows and the system has descriptors for. */
-static unsigned connections_max(unsigned wanted)
-{
-	struct rlimit files;
-	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
-		return wanted;
-	rlim_t needed = (rlim_t)wanted + OTHER_FILES;
-	if (files.rlim_cur < needed) {
-		files.rlim_cur = needed < files.rlim_max ? needed : files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
-	if (files.rlim_cur >= needed)
-		return wanted;
-	return files.rlim_cur > OTHER_FILES ? (unsigned)(files.rlim_cur - OTHER_FILES) : 1;
-}
-
-void listeners_refresh(struct listeners *listeners)
-{
-	unsigned wanted = policy_present()->plant->server.max_connections;
-	unsigned max = connections_max(wanted);
-	if (max < wanted && max != listeners->connections_max)
-		log_warn("the limit of open files leaves room for %u connections only, not %u", max, wanted);
-	listeners->connections_max = max;
-	for (unsigned i = 0; i < listeners->count; i++)
-		sd_event_source_set_enabled(listeners->sockets[i].source, SD_EVENT_ON);
 }

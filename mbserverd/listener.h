@@ -1,21 +1,22 @@
-/* The listening sockets and the limit on connections.  Main thread only. */
+/* The listening sockets.  Main thread only. */
 #ifndef LISTENER_H
 #define LISTENER_H
 
-#include "worker.h"
+#include "admission.h"
 
 #include <systemd/sd-event.h>
 
 struct listeners;
 
-/* Listen on every address of the present policy, or on the sockets that a service manager passed instead (sd_listen_fds(3)), and
- * give what is accepted to workers.  Dies when an address cannot be had. */
-struct listeners *listeners_open(struct workers *workers, sd_event *event);
+/* Listen on every address of the present policy, or on the sockets that a service manager passed instead (sd_listen_fds(3)).  Dies
+ * when an address cannot be had. */
+struct listeners *listeners_open(struct admission *admission, sd_event *event);
 
-/* Stop accepting. */
+/* Take in whoever has connected so far (but leave those of passed sockets to the manager's next server), and stop. */
 void listeners_close(struct listeners *listeners);
 
-/* Once a second, and after a reload: take over the policy's limit, accept again after a shortage. */
+/* Once a second, and after a reload: listen where the policy says now (an address that is in both is not touched), accept again after
+ * a shortage.  What cannot be had is logged and tried again the next time. */
 void listeners_refresh(struct listeners *listeners);
 
 #endif

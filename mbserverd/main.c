@@ -4,7 +4,7 @@
 #include "log.h"
 #include "options.h"
 #include "policy.h"
-#include "worker.h"
+#include "stats.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -15,15 +15,28 @@ enum { WORKERS_DEFAULT_MAX = 4, CHECK_US = 1000000 };
 
 struct server {
 	struct workers *workers;
+	struct admission *admission;
 	struct listeners *listeners;
 };
 
+/* What was asked for on the command line. */
+struct asked {
+	bool stats, json;
+};
+
+/* Tell everybody who goes by the policy what it is now. */
+static void refresh(const struct server *server)
+{
+	workers_revise(server->workers);
+	admission_refresh(server->admission);
+	listeners_refresh(server->listeners);
+}
+
 static void reload(void *context)
 {
-	const struct server *server = context;
 	daemon_reloading();
 	policy_reload();
-	listeners_refresh(server->listeners);
+	refresh(context);
 	daemon_reloaded();
 }
 
@@ -43,6 +56,7 @@ static int each_second(sd_event_source *timer, uint64_t now_us, void *context)
 {
 	const struct server *server = context;
 	policy_check();
+	admission_refresh(server->admission);
 	listeners_refresh(server->listeners);
 	return sd_event_source_set_time(timer, now_us + CHECK_US);
 }
@@ -54,12 +68,50 @@ static unsigned workers_default(void)
 	return count < WORKERS_DEFAULT_MAX ? count : WORKERS_DEFAULT_MAX;
 }
 
+static const char *set_stats(void *context, const char *arg)
+{
+	(void)arg;
+	((struct asked *)context)->stats = true;
+	return NULL;
+}
+
+static const char *set_json(void *context, const char *arg)
+{
+	(void)arg;
+	((struct asked *)context)->json = true;
+	return NULL;
+}
+
+static const char *set_trace(void *context, const char *arg)
+{
+	struct plant_network network;
+	char why[PLANT_NETWORK_WHY_SIZE];
+	(void)context;
+	if (plant_parse_network(arg, &network, why) != 0)
+		return "an address in digits, without or with /BITS, or unix";
+	policy_trace(&network);
+	return NULL;
+}
+
+static const struct option_row options[] = {
+	{ "stats", NULL, "print what the server of this plant's image has counted, and end", set_stats },
+	{ "json", NULL, "print it as JSON", set_json },
+	{ "trace", "ADDRESS", "log the frames of this client or network, or of unix sockets", set_trace },
+	{ NULL, NULL, NULL, NULL },
+};
+
 int main(int argc, char **argv)
 {
-	static const struct program program = { .name = "mbserverd", .summary = "serve a register image over Modbus TCP" };
 	struct server server;
+	struct asked asked = { false, false };
+	const struct program program = { .name = "mbserverd", .summary = "serve a register image over Modbus TCP", .rows = options,
+					 .context = &asked };
 	int operand;
 	struct plant *plant = options_parse(&program, argc, argv, &operand);
+	if (asked.stats)
+		return stats_print(plant->image.name, asked.json);
+	if (asked.json)
+		die(EXIT_USAGE, "--json goes with --stats");
 	unsigned workers = plant->server.workers != 0 ? plant->server.workers : workers_default();
 	struct daemon_hooks hooks = { reload, alive, status, &server };
 	sd_event *event;
@@ -68,10 +120,12 @@ int main(int argc, char **argv)
 		die(EXIT_FAILURE, "event loop: %s", strerror(-error));
 
 	policy_open(plant);
+	counters_open(plant->image.name, 1 + workers);
 	error = workers_start(workers, &server.workers);
 	if (error != 0)
 		die(EXIT_FAILURE, "%u workers: %s", workers, strerror(-error));
-	server.listeners = listeners_open(server.workers, event);
+	server.admission = admission_new(server.workers, counters_block(0));
+	server.listeners = listeners_open(server.admission, event);
 	sd_event_source *timer;
 	error = sd_event_add_time_relative(event, &timer, CLOCK_MONOTONIC, CHECK_US, 0, each_second, &server);
 	if (error >= 0)
@@ -82,6 +136,8 @@ int main(int argc, char **argv)
 	error = daemon_run(event);
 	listeners_close(server.listeners);
 	workers_stop(server.workers);
+	admission_free(server.admission);
+	counters_close();
 	policy_close();
 	sd_event_source_unref(timer);
 	sd_event_unref(event);

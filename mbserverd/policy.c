@@ -4,6 +4,7 @@
 #include "log.h"
 #include "options.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,8 @@
  * runtime has these. */
 void __tsan_release(void *address) __attribute__((weak));
 void __tsan_acquire(void *address) __attribute__((weak));
+
+enum { REVIVE_US = 100000 };	/* wait for other writers */
 
 /* Stored by the main thread; a C11 atomic instead of rcu_dereference because the compiler and the sanitizers understand it. */
 static struct policy *_Atomic present;
@@ -59,10 +62,13 @@ static void unit_init(struct unit *unit, const struct plant *plant)
 {
 	unit->plant = plant;
 	identity_init(&unit->identity, &plant->server.identity);
-	if (mbshm_open(&plant->image, MBSHM_CREATE, &unit->image, unit->why) != 0)
+	if (mbshm_open(&plant->image, MBSHM_CREATE, &unit->image, unit->why) != 0) {
 		unit->image = NULL;
-	else
-		unit->why[0] = '\0';
+		return;
+	}
+	if (unit->why[0] != '\0')
+		log_warn("%s", unit->why);
+	unit->why[0] = '\0';
 }
 
 /* The device of that plant; made when there is none yet. */
@@ -92,7 +98,6 @@ static struct policy *policy_new(struct plant *plant)
 		abort();	/* a few KiB */
 
 	policy->plant = plant;
-	policy->functions = server->functions;
 	policy->unknown_unit = server->unknown_unit;
 	policy->generation = present != NULL ? present->generation + 1 : 1;
 	access_init(&policy->access, server);
@@ -149,21 +154,9 @@ void policy_close(void)
 	present = NULL;
 }
 
-static bool listen_equal(const struct plant_server *a, const struct plant_server *b)
-{
-	if (a->listen_count != b->listen_count)
-		return false;
-	for (unsigned i = 0; i < a->listen_count; i++)
-		if (strcmp(a->listen[i].text, b->listen[i].text) != 0)
-			return false;
-	return true;
-}
-
 static void policy_swap(struct policy *policy)
 {
 	const struct plant_server *now = &policy_present()->plant->server, *new = &policy->plant->server;
-	if (!listen_equal(now, new))
-		log_warn("server.listen has changed: this needs a restart");
 	if (now->workers != new->workers)
 		log_warn("server.workers has changed: this needs a restart");
 	policy_publish(policy);
@@ -230,12 +223,28 @@ static void policy_attach(struct policy *policy)
 	}
 }
 
+/* The name leads elsewhere or nowhere.  If nowhere, the values get a new image, from us or from another who has them; if elsewhere,
+ * the others on our image are told.  False: stay with it, and try again. */
+static bool leave(const struct unit *unit)
+{
+	static int last;
+	char why[MBSHM_WHY_SIZE];
+	int error = mbshm_revive(unit->image, &unit->plant->image, REVIVE_US, why);
+	if (error == -EEXIST || error == -ESTALE || error == -EBADMSG)
+		error = 0;
+	if (error != 0 && error != last)
+		log_error("image %s was removed and cannot be made again yet: %s", unit->plant->image.name, why);
+	last = error;
+	return error == 0;
+}
+
 static bool all_attached(const struct policy *policy)
 {
-	for (unsigned i = 0; i < policy->device_count; i++)
-		if (policy->devices[i].image == NULL || mbshm_check(policy->devices[i].image) != 0)
-			return false;
-	return true;
+	bool all = true;
+	for (const struct unit *unit = policy->devices; unit < policy->devices + policy->device_count; unit++)
+		if (unit->image == NULL || (mbshm_check(unit->image) != 0 && leave(unit)))
+			all = false;
+	return all;
 }
 
 void policy_check(void)

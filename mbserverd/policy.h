@@ -25,7 +25,6 @@ struct unit {
 
 struct policy {
 	struct plant *plant;
-	struct function_set functions;	/* switched on */
 	int unknown_unit;		/* see plant.h */
 	uint64_t generation;		/* 1, 2, 3, ... */
 	struct access access;

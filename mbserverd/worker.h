@@ -3,23 +3,30 @@
 #ifndef WORKER_H
 #define WORKER_H
 
-#include <stdbool.h>
+#include "connection.h"
 
-enum { STOP_GRACE_MS = 300 };	/* how long a stopping worker waits for answers to be taken and peers to close */
+enum {
+	STOP_GRACE_MS = 300,		/* how long a stopping worker waits for answers to be taken and peers to close */
+	HELD_BYTES_MAX = 16 << 20,	/* that connections may allocate, all workers together: then the longest stuck are closed */
+};
 
 struct workers;
 
-/* Start count (1..) threads; signals must be blocked already.  0 or -errno. */
+/* Start count (1..) threads; signals must be blocked already, counters open with a block for each.  0 or -errno. */
 int workers_start(unsigned count, struct workers **workers);
 
 /* Answer what has been received, close everything, join, free. */
 void workers_stop(struct workers *workers);
 
-/* Give fd (non-blocking, connected) to the worker with the fewest connections. */
-void workers_adopt(struct workers *workers, int fd);
+/* Give fd (non-blocking, connected) to the worker with the fewest connections, and count it at its address (may be NULL).
+ * false: no memory, fd is still the caller's. */
+bool workers_adopt(struct workers *workers, int fd, const struct mbshm_origin *peer, struct address *address);
 
-/* Have the connection closed that has been unused longest. */
-void workers_evict(struct workers *workers);
+/* Have the connection closed that has been unused longest.  false: there is none that may be. */
+bool workers_evict(struct workers *workers);
+
+/* The policy has changed: have it applied to the connections that there are. */
+void workers_revise(struct workers *workers);
 
 /* Connections given and not closed yet. */
 unsigned workers_connections(const struct workers *workers);

@@ -22,6 +22,7 @@ static struct {
 	struct plant plant;
 	struct plant_identity texts;
 	struct unit unit, detached;
+	struct plant_server switches;	/* which functions are on */
 	struct policy policy;
 	struct execution with;
 	struct client client;
@@ -120,7 +121,8 @@ static int set_up(void **state)
 		world.policy.units[i] = &world.unit;
 	for (unsigned code = 0; code < 256; code++)
 		if (functions[code].decode != NULL)
-			function_set_add(&world.policy.functions, (uint8_t)code);
+			function_set_add(&world.switches.functions, (uint8_t)code);
+	access_init(&world.policy.access, &world.switches);
 	world.policy.unknown_unit = MODBUS_EXCEPTION_GATEWAY_TARGET;
 	world.policy.units[77] = NULL;
 	world.policy.units[78] = &world.detached;
@@ -780,8 +782,9 @@ static void stale(void **state)
 static void switched_off(void **state)
 {
 	(void)state;
-	struct function_set all = world.policy.functions, some = { { 1 << 3 } };
-	world.policy.functions = some;
+	struct function_set all = world.switches.functions, some = { { 1 << 3 } };
+	world.switches.functions = some;
+	access_init(&world.policy.access, &world.switches);
 	expect("03 03E8 0001", "03 02 0000");
 	for (unsigned code = 0; code < 256; code++) {
 		const uint8_t pdu[5] = { (uint8_t)code, 0x03, 0xE8, 0, 1 };
@@ -791,7 +794,8 @@ static void switched_off(void **state)
 		assert_int_equal(ask_bytes(1, pdu, sizeof pdu, answer), 2);
 		assert_int_equal(answer[1], 1);
 	}
-	world.policy.functions = all;
+	world.switches.functions = all;
+	access_init(&world.policy.access, &world.switches);
 
 	/* What a plant without the setting says is what there is. */
 	struct plant *plant;

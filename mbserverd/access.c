@@ -1,0 +1,101 @@
+#include "access.h"
+
+#include "protocol.h"
+
+static const struct mbshm_layout nothing;	/* without spans: nothing may be written */
+
+static bool writes(enum action action)
+{
+	return action == ACTION_WRITE_BITS || action == ACTION_WRITE_REGISTERS || action == ACTION_WRITE_FILES ||
+	       action == ACTION_MASK_REGISTER || action == ACTION_READ_WRITE_REGISTERS;
+}
+
+/* Take away those functions that write. */
+static void refuse_writing(struct access_rule *rule)
+{
+	for (unsigned code = 0; code < 256; code++) {
+		uint64_t bit = UINT64_C(1) << code % 64, *word = &rule->functions.words[code / 64];
+		if (functions[code].decode == NULL || !writes(functions[code].action))
+			continue;
+		rule->refused.words[code / 64] |= *word & bit;
+		*word &= ~bit;
+	}
+}
+
+static bool is_empty(const uint64_t words[4])
+{
+	return (words[0] | words[1] | words[2] | words[3]) == 0;
+}
+
+static struct access_rule make_rule(const struct plant_server *server, const struct plant_access *from)
+{
+	struct access_rule rule = {
+		.functions = server->functions,
+		.writes = from->writes.span_count != 0 ? &from->writes : NULL,
+		.none = from->allow == PLANT_ALLOW_NONE,
+		.keep = from->keep,
+		.refusal = from->refusal,
+	};
+	if (!is_empty(from->functions.words))
+		for (int i = 0; i < 4; i++)
+			rule.functions.words[i] &= from->functions.words[i];
+	if (from->allow != PLANT_ALLOW_ALL || server->read_only)
+		rule.writes = &nothing;
+	if (rule.writes == &nothing && rule.refusal == MODBUS_EXCEPTION_ILLEGAL_FUNCTION)
+		refuse_writing(&rule);		/* so that 01 comes before all other exceptions */
+	if (rule.none)
+		rule.functions = (struct function_set){ { 0 } };
+	return rule;
+}
+
+void access_init(struct access *access, const struct plant_server *server)
+{
+	const struct plant_access otherwise = {
+		.allow = server->default_access, .refusal = MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS,
+	};
+	*access = (struct access){ .server = server };
+	access->rules[ACCESS_DEFAULT] = make_rule(server, &otherwise);
+	for (unsigned i = 0; i < server->access_count; i++) {
+		const struct plant_access *from = &server->access[i];
+		access->rules[i] = make_rule(server, from);
+		for (unsigned unit = 0; unit < 256; unit++)
+			if (is_empty(from->units) || (from->units[unit / 64] >> unit % 64 & 1))
+				access->by_unit[unit] |= UINT64_C(1) << i;
+	}
+}
+
+uint64_t access_rules(const struct access *access, int family, const uint8_t *address)
+{
+	const struct plant_server *server = access->server;
+	uint64_t rules = 0;
+	for (unsigned i = 0; i < server->access_count; i++) {
+		const struct plant_network *from = &server->access[i].from;
+		if (from->family == 0 || plant_network_has(from, family, address))
+			rules |= UINT64_C(1) << i;
+	}
+	return rules;
+}
+
+bool access_refused(const struct access *access, uint64_t rules)
+{
+	for (unsigned unit = 0; unit < 256; unit++)
+		if (!access_rule(access, rules, (uint8_t)unit)->none)
+			return false;
+	return true;
+}
+
+bool access_kept(const struct access *access, uint64_t rules)
+{
+	return rules != 0 && access->rules[__builtin_ctzll(rules)].keep;
+}
+
+int access_write(const struct access_rule *rule, enum mbshm_table table, uint32_t addr, uint32_t count)
+{
+	if (rule->writes == NULL)
+		return 0;
+	const struct mbshm_span *span = rule->writes->spans, *end = span + rule->writes->span_count;
+	for (; span < end; span++)	/* they do not touch one another, so it is one of them */
+		if (span->table == table && addr >= span->first && addr - span->first + count <= span->count)
+			return 0;
+	return rule->refusal;
+}

@@ -1,0 +1,25 @@
+/* Who gets in: access rules and limits on connections.  Main thread only. */
+#ifndef ADMISSION_H
+#define ADMISSION_H
+
+#include "worker.h"
+
+#include <sys/socket.h>
+
+struct admission;
+
+struct admission *admission_new(struct workers *workers, struct counters *counters);
+
+/* After the workers have stopped. */
+void admission_free(struct admission *admission);
+
+/* After a reload, and once a second: take over the policy's limits. */
+void admission_refresh(struct admission *admission);
+
+/* A connection was accepted: give it to a worker, or close it. */
+void admission_decide(struct admission *admission, int fd, const struct sockaddr_storage *peer);
+
+/* Out of descriptors or memory: make room. */
+void admission_shortage(struct admission *admission, int error);
+
+#endif

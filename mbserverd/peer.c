@@ -1,0 +1,33 @@
+#include "peer.h"
+
+#include "plant.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+struct mbshm_origin peer_origin(const struct sockaddr_storage *address)
+{
+	struct mbshm_origin peer = { .kind = MBSHM_ORIGIN_NETWORK, .family = (uint8_t)address->ss_family };
+	if (address->ss_family == AF_INET) {
+		const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+		peer.port = ntohs(v4->sin_port);
+		memcpy(peer.address, &v4->sin_addr, 4);
+	} else if (address->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+		peer.port = ntohs(v6->sin6_port);
+		memcpy(peer.address, &v6->sin6_addr, 16);
+		peer.family = (uint8_t)plant_unmap_address(AF_INET6, peer.address);
+	}
+	return peer;
+}
+
+void peer_format(const struct mbshm_origin *peer, char text[PEER_TEXT_SIZE])
+{
+	char address[INET6_ADDRSTRLEN];
+	if (peer->family == AF_UNIX || inet_ntop(peer->family, peer->address, address, sizeof address) == NULL)
+		snprintf(text, PEER_TEXT_SIZE, "unix");
+	else
+		snprintf(text, PEER_TEXT_SIZE, peer->family == AF_INET6 ? "[%s]:%u" : "%s:%u", address, peer->port);
+}

@@ -1,0 +1,181 @@
+#include "stats.h"
+
+#include "counters.h"
+#include "log.h"
+#include "protocol.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What a file says; nothing in it is trusted. */
+struct report {
+	bool alive;
+	int64_t start_ns, pid;
+	unsigned workers;
+	struct counters sum;
+};
+
+#define AS_ROW(name, text) { #name, text, offsetof(struct counters, name), 0, COUNTERS_NUMBER },
+#define AS_ROWS(name, count, key, text) { #name, text, offsetof(struct counters, name), count, key },
+static const struct row {
+	const char *name, *text;
+	size_t offset;
+	unsigned count;		/* 0: it is one */
+	enum counters_key key;
+} rows[] = { COUNTERS(AS_ROW, AS_ROWS) };
+enum { ROWS = sizeof rows / sizeof *rows };
+
+static uint64_t get(const struct report *report, const struct row *row, unsigned index)
+{
+	const void *first = (const char *)&report->sum + row->offset;
+	return ((const _Atomic uint64_t *)first)[index];
+}
+
+static uint64_t key_of(const struct row *row, unsigned index)
+{
+	return row->key == COUNTERS_BELOW ? UINT64_C(2) << index : index;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------------- */
+
+/* Copied by read(2): a mapping would end this program if the file became shorter meanwhile.  NULL, or what is wrong. */
+static const char *report_read(int fd, const char *image, struct report *report)
+{
+	struct counters_file head;
+	struct counters block;
+	if (pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head || memcmp(head.magic, COUNTERS_MAGIC, sizeof head.magic) != 0)
+		return "not a file of counters";
+	if (strncmp(head.version, MBIMAGE_VERSION, sizeof head.version) != 0)
+		return "written by another version of mbserverd";
+	if (head.block_bytes != sizeof block || head.blocks < 1 || head.blocks > COUNTERS_BLOCKS_MAX ||
+	    strncmp(head.image, image, sizeof head.image) != 0)
+		return "damaged";
+	*report = (struct report){ counters_held(fd), head.start_ns, head.pid, head.blocks - 1, { 0 } };
+	for (unsigned i = 0; i < head.blocks; i++) {
+		if (pread(fd, &block, sizeof block, (off_t)(sizeof head + i * sizeof block)) != (ssize_t)sizeof block)
+			return "damaged";
+		const _Atomic uint64_t *from = (const _Atomic uint64_t *)&block;
+		_Atomic uint64_t *to = (_Atomic uint64_t *)&report->sum;
+		for (size_t n = 0; n < sizeof block / sizeof *from; n++)
+			counters_add(&to[n], from[n]);
+	}
+	return NULL;
+}
+
+/* The file of a server that lives, else the first there is; path: where it is, or was looked for last.  -1: none. */
+static int report_open(const char *image, char *path)
+{
+	char each[COUNTERS_PATH_SIZE];
+	int found = -1;
+	bool alive = false;
+	for (unsigned rank = 0; !alive && counters_path(rank, image, each); rank++) {
+		if (*each == '\0')
+			continue;
+		int fd = open(each, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		alive = fd >= 0 && counters_held(fd);
+		if (found < 0 || alive) {
+			strcpy(path, each);
+			if (found >= 0)
+				close(found);
+			found = fd;
+		} else if (fd >= 0) {
+			close(fd);
+		}
+	}
+	return found;
+}
+
+/* ---- printing ------------------------------------------------------------------------------------------------------------ */
+
+static int64_t seconds_since(int64_t start_ns)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	int64_t start_s = start_ns / 1000000000;
+	return start_s >= 0 && start_s <= now.tv_sec ? now.tv_sec - start_s : 0;
+}
+
+static void print_text(const struct report *report, const char *image)
+{
+	int64_t s = seconds_since(report->start_ns);
+	printf("server of %s, pid %" PRId64 ", %u worker%s, ", image, report->pid, report->workers, report->workers == 1 ? "" : "s");
+	if (report->alive)
+		printf("up %" PRId64 "d %02d:%02d:%02d\n", s / 86400, (int)(s / 3600 % 24), (int)(s / 60 % 60), (int)(s % 60));
+	else
+		printf("dead: these are its last counts\n");
+	for (const struct row *row = rows; row < rows + ROWS; row++) {
+		if (row->count == 0)
+			printf("%20" PRIu64 "  %s\n", get(report, row, 0), row->text);
+		else
+			printf("%s\n", row->text);
+		for (unsigned i = 0; i < row->count; i++) {
+			const char *function = row->offset == offsetof(struct counters, functions) ? functions[i].name : NULL;
+			if (get(report, row, i) != 0)
+				printf("%20" PRIu64 "  %10" PRIu64 "%s%s\n", get(report, row, i), key_of(row, i),
+				       function != NULL ? "  " : "", function != NULL ? function : "");
+		}
+	}
+}
+
+static void print_string(const char *text)
+{
+	putchar('"');
+	for (; *text != '\0'; text++)	/* printable: the plant file has been checked */
+		printf(*text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+	putchar('"');
+}
+
+static void print_json(const struct report *report, const char *image)
+{
+	printf("{\"image\":");
+	print_string(image);
+	printf(",\"alive\":%s,\"pid\":%" PRId64 ",\"workers\":%u,\"start\":%" PRId64 ".%09" PRId64,
+	       report->alive ? "true" : "false", report->pid, report->workers, report->start_ns / 1000000000,
+	       report->start_ns >= 0 ? report->start_ns % 1000000000 : 0);
+	for (const struct row *row = rows; row < rows + ROWS; row++) {
+		if (row->count == 0) {
+			printf(",\"%s\":%" PRIu64, row->name, get(report, row, 0));
+			continue;
+		}
+		const char *comma = "";
+		printf(",\"%s\":{", row->name);
+		for (unsigned i = 0; i < row->count; i++)
+			if (get(report, row, i) != 0) {
+				printf("%s\"%" PRIu64 "\":%" PRIu64, comma, key_of(row, i), get(report, row, i));
+				comma = ",";
+			}
+		putchar('}');
+	}
+	puts("}");
+}
+
+int stats_print(const char *image, bool json)
+{
+	char path[COUNTERS_PATH_SIZE] = "";
+	struct report report;
+	int fd = report_open(image, path);
+	if (fd < 0) {
+		log_error("no server of image %s keeps counters here (%s: %s)", image, path, strerror(errno));
+		return EXIT_FAILURE;
+	}
+	const char *wrong = report_read(fd, image, &report);
+	close(fd);
+	if (wrong != NULL) {
+		log_error("%s: %s", path, wrong);
+		return EXIT_FAILURE;
+	}
+	if (!report.alive)
+		log_warn("the server that wrote %s is dead", path);
+	(json ? print_json : print_text)(&report, image);
+	if (fflush(stdout) != 0) {
+		log_error("cannot write to stdout");
+		return EXIT_FAILURE;
+	}
+	return report.alive ? EXIT_SUCCESS : EXIT_FAILURE;
+}

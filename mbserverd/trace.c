@@ -1,0 +1,134 @@
+#include "trace.h"
+
+#include "log.h"
+#include "peer.h"
+#include "protocol.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { LINE_SIZE = 1200, VALUES_MAX = 16 };	/* of values, the first so many are spelled out */
+
+struct line {
+	char text[LINE_SIZE];
+	size_t used;
+};
+
+__attribute__((format(printf, 2, 3)))
+static void put(struct line *line, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	int written = vsnprintf(line->text + line->used, sizeof line->text - line->used, format, args);
+	va_end(args);
+	line->used += written > 0 ? (size_t)written : 0;
+	if (line->used >= sizeof line->text)
+		line->used = sizeof line->text - 1;
+}
+
+/* Transaction, protocol, length; unit and the rest: as people read a frame. */
+static void put_bytes(struct line *line, const uint8_t *bytes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		put(line, "%s%02x", i == 2 || i == 4 || i == 6 || i == 7 || i == 8 ? " " : "", bytes[i]);
+}
+
+static void put_registers(struct line *line, const uint8_t *values, unsigned count)
+{
+	for (unsigned i = 0; i < count && i < VALUES_MAX; i++)
+		put(line, " %u", wire_get16(values + 2 * i));
+	if (count > VALUES_MAX)
+		put(line, " ... (%u in all)", count);
+}
+
+static void put_bits(struct line *line, const uint8_t *bits, unsigned count)
+{
+	put(line, " ");
+	for (unsigned i = 0; i < count && i < 4 * VALUES_MAX; i++)
+		put(line, "%u", bits[i / 8] >> i % 8 & 1U);
+	if (count > 4 * VALUES_MAX)
+		put(line, "... (%u in all)", count);
+}
+
+static void put_span(struct line *line, const char *verb, unsigned addr, unsigned count)
+{
+	put(line, count == 1 ? ", %s %u" : ", %s %u-%u", verb, addr, addr + count - 1);
+}
+
+/* What the request asks for, as far as it was good enough to be decoded. */
+static void put_request(struct line *line, const struct request *request)
+{
+	const struct function *function = request->function;
+	switch (function->action) {
+	case ACTION_READ_BITS:
+	case ACTION_READ_REGISTERS:
+	case ACTION_READ_FIFO:
+		put_span(line, "from", request->addr, request->count);
+		break;
+	case ACTION_WRITE_BITS:
+		put_span(line, "to", request->addr, request->count);
+		put_bits(line, request->data, request->count);
+		break;
+	case ACTION_WRITE_REGISTERS:
+		put_span(line, "to", request->addr, request->count);
+		put_registers(line, request->data, request->count);
+		break;
+	case ACTION_MASK_REGISTER:
+		put_span(line, "of", request->addr, 1);
+		put(line, " and %04x or %04x", request->and_mask, request->or_mask);
+		break;
+	case ACTION_READ_WRITE_REGISTERS:
+		put_span(line, "from", request->addr, request->count);
+		put_span(line, "to", request->write_addr, request->write_count);
+		put_registers(line, request->data, request->write_count);
+		break;
+	default:
+		break;
+	}
+}
+
+static void put_answer(struct line *line, const struct request *request, const uint8_t *answer, size_t bytes)
+{
+	const uint8_t *pdu = answer + MBAP_BYTES;
+	if (bytes == 0)
+		put(line, "no answer");
+	else if (pdu[0] & 0x80)
+		put(line, " exception %02x", pdu[1]);
+	else if (request->function->action == ACTION_READ_BITS)
+		put_bits(line, pdu + 2, request->count);
+	else if (request->function->action == ACTION_READ_REGISTERS || request->function->action == ACTION_READ_WRITE_REGISTERS)
+		put_registers(line, pdu + 2, pdu[1] / 2U);
+	else
+		put(line, " done");
+}
+
+void trace_exchange(const struct mbshm_origin *peer, const uint8_t *adu, size_t bytes, const uint8_t *answer, size_t answer_bytes)
+{
+	char from[PEER_TEXT_SIZE];
+	struct line line = { .used = 0 };
+	struct request request;
+	int exception = request_decode(adu, bytes, &request);
+	peer_format(peer, from);
+
+	put_bytes(&line, adu, bytes);
+	put(&line, ": unit %u, %s", request.unit, request.function->name != NULL ? request.function->name : "unknown function");
+	if (exception == 0)
+		put_request(&line, &request);
+	log_info("trace %s > %s", from, line.text);
+
+	line.used = 0;
+	put_bytes(&line, answer, answer_bytes);
+	if (answer_bytes > 0)
+		put(&line, ":");
+	put_answer(&line, &request, answer, answer_bytes);
+	log_info("trace %s < %s", from, line.text);
+}
+
+void trace_odd(const struct mbshm_origin *peer, const uint8_t *bytes, size_t count, const char *why)
+{
+	char from[PEER_TEXT_SIZE];
+	struct line line = { .used = 0 };
+	peer_format(peer, from);
+	put_bytes(&line, bytes, count < ADU_MAX ? count : ADU_MAX);
+	log_info("trace %s > %s: %s", from, line.text, why);
+}
