@@ -192,6 +192,20 @@ static inline void segment_drop(const struct mbshm *img, struct segment *seg)
 
 /* ---- children ------------------------------------------------------------------------------------------------------------ */
 
+/* Wait until others have counted up to that; fails after a minute without progress, as when a child has died. */
+static inline void count_wait(const _Atomic uint64_t *count, uint64_t wanted)
+{
+	uint64_t last = atomic_load(count), end = now_us() + 60 * SECOND_US;
+
+	for (uint64_t now; (now = atomic_load(count)) < wanted; pause_us(100)) {
+		if (now != last)
+			end = now_us() + 60 * SECOND_US;
+		last = now;
+		if (now_us() > end)
+			fail_msg("stuck at %llu of %llu", (unsigned long long)now, (unsigned long long)wanted);
+	}
+}
+
 /* In a child cmocka's assertions would jump into the parent's runner: say it and leave. */
 #define CHILD_CHECK(condition) \
 	do { \
