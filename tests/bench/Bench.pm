@@ -13,12 +13,13 @@ our $RUNS = $ENV{RUNS} || 7;
 our $FIRST = 1000;		# holding registers of the plants here
 my $REGISTERS = 200;
 
-# The server on one CPU, those who load it on another, whatever else there is on a third: the same for all.  What is missing is shared.
+# The server on one CPU, those who load it on another, whatever else there is on a third: the same for all.  Two share the last.
 my @cpus = allowed_cpus();
 our $server_cpu = $cpus[0];
 our $load_cpu = $cpus[1] // $cpus[0];
 our $side_cpu = $cpus[2] // $load_cpu;
 print "server on CPU $server_cpu, load on CPU $load_cpu", @cpus > 1 ? '' : ' (only one CPU: ratios mean little)', "\n";
+print "load average $1: something else is running, the figures mean little\n" if load_average() =~ /^(\S+)/ && $1 > 0.7;
 
 # ---- servers -------------------------------------------------------------------------------------
 
@@ -103,6 +104,12 @@ sub memory_kib
 	open my $in, '<', "/proc/$server->{pid}/status" or die "$server->{name} is gone\n$server->{err}";
 	my %kib = map { /^(Rss\w+):\s+(\d+) kB/ ? ($1, $2) : () } <$in>;
 	return ($kib{RssAnon}, $kib{RssAnon} + $kib{RssFile});
+}
+
+sub load_average
+{
+	open my $in, '<', '/proc/loadavg' or return '0';
+	return scalar <$in>;
 }
 
 sub allowed_cpus

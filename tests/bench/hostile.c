@@ -1,7 +1,7 @@
-/* hostile: clients that a server has to put up with, until they are killed.  Thrown out, they come back.  One thread, paced: it deals
- * with one connection at a time, so that it costs next to no CPU and the server's trouble is not the load's.
+/* hostile: clients that a server has to put up with, until they are killed.  Thrown out, they come back.  One thread, paced: it
+ * deals with one connection at a time, so that it costs next to no CPU and the server's trouble is not the load's.
  *
- *   hostile KIND PORT [CONNECTIONS]      KIND: a row of the table below; prints "ready CONNECTIONS" once all of them are at work */
+ *   hostile KIND PORT [CONNECTIONS]      KIND: a row of the table below; prints "ready CONNECTIONS" once all are at work */
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
@@ -33,7 +33,7 @@ static const uint8_t bad[REQUEST] = { 0, 1, 0, 0, 0, 6, 0xFF, 3, 0x03, 0xE8, 0, 
 static struct sockaddr_in server = { .sin_family = AF_INET };
 static bool all_at_work;
 
-/* ---- one turn of each kind; true: this connection is at work ---------------------------------------------------------------- */
+/* ---- one turn of each kind; true: this connection is at work -------------------------------------------------------------- */
 
 /* A send that fails needs no look: the connection is found closed before its next turn. */
 static void say(const struct peer *peer, const void *bytes, size_t count)
@@ -141,7 +141,7 @@ static const struct kind {
 };
 enum { KINDS = sizeof(kinds) / sizeof(*kinds) };
 
-/* ---- connections ------------------------------------------------------------------------------------------------------------ */
+/* ---- connections ---------------------------------------------------------------------------------------------------------- */
 
 /* Killed, it resets: 10,000 orderly ends would use up the ports. */
 static void peer_connect(struct peer *peer)

@@ -1,11 +1,11 @@
-/* image: what reading and writing the image costs, alone and beside a writer in another process, with a rwlock and a seqlock over the
- * same registers beside it.
+/* image: what reading and writing the image costs, alone and beside a writer in another process, and what a rwlock and a seqlock
+ * over the same registers cost.
  *
  *   image [ROUNDS]
  *
- * A round measures every row under each of its conditions once, so that what the machine does besides hits all of them.  One line for
- * each on stdout:  ROW|CONDITION|calls|refused|ns ns ns ...  (ns per call of each round's batch; refused: calls that returned
- * -EAGAIN or -ETIMEDOUT), and one for each writer:  writer|SUBJECT|CONDITION|publishes a second. */
+ * A round measures every row under each of its conditions once, so that what the machine does besides hits all of them.
+ * One line for each on stdout:  ROW|CONDITION|calls|refused|ns ns ns ...  (ns per call of each round's batch; refused: calls that
+ * returned -EAGAIN or -ETIMEDOUT), and one for each writer:  writer|SUBJECT|CONDITION|publishes a second. */
 #include <err.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -59,7 +59,7 @@ static struct {
 static _Thread_local uint8_t buffers[MBSHM_TABLES][MBSHM_ITEMS * 2];	/* of all spans, by table and first item */
 static int cpus[2];		/* who measures, and who writes or reads beside */
 
-/* ---- what is measured ------------------------------------------------------------------------------------------------------- */
+/* ---- what is measured ---------------------------------------------------------------------------------------------------- */
 
 static int read_registers(enum subject subject, unsigned count)
 {
@@ -208,7 +208,7 @@ static struct row {
 };
 enum { ROWS = sizeof(rows) / sizeof(*rows) };
 
-/* ---- the other process: the writer ------------------------------------------------------------------------------------------ */
+/* ---- the other process: the writer ---------------------------------------------------------------------------------------- */
 
 static void pin(int cpu)
 {
@@ -288,7 +288,7 @@ static void writer_halt(void)
 	writers[shared->subject][shared->condition].published += shared->published;
 }
 
-/* ---- measuring -------------------------------------------------------------------------------------------------------------- */
+/* ---- measuring ------------------------------------------------------------------------------------------------------------ */
 
 /* ns of so many calls. */
 static int64_t batch(const struct row *row, unsigned calls, uint64_t *refused)
@@ -402,7 +402,7 @@ static void report(unsigned rounds)
 	}
 }
 
-/* ---- beginning -------------------------------------------------------------------------------------------------------------- */
+/* ---- beginning ------------------------------------------------------------------------------------------------------------ */
 
 /* The default plant's ranges of 100 are widened to what the largest requests ask for; they touch the same pages as before. */
 static void images_describe(void)

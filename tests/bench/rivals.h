@@ -1,5 +1,5 @@
-/* Two other ways to share registers between processes, for comparison: a seqlock and a pthread rwlock, over the same atomic 64-bit
- * words, copied the same way, but in one flat table.  (Neither outlives a writer that is killed or stopped inside.) */
+/* Two other ways to share registers between processes, for comparison: a seqlock and a pthread rwlock, over the same atomic
+ * 64-bit words, copied the same way, but in one flat table.  (Neither outlives a writer that is killed or stopped inside.) */
 #ifndef RIVALS_H
 #define RIVALS_H
 
