@@ -1,0 +1,115 @@
+#!/usr/bin/perl
+# The functions beyond reading and writing a table, over sockets: by hand and with libmodbus as the client; switched off and on.
+use strict;
+use warnings;
+use lib 'tests/lib';
+use MB;
+use Test::More;
+
+my $image = image_name();
+my @plant = (name => $image, file => 'functions.conf', points => undef);
+my $device = <<'DEVICE';
+	listen = ["127.0.0.1:0"]  workers = 2
+	files = ( { number = 4  registers = "1000-1049" }, { number = 3  registers = "1050-1099" } )
+	fifos = ( { registers = "1090-1099" } )
+	exception_status = ["coil 1000", "none", "coil 1007"]
+	server_id = { id = "CLP"  text = "two words"  source = "simulatord"  after = "300ms" }
+DEVICE
+my $server = start_server(plant(@plant, server => $device));
+my $sock = tcp($server->{port});
+
+sub ask { return hx(request($sock, h($_[0]))) }
+sub is_asked { my ($pdu, $wanted, $name) = @_; is(ask($pdu), $wanted =~ s/ //gr, $name || "function $pdu") }
+
+subtest 'registers' => sub {
+	is_asked('06 03e8 0012', '06 03e8 0012');
+	is_asked('16 03e8 00f2 0025', '16 03e8 00f2 0025', 'mask');
+	is_asked('17 03e8 0002 03e9 0001 02 abcd', '17 04 0017 abcd', 'write, then read');
+	is_asked('17 03e7 0001 03e9 0001 02 1111', '97 02', 'neither when one is not there');
+	is_asked('03 03e9 0001', '03 02 abcd');
+};
+
+subtest 'files' => sub {
+	is_asked('15 14 06 0004 0001 0002 0dfe 0020 06 0003 0009 0001 33cd',
+		'15 14 06 0004 0001 0002 0dfe 0020 06 0003 0009 0001 33cd', 'write two files');
+	is_asked('14 0e 06 0004 0001 0002 06 0003 0009 0001', '14 0a 05 06 0dfe 0020 03 06 33cd', 'read them');
+	is_asked('03 0423 0001', '03 02 33cd', 'as registers');
+	is_asked('14 07 06 0004 0032 0001', '94 02', 'past the end');
+};
+
+subtest 'FIFO' => sub {
+	is_asked('10 0442 0003 06 0002 0102 0304', '10 0442 0003');
+	is_asked('18 0442', '18 0006 0002 0102 0304') for 1 .. 2;
+	is_asked('06 0442 000a', '06 0442 000a');
+	is_asked('18 0442', '98 03', 'more than there is room for');
+	is_asked('18 0443', '98 02');
+};
+
+subtest 'the device' => sub {
+	is_asked('07', '07 00');
+	is_asked('05 03ef ff00', '05 03ef ff00');
+	is_asked('07', '07 04');
+	is_asked('11', '11 0d 434c50 00' . hx('two words'), 'no producer yet: off');
+	my $sim = start_simulator(plant(name => $image, simulator => 'period = "20ms"  start_delay = "0s"',
+		points => 'relay = { address = "coil 1050"  model = "toss 0.5" }'));
+	my $on = '110d434c50ff' . hx('two words');
+	my $asked = 0;
+	until (ask('11') eq $on || ++$asked > 1000) { select undef, undef, undef, 0.01 }
+	is(ask('11'), $on, 'on');
+	kill9($sim);
+	$asked = 0;
+	while (ask('11') eq $on && ++$asked < 1000) { select undef, undef, undef, 0.01 }
+	is_asked('11', '11 0d 434c50 00' . hx('two words'), 'it was killed: off');
+	is_asked('08 0000 1234', '08 0000 1234', 'echo');
+	is_asked("08 $_ 0000", '88 01', "no restart, no silence: $_") for qw(0001 0003 0004);
+};
+
+subtest 'counters and events' => sub {
+	my $other = tcp($server->{port});
+	is_asked('08 000a 0000', '08 000a 0000', 'clear');
+	is_asked('0b', '0b 0000 0001', 'the clearing is an event, as it was answered');
+	is(hx(request($other, h('0b'))), '0b00000000', 'another connection has its own');
+	is(hx(request($other, h('03 0000 0001'))), '8302');
+	is(hx(request($other, h('0c'))), '0c0b0000000000044180' . '4080' . '00', 'and its own events');
+	# clear, 11, 11, 3, 12 and this one, whichever workers they were on
+	is_asked('08 000b 0000', '08 000b 0005', 'messages of all connections');
+	is_asked('08 000d 0000', '08 000d 0001', 'exceptions');
+	send_all($other, h('0001 0001 0002 01 03'));
+	is(hx(request($other, h('0b'))), '0b00000001');
+	is_asked('08 000c 0000', '08 000c 0001', 'errors: a frame of another protocol');
+	like(hx(request($other, h('0c'))), qr/^0c..00000001....408082/, 'which is an event, too');
+	is(hx(request($other, h('08 000c 0000'))), '08000c0001', 'the same count from another worker');
+};
+
+subtest 'libmodbus asks' => sub {
+	my ($status, $out, $err) = run({ stdin => <<'ASK' }, program('tests/lmclient'), $server->{port});
+registers 1000 2
+mask 1000 0xf0 0x05
+registers 1000 1
+writeread 1001 1000 3 7 8
+writeread 999 1000 1 7
+mask 999 0 1
+id
+ASK
+	is("$status $err", '0 ');
+	is($out, "23 3582\ndone\n21\n21 7 8\nIllegal data address\nIllegal data address\n434c5000" . hx('two words') . "\n");
+};
+
+subtest 'switched off' => sub {
+	plant(@plant, server => "$device functions = [3, 6, 17]");
+	kill 'HUP', $server->{pid};
+	wait_line($server, qr/\breloaded$/);
+	is_asked('03 03e8 0001', '03 02 0015', 'on the same connection: read');
+	is_asked('06 03e8 0001', '06 03e8 0001', 'write');
+	is_asked($_, (substr($_, 0, 2) =~ /2b/ ? 'ab' : sprintf '%02x', 0x80 | hex substr $_, 0, 2) . '01')
+		for '01 03e8 0001', '04 0000 0001', '05 03e8 ff00', '07', '08 0000 0000', '0b', '0c', '0f 03e8 0001 01 00',
+			'10 03e8 0001 02 0000', '14 07 06 0004 0001 0001', '15 09 06 0004 0001 0001 0000', '16 03e8 0000 0000',
+			'17 03e8 0001 03e8 0001 02 0000', '18 0442', '2b 0e 01 00';
+	plant(@plant, server => $device);
+	kill 'HUP', $server->{pid};
+	wait_line($server, qr/\breloaded$/);
+	is_asked('16 03e8 ffff 0000', '16 03e8 ffff 0000', 'and on again');
+};
+
+is(stop($server), 0, 'stops');
+done_testing;
