@@ -41,10 +41,12 @@ bool call_stale(const struct call *call, const char *name, uint64_t after_ms)
 int call_may_read(const struct call *call, enum mbshm_table table, uint32_t first, uint32_t count)
 {
 	const struct plant_server *server = &call->unit->plant->server;
-	for (const struct plant_stale *rule = server->stale; rule < server->stale + server->stale_count; rule++)
+	for (unsigned i = 0; i < server->stale_count; i++) {
+		const struct plant_stale *rule = &server->stale[i];
 		if (rule->answer != 0 && rule->span.table == table && first < rule->span.first + rule->span.count &&
 		    rule->span.first < first + count && call_stale(call, rule->source, rule->after_ms))
 			return rule->answer;
+	}
 	return 0;
 }
 

@@ -5,7 +5,8 @@
 static bool find(const struct call *call, const struct group *group, uint16_t *addr)
 {
 	const struct plant_server *server = &call->unit->plant->server;
-	for (const struct plant_file *file = server->files; file < server->files + server->file_count; file++) {
+	for (unsigned i = 0; i < server->file_count; i++) {
+		const struct plant_file *file = &server->files[i];
 		if (file->number != group->file)
 			continue;
 		*addr = (uint16_t)(file->registers.first + group->record);
@@ -88,16 +89,16 @@ int files_write(struct call *call)
 int files_read_fifo(struct call *call)
 {
 	const struct plant_server *server = &call->unit->plant->server;
-	const struct plant_fifo *fifo = server->fifos, *end = fifo + server->fifo_count;
 	uint16_t values[1 + PLANT_FIFO_VALUES];
-	while (fifo < end && fifo->registers.first != call->request->addr)
-		fifo++;
-	if (fifo == end)
+	unsigned i = 0;
+	while (i < server->fifo_count && server->fifos[i].registers.first != call->request->addr)
+		i++;
+	if (i == server->fifo_count)
 		return MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS;
 	if (call->unit->image == NULL)
 		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
 
-	const struct mbshm_span *span = &fifo->registers;
+	const struct mbshm_span *span = &server->fifos[i].registers;
 	int error = mbshm_read_registers(call->unit->image, span->table, (uint16_t)span->first, (uint16_t)span->count, values, NULL);
 	int exception = error != 0 ? call_exception(error) : call_may_read(call, span->table, span->first, span->count);
 	if (exception != 0)
