@@ -49,6 +49,8 @@ int main(int argc, char **argv)
 	struct simulation *sim;
 	if (simulation_open(plant, &sim, why))
 		die(EXIT_FAILURE, "%s", why);
+	if (*why)
+		log_warn("%s", why);
 
 	struct service *service = service_new(sim, &options);
 	if (!service)

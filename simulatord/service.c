@@ -12,7 +12,10 @@
 #include "options.h"
 #include "pace.h"
 
-enum { CHECK_US = 1000000 };	/* does the name still lead to our image? */
+enum {
+	CHECK_US = 1000000,	/* does the name still lead to our image? */
+	REVIVE_US = 100000,	/* wait for other writers */
+};
 
 struct service {
 	sd_event *event;
@@ -104,6 +107,8 @@ static int renew(struct service *service, char *why)
 		plant_free(plant);
 		return rc;
 	}
+	if (*why)
+		log_warn("%s", why);
 	simulation_close(service->sim);
 	service->sim = sim;
 	service->lost = false;
@@ -123,13 +128,21 @@ void service_reload(void *context)
 	daemon_reloaded();
 }
 
+/* If the name was taken away, our values get a new image, from us or from another who has them; if it leads elsewhere, the others on
+ * our image are told.  True: there is an image to open, or nothing that could be saved. */
+static bool revive(struct service *service, char *why)
+{
+	int rc = mbshm_revive(service->sim->img, &service->sim->plant->image, REVIVE_US, why);
+	return rc == 0 || rc == -EEXIST || rc == -ESTALE || rc == -EBADMSG;
+}
+
 /* Does the name still lead to our image?  If not, go on with what it leads to now; until that can be used, try again each
  * second. */
 static void follow_image(struct service *service)
 {
 	char why[PLANT_ERROR_SIZE];
-	int rc = service->lost ? -ESTALE : mbshm_check(service->sim->img);
-	if (rc != -ESTALE && rc != -ENOENT)
+	int rc = mbshm_check(service->sim->img);
+	if (!service->lost && rc != -ESTALE && rc != -ENOENT)
 		return;
 	bool first = !service->lost;
 	if (first) {
@@ -137,7 +150,7 @@ static void follow_image(struct service *service)
 		pace_stop(service->pace);
 		service->lost = true;
 	}
-	if (renew(service, why) && first)
+	if ((!revive(service, why) || renew(service, why)) && first)
 		log_error("waiting for a usable image: %s", why);
 }
 

@@ -70,6 +70,9 @@ int simulation_open(struct plant *plant, struct simulation **out, char *why)
 		simulation_close(sim);
 		return rc;
 	}
+	rc = mbshm_source_claim(sim->img, plant->simulator.source, COMMIT_MAX_US);
+	if (rc)
+		snprintf(why, MBSHM_WHY_SIZE, "not among the image's sources: %s", strerror(-rc));
 	sim->version = status.version;
 	*out = sim;
 	return 0;
@@ -104,8 +107,10 @@ static int step_point(struct simulation *sim, unsigned i, double dt_s)
 int simulation_step(struct simulation *sim)
 {
 	unsigned count = sim->plant->point_count;
-	if (count == 0)
+	if (count == 0) {
+		mbshm_source_touch(sim->img);
 		return 0;
+	}
 	int rc = mbshm_read(sim->img, sim->reads, count, NULL);
 	if (rc)
 		return rc;

@@ -17,6 +17,7 @@ struct keeper {
 	uint64_t saved;			/* version in the file; 0: not known */
 	uint32_t interval_s, waited_s;
 	bool failed;			/* the last save: said once */
+	int revive_error;		/* likewise */
 };
 
 static void attach(struct keeper *keeper, char *why)
@@ -83,11 +84,17 @@ static void follow(struct keeper *keeper)
 
 	if (keeper->img && !rc)
 		return;
-	/* The name was taken away: its values get a new image, by us or by another process that still has them. */
-	if (rc == -ENOENT) {
+	/* If the name was taken away, our values get a new image, from us or from another who has them; if it leads elsewhere, the others
+	 * on our image are told. */
+	if (rc) {
 		rc = mbshm_revive(keeper->img, &keeper->plant->image, TOOL_TIMEOUT_US, why);
-		if (rc && rc != -EEXIST && rc != -ESTALE && rc != -EBADMSG)
+		if (rc && rc != -EEXIST && rc != -ESTALE && rc != -EBADMSG) {
+			if (rc != keeper->revive_error)
+				log_error("image %s was removed and cannot be made again yet: %s", keeper->plant->image.name, why);
+			keeper->revive_error = rc;
 			return;	/* again in a second */
+		}
+		keeper->revive_error = 0;
 	}
 	renew(keeper, keeper->img != NULL);
 }

@@ -393,6 +393,8 @@ static void storm(void **state)
 	pid_t pid = child_start(storm_body, &rounds);
 
 	(void)state;
+	while (image_status(reader).journal_next <= 2 * SEGMENT_JOURNAL)
+		usleep(100);	/* lapped at least once, however slow the writer is */
 	while (cursor <= rounds) {
 		struct mbshm_journal_entry entry;
 		struct pattern pattern;
