@@ -13,7 +13,7 @@ use Time::HiRes qw(time sleep);
 
 my $name = image_name();
 my $ranges = 'coils = ["0-9", "1000-1003"] discrete_inputs = ["0-4"] holding_registers = ["1000-1019"] input_registers = ["7"]';
-my $plant = plant(name => $name, image => $ranges, simulator => undef, points => undef);
+our $plant = plant(name => $name, image => $ranges, simulator => undef, points => undef);
 
 # mbshm on the plant: its status, stdout, stderr.
 sub mbshm { return run(program('mbshm'), '--plant', $plant, @_) }
@@ -199,6 +199,20 @@ like($info, qr/^pool        1024 pages: 4 live, 1 root, 1019 free$/m, 'pool');
 like($info, qr/^steals      0$/m, 'steals');
 like($info, qr/^journal     \d+ entries so far$/m, 'journal');
 
+# A plant with a simulator: who produces, and how fast.
+{
+	local $plant = plant(image => 'holding_registers = ["0-9"]', simulator => 'period = "10ms" start_delay = "0s"',
+			     points => 'p = { address = "holding 0" model = "uniform 0 9" }');
+	my $sim = start_simulator($plant);
+	my $busy = done(undef, 'info');
+	like($busy, qr/^source      simulatord: 0\.\d\d s ago, version \d+, \d+ commits$/m, 'info: a source');
+	my ($rate) = $busy =~ /^rate +([\d.]+) publishes/m;
+	cmp_ok($rate, '>', 20, 'info: the rate');
+	cmp_ok($rate, '<', 200, 'is about that of the simulator');
+	kill9($sim);
+	like(done(undef, 'info'), qr/^source      simulatord: /m, 'a source outlives its process');
+}
+
 # ---- output that cannot be written -------------------------------------------------------------
 
 for my $words ('dump', 'get holding:1000', 'journal', 'info', 'watch --count 1', '--help') {
@@ -290,9 +304,18 @@ like((split /\n/, done(undef, 'journal', '--format', 'csv'))[3], qr/^3,3,[^,]+Z,
 like((split /\n/, done(undef, 'journal'))[0], qr/^     1 [^ ]+Z local   - +0   0 holding   1000 1 2 3$/, 'as a table');
 is(scalar(split /\n/, done(undef, 'journal', '--count', 2)), 2, '--count');
 
+# Clients of the server, as they are.
+request($sock, h('10 03e8 0002 04 000b 000c'), 1);
+request($sock, h('05 0003 ff00'), 255);
+my $client = '127.0.0.1:' . $sock->sockport;
+is_deeply([ map { [ @$_{qw(sequence origin client unit function table address count)}, "@{$_->{values}}" ] }
+	    @{decode_json(done(undef, 'journal', '--format', 'json'))}[3, 4] ],
+	  [ [ 4, 'network', $client, 1, 16, 'holding', 1000, 2, '11 12' ], [ 5, 'network', $client, 255, 5, 'coil', 3, 1, '1' ] ],
+	  'writes of clients: who, by which function, what');
+
 # A reader that is stopped while the ring goes round is told how much it missed.
 $follow = spawn(program('mbshm'), '--plant', $plant, 'journal', '--follow', '--format', 'csv');
-wait_line($follow, qr/^3,/, undef, 'out');
+wait_line($follow, qr/^5,/, undef, 'out');
 kill 'STOP', $follow->{pid};
 waitpid $follow->{pid}, POSIX::WUNTRACED();
 for (1 .. 18) {	# of 60 entries each
@@ -301,8 +324,8 @@ for (1 .. 18) {	# of 60 entries each
 kill 'CONT', $follow->{pid};
 my ($missed) = wait_line($follow, qr/(\d+) entries missed: they were overwritten before entry \d+$/);
 is($missed, 18 * 60 - 1024, 'and how many');
-wait_line($follow, qr/^@{[3 + 18 * 60]},/, undef, 'out');
-is((() = $follow->{out} =~ /^\d+,/mg), 3 + 1024, 'the others are all there');
+wait_line($follow, qr/^@{[5 + 18 * 60]},/, undef, 'out');
+is((() = $follow->{out} =~ /^\d+,/mg), 5 + 1024, 'the others are all there');
 stop($follow);
 
 # ---- save and restore --------------------------------------------------------------------------
