@@ -8,7 +8,7 @@
 #include "image_fixture.h"
 
 enum {
-	WRITERS = 4, READERS = 4, WHOLE_READERS = 2, EVERYBODY = WRITERS + READERS,
+	WRITERS = 4, READERS = 4, READERS_SHORT = 2,	/* every other one reads everything */
 	KILLS = 1100, KILLS_SLOW = 300, LONG_S = 60, LONG_READS = 100 * 1000 * 1000,
 	COUNTERS = 1600,			/* holding registers: two for each writer, on a page without a pattern */
 	STAMP_A = 1700, STAMP_B = 2100,		/* four registers each, on two pages without a pattern */
@@ -30,7 +30,8 @@ struct storm {
 static struct storm *storm;
 
 /* The test's own. */
-static pid_t pids[EVERYBODY];	/* writers, then readers */
+static unsigned readers;
+static pid_t pids[WRITERS + READERS];
 static uint64_t kills, reader_kills, deaths_inside, stops, stops_inside;
 
 #define STORM_CHECK(condition) \
@@ -189,7 +190,7 @@ static int reader_look(const struct mbshm *img, bool whole, uint64_t *version)
 static void reader_body(void *arg)
 {
 	const struct role *role = arg;
-	unsigned batch = role->index < WHOLE_READERS ? 1 : BATCH;
+	unsigned batch = role->index % 2 ? BATCH : 1;
 	uint64_t last = 0, version = 0, retries = 0;
 	struct mbshm *img;
 
@@ -264,7 +265,7 @@ static void storm_rage(const struct mbshm *img, uint64_t *random, unsigned enoug
 	uint64_t end = now_us() + LONG_S * UINT64_C(1000000);
 
 	while (kills < enough || (longer && (now_us() < end || sum(storm->reads, READERS) < LONG_READS))) {
-		unsigned who = random_below(random, 4) ? random_below(random, WRITERS) : WRITERS + random_below(random, READERS);
+		unsigned who = random_below(random, 4) ? random_below(random, WRITERS) : WRITERS + random_below(random, readers);
 
 		pause_us(random_below(random, 4000));
 		if (!random_below(random, 4)) {
@@ -282,7 +283,7 @@ static void storm_rage(const struct mbshm *img, uint64_t *random, unsigned enoug
 /* Everybody, also who was started last, gets on. */
 static void nobody_is_stuck(void)
 {
-	for (unsigned i = 0; i < EVERYBODY; i++) {
+	for (unsigned i = 0; i < WRITERS + readers; i++) {
 		const _Atomic uint64_t *count = i < WRITERS ? &storm->commits[i] : &storm->reads[i - WRITERS];
 
 		count_wait(count, atomic_load(count) + 10);
@@ -303,7 +304,7 @@ static void storm_happened(const struct mbshm_status *status, unsigned enough)
 	assert_true(deaths_inside >= enough / 11 && status->steals >= enough / 11);	/* 100 of 1,100 */
 	assert_true(stops_inside > 0);
 	assert_true(sum(storm->retries, READERS) > 0);
-	for (unsigned i = 0; i < READERS; i++)
+	for (unsigned i = 0; i < readers; i++)
 		assert_true(atomic_load(&storm->reads[i]) > 1000);
 	if (getenv("MB_LONG"))
 		assert_true(sum(storm->reads, READERS) >= LONG_READS);
@@ -318,6 +319,7 @@ static void storm_of_signals(void **state)
 	unsigned enough = getenv("MB_SAN") ? KILLS_SLOW : KILLS;	/* a sanitizer makes each fork slow */
 
 	(void)state;
+	readers = getenv("MB_LONG") ? READERS : READERS_SHORT;
 	storm = shared_new(sizeof *storm);
 	pattern_declare();
 	assert_int_equal(mbshm_layout_add(&config.layout, MBSHM_HOLDING_REGISTERS, COUNTERS, 2 * WRITERS), 0);
@@ -328,12 +330,12 @@ static void storm_of_signals(void **state)
 	mbshm_txn_begin(txn, img);
 	assert_int_equal(stamp_stage(txn, 2), 0);
 	assert_int_equal(mbshm_txn_commit(txn, 0, NULL), 0);
-	for (unsigned i = 0; i < EVERYBODY; i++)
+	for (unsigned i = 0; i < WRITERS + readers; i++)
 		start(i, &random);
 	storm_rage(img, &random, enough);
 	nobody_is_stuck();
 	atomic_store(&storm->stop, true);
-	for (unsigned i = 0; i < EVERYBODY; i++)
+	for (unsigned i = 0; i < WRITERS + readers; i++)
 		assert_int_equal(child_end(pids[i]), 0);
 	assert_int_equal(atomic_load(&storm->wrong), 0);
 	assert_int_equal(atomic_load(&storm->guard.broken), 0);
