@@ -19,8 +19,9 @@ if (!$ENV{MB_INSIDE_MACHINE}) {
 	delete @ENV{qw(MAKEFLAGS MAKELEVEL)};
 	my $build = temp_dir() . '/build';
 	chmod 0755, temp_dir();
-	my ($status, $out, $err) = run('make', '--no-print-directory', "BUILD=$build", 'deb');
-	is($status, 0, 'make deb, from the tarball of make dist') or die $err;
+	my $make = spawn('make', '--no-print-directory', "BUILD=$build", 'deb');
+	is(wait_exit($make, 600), 0, 'make deb, from the tarball of make dist') or die $make->{err};
+	my $out = $make->{out};
 	my ($package) = $out =~ m{^(\S+/mbimage_\S+\.deb)$}m;
 	ok($package && -s $package, "... makes $package");
 	my ($lint_status, $lint) = run('lintian', '--allow-root', glob "$build/deb/*.changes");
