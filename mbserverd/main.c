@@ -25,18 +25,22 @@ struct asked {
 };
 
 /* Tell everybody who goes by the policy what it is now. */
-static void refresh(const struct server *server)
+static void refresh(const struct server *server, uint64_t generation)
 {
-	workers_revise(server->workers);
+	if (policy_present()->generation != generation)
+		workers_revise(server->workers);
 	admission_refresh(server->admission);
 	listeners_refresh(server->listeners);
 }
 
 static void reload(void *context)
 {
+	uint64_t generation = policy_present()->generation;
 	daemon_reloading();
-	policy_reload();
-	refresh(context);
+	bool reloaded = policy_reload();
+	refresh(context, generation);
+	if (reloaded)
+		log_info("reloaded");
 	daemon_reloaded();
 }
 
@@ -54,10 +58,9 @@ static void status(void *context, char *text, size_t size)
 
 static int each_second(sd_event_source *timer, uint64_t now_us, void *context)
 {
-	const struct server *server = context;
+	uint64_t generation = policy_present()->generation;
 	policy_check();
-	admission_refresh(server->admission);
-	listeners_refresh(server->listeners);
+	refresh(context, generation);
 	return sd_event_source_set_time(timer, now_us + CHECK_US);
 }
 

@@ -162,14 +162,14 @@ static void policy_swap(struct policy *policy)
 	policy_publish(policy);
 }
 
-void policy_reload(void)
+bool policy_reload(void)
 {
 	char error[PLANT_ERROR_SIZE];
 	struct plant *plant;
 	if (plant_load(options_plant_path(), &plant, error) != 0) {
 		log_error("%s", error);
 		log_error("reload refused, going on as before");
-		return;
+		return false;
 	}
 	struct policy *policy = policy_new(plant);
 	const struct unit *unit = detached(policy);
@@ -177,10 +177,10 @@ void policy_reload(void)
 		log_error("image %s: %s", unit->plant->image.name, unit->why);
 		log_error("reload refused, going on as before");
 		policy_free(policy);
-		return;
+		return false;
 	}
 	policy_swap(policy);
-	log_info("reloaded");
+	return true;
 }
 
 /* Has the image of a device come, gone, or been replaced, or can it not be attached for another reason than before? */
@@ -223,8 +223,8 @@ static void policy_attach(struct policy *policy)
 	}
 }
 
-/* The name leads elsewhere or nowhere.  If nowhere, the values get a new image, from us or from another who has them; if elsewhere,
- * the others on our image are told.  False: stay with it, and try again. */
+/* The name leads elsewhere or nowhere.  If nowhere, the values get a new image, from us or from another who has them; if
+ * elsewhere, the others on our image are told.  False: stay with it, and try again. */
 static bool leave(const struct unit *unit)
 {
 	static int last;

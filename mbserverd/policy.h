@@ -46,8 +46,8 @@ void policy_close(void);
 /* The present policy, for the main thread. */
 const struct policy *policy_present(void);
 
-/* SIGHUP: read the plant anew; good: swap.  Anything wrong is logged and the present policy lives on. */
-void policy_reload(void);
+/* SIGHUP: read the plant anew; good: swap.  Anything wrong is logged and the present policy lives on: false. */
+bool policy_reload(void);
 
 /* Once a second: when an image has been replaced, or could not be attached before, attach anew (a reload, too).  While that fails
  * the answer is 04; the reason is logged when it changes. */

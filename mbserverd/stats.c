@@ -93,6 +93,12 @@ static int report_open(const char *image, char *path)
 
 /* ---- printing ------------------------------------------------------------------------------------------------------------ */
 
+/* Opened and not ended; the two are not of one moment. */
+static uint64_t connections(const struct report *report)
+{
+	return report->sum.opened > report->sum.ended ? report->sum.opened - report->sum.ended : 0;
+}
+
 static int64_t seconds_since(int64_t start_ns)
 {
 	struct timespec now;
@@ -104,7 +110,8 @@ static int64_t seconds_since(int64_t start_ns)
 static void print_text(const struct report *report, const char *image)
 {
 	int64_t s = seconds_since(report->start_ns);
-	printf("server of %s, pid %" PRId64 ", %u worker%s, ", image, report->pid, report->workers, report->workers == 1 ? "" : "s");
+	printf("server of %s, pid %" PRId64 ", %u worker%s, %" PRIu64 " connections, ", image, report->pid, report->workers,
+	       report->workers == 1 ? "" : "s", connections(report));
 	if (report->alive)
 		printf("up %" PRId64 "d %02d:%02d:%02d\n", s / 86400, (int)(s / 3600 % 24), (int)(s / 60 % 60), (int)(s % 60));
 	else
@@ -135,9 +142,8 @@ static void print_json(const struct report *report, const char *image)
 {
 	printf("{\"image\":");
 	print_string(image);
-	printf(",\"alive\":%s,\"pid\":%" PRId64 ",\"workers\":%u,\"start\":%" PRId64 ".%09" PRId64,
-	       report->alive ? "true" : "false", report->pid, report->workers, report->start_ns / 1000000000,
-	       report->start_ns >= 0 ? report->start_ns % 1000000000 : 0);
+	printf(",\"alive\":%s,\"pid\":%" PRId64 ",\"workers\":%u,\"connections\":%" PRIu64 ",\"start_ns\":%" PRId64,
+	       report->alive ? "true" : "false", report->pid, report->workers, connections(report), report->start_ns);
 	for (const struct row *row = rows; row < rows + ROWS; row++) {
 		if (row->count == 0) {
 			printf(",\"%s\":%" PRIu64, row->name, get(report, row, 0));

@@ -96,7 +96,8 @@ sub default_sections
 
 # ---- processes -----------------------------------------------------------------------------------
 
-# Start a command with stdout and stderr in pipes; options: stdin => text.  Its {out} and {err} hold all it wrote so far.
+# Start a command with stdout and stderr in pipes.  Its {out} and {err} hold all it wrote so far.
+# Options: stdin => text; env => { NAME => value }; listen => [ sockets ] passed to it as systemd would.
 sub spawn
 {
 	my %with = ref $_[0] ? %{shift()} : ();
@@ -104,6 +105,7 @@ sub spawn
 	my $stdin = defined $with{stdin} ? write_file('stdin-' . ++$files, $with{stdin}) : '/dev/null';
 	my $self = { name => $command[0] =~ s{.*/}{}r, out => '', err => '', seen => { out => 0, err => 0 } };
 
+	temp_dir();	# made by us, not by the child
 	pipe my $out, my $out_end or die "pipe: $!";
 	pipe my $err, my $err_end or die "pipe: $!";
 	fcntl $_, 1031, 1 << 20 for $out, $err;		# F_SETPIPE_SZ: room while the test does not look
@@ -113,7 +115,10 @@ sub spawn
 	if ($pid == 0) {
 		@SIG{qw(INT TERM HUP PIPE)} = ('DEFAULT') x 4;
 		sigprocmask(SIG_UNBLOCK, $signals);
-		delete @ENV{qw(NOTIFY_SOCKET WATCHDOG_USEC WATCHDOG_PID JOURNAL_STREAM LISTEN_FDS LISTEN_PID)};
+		delete @ENV{qw(NOTIFY_SOCKET WATCHDOG_USEC WATCHDOG_PID JOURNAL_STREAM LISTEN_FDS LISTEN_PID RUNTIME_DIRECTORY)};
+		$ENV{XDG_RUNTIME_DIR} = temp_dir();
+		@ENV{keys %{$with{env}}} = values %{$with{env}} if $with{env};
+		pass_sockets(@{$with{listen}}) if $with{listen};
 		open STDIN, '<', $stdin;
 		open STDOUT, '>&', $out_end;
 		open STDERR, '>&', $err_end;
@@ -129,6 +134,14 @@ sub spawn
 	$self->{pipes} = { out => $out, err => $err };
 	push @running, $self;
 	return $self;
+}
+
+# sd_listen_fds(3): they are the descriptors from 3 on.
+sub pass_sockets
+{
+	my @high = map { my $fd = fcntl($_, 1030, 100) or die "dup: $!"; $fd } @_;	# F_DUPFD_CLOEXEC: out of the way
+	POSIX::dup2($high[$_], 3 + $_) // die "dup2: $!" for 0 .. $#high;
+	@ENV{qw(LISTEN_FDS LISTEN_PID)} = (scalar @high, $$);
 }
 
 # Read what the pipes hold, waiting at most $wait seconds for some.  False when both are closed.

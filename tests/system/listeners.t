@@ -1,0 +1,155 @@
+#!/usr/bin/perl
+# Listeners: IPv4, IPv6, unix sockets, those of a service manager; a reload that adds and removes some.
+use strict;
+use warnings;
+use lib 'tests/lib';
+use MB;
+use Fcntl qw(S_IMODE);
+use IO::Socket::IP;
+use IO::Socket::UNIX;
+use Socket qw(SOCK_STREAM);
+use Test::More;
+
+my $READ = h('03 03e8 0001');
+my $dir = temp_dir();
+my $name = image_name();
+my $v6 = IO::Socket::IP->new(LocalHost => '::1', LocalPort => 0, Listen => 1);
+
+sub conf { return plant(name => $name, file => 'listen.conf', server => join "\n", @_) }
+sub unix { return IO::Socket::UNIX->new(Peer => $_[0], Type => SOCK_STREAM) }
+
+# A port that was free a moment ago.
+sub free_port { return IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 1)->sockport }
+
+sub serves
+{
+	my ($sock, $what) = @_;
+	is($sock && hx(request($sock, $READ)), '03020000', $what);
+}
+
+sub reload
+{
+	my ($server, @conf) = @_;
+	conf(@conf);
+	kill 'HUP', $server->{pid};
+	wait_line($server, qr/\breloaded$/);
+}
+
+subtest 'unix sockets' => sub {
+	my $path = "$dir/a.sock";
+	my $group = (split ' ', $))[-1];
+	my $group_name = getgrgid $group;
+	my $server = start_server(conf("listen = [\"unix:$path\", \"127.0.0.1:0\"]  socket_mode = \"0640\"  socket_group = \"$group_name\""));
+	like($server->{err}, qr/listening on unix:\Q$path\E$/m, 'it says so');
+	serves(unix($path), 'served');
+	my @stat = stat $path;
+	is(sprintf('%o', S_IMODE($stat[2])), '640', 'mode');
+	is($stat[5], $group, 'group');
+
+	my ($status, undef, $err) = run(program('mbserverd'), '--plant', conf("listen = [\"unix:$path\"]"));
+	is($status, 1, 'another server on a live socket: no start');
+	like($err, qr/unix:\Q$path\E is in use by another program/, 'said in words');
+	serves(unix($path), 'and the first one is still there');
+
+	kill9($server);
+	ok(-S $path, 'a killed server leaves its socket behind');
+	my $next = start_server(conf("listen = [\"unix:$path\"]"));
+	serves(unix($path), 'the next one takes its place');
+	is(stop($next), 0, 'stops');
+	ok(!-e $path, 'and takes the name away');
+
+	write_file('b.sock', 'precious');
+	($status, undef, $err) = run(program('mbserverd'), '--plant', conf("listen = [\"127.0.0.1:0\", \"unix:$dir/b.sock\"]"));
+	is($status, 1, 'a file of that name: no start');
+	like($err, qr/there is a file of that name, and it is no socket/, 'said in words');
+	is(-s "$dir/b.sock", 8, 'and the file is as it was');
+	($status, undef, $err) = run(program('mbserverd'), '--plant', conf("listen = [\"unix:$dir/nowhere/b.sock\"]"));
+	like($err, qr{cannot listen on unix:\S+/nowhere/b\.sock: No such file or directory}, 'a folder that is not there');
+	is_deeply([ glob "$dir/*.sock.*" ], [], 'no temporary names are left');
+};
+
+subtest 'reload' => sub {
+	my ($one, $two) = (free_port(), free_port());
+	my $path = "$dir/c.sock";
+	my $server = start_server(conf("listen = [\"127.0.0.1:$one\", \"unix:$path\"]"));
+	my ($stays, $old) = (tcp($one), unix($path));
+	serves($_, 'before') for $stays, $old;
+	my ($inode) = (stat $path)[1];
+
+	reload($server, "listen = [\"unix:$path\", \"127.0.0.1:$two\"" . ($v6 ? ", \"[::1]:$two\"" : '') . ']');
+	serves(tcp($two), 'one came');
+	serves(tcp($two, '::1'), 'IPv6 on the same port') if $v6;
+	ok(!IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $one), 'one went');
+	is((stat $path)[1], $inode, 'one stayed as it was');
+	serves($_, 'no connection was dropped') for $stays, $old, unix($path);
+
+	my $taken = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $one, Listen => 1, ReuseAddr => 1);
+	reload($server, "listen = [\"127.0.0.1:$one\", \"127.0.0.1:$two\"]");
+	like($server->{err}, qr/127\.0\.0\.1:$one is in use by another program/, 'an address that cannot be had is said');
+	serves(tcp($two), 'the others are served');
+	ok(!-e $path, 'a socket that went took its name away');
+	serves($stays, 'and its connections live');
+	close $taken;
+	wait_line($server, qr/listening on 127\.0\.0\.1:$one$/);
+	serves(tcp($one), 'what could not be had is tried again');
+	is(() = $server->{err} =~ /in use by another/g, 1, 'and was said once');
+	is(stop($server), 0, 'stops');
+};
+
+subtest 'passed sockets' => sub {
+	my @passed = (IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 20),
+		IO::Socket::UNIX->new(Local => "$dir/d.sock", Listen => 20));
+	my @ports = map { $_->sockport } $passed[0];
+	my $port = free_port();
+	my $plant = conf("listen = [\"127.0.0.1:$port\"]");
+	my $early = tcp($ports[0]);		# before there is a server
+	my @start = ({ listen => \@passed }, program('mbserverd'), '--plant', $plant);
+	my $server = spawn(@start);
+	wait_line($server, qr/using 2 sockets of the service manager instead of server\.listen/);
+	wait_line($server, qr/\bready$/);
+	serves($early, 'who came early');
+	serves(unix("$dir/d.sock"), 'unix');
+	ok(!IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port), 'server.listen is not listened on');
+	kill 'HUP', $server->{pid};
+	wait_line($server, qr/\breloaded$/);
+	serves(tcp($ports[0]), 'a reload leaves them alone');
+	is(stop($server), 0, 'stops');
+	ok(-S "$dir/d.sock", 'a name that is not ours stays');
+
+	# Restarts under clients that come all the time: none is refused, and each is answered.
+	my $client = spawn($^X, '-Itests/lib', '-MMB', '-e', <<'CLIENT', $ports[0]);
+		my ($port) = @ARGV;
+		my ($stop, $count) = (0, 0);
+		$SIG{TERM} = sub { $stop = 1 };
+		$| = 1;
+		until ($stop) {
+			my $sock = tcp($port);			# dies when refused
+			my $answer = eval { hx(request($sock, h('03 03e8 0001'))) } // '';
+			$answer =~ /^0302/ ? $count++ : $retries++;	# a server that stops closes those who have not asked yet
+			print "going\n" if $count == 20;
+		}
+		print "$count answered, ", $retries // 0, " asked again\n";
+CLIENT
+	$server = spawn(@start);
+	wait_line($client, qr/going/, 20, 'out');
+	for (1 .. 5) {
+		wait_line($server, qr/\bready$/);
+		is(stop($server), 0, 'stops');
+		$server = spawn(@start);
+	}
+	wait_line($server, qr/\bready$/);
+	kill 'TERM', $client->{pid};
+	my ($count, $again) = wait_line($client, qr/(\d+) answered, (\d+) asked again/, 20, 'out');
+	is(wait_exit($client), 0, 'none was refused over five restarts');
+	cmp_ok($again, '<=', 5, "$count answered, $again closed by a stop before they had asked");
+	is(stop($server), 0, 'stops');
+};
+
+subtest 'what cannot be passed' => sub {
+	my $datagram = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Proto => 'udp');
+	my $server = spawn({ listen => [$datagram] }, program('mbserverd'), '--plant', conf());
+	is(wait_exit($server), 1, 'a datagram socket: no start');
+	like($server->{err}, qr/something else than a listening stream socket/, 'said in words');
+};
+
+done_testing;
