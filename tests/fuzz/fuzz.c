@@ -6,13 +6,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+int finding_fd = 2;
+
 void finding(const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
-	fputs("finding: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	dprintf(finding_fd, "finding: ");
+	vdprintf(finding_fd, format, args);
+	dprintf(finding_fd, "\n");
 	va_end(args);
 	abort();
 }

@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Mutations in make check: one or two seconds. */
 extern const unsigned replay_runs;
 
-/* Say what is wrong and abort. */
+/* Say what is wrong, to finding_fd (2 at first), and abort. */
+extern int finding_fd;
 _Noreturn void finding(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* bytes as hex, in one of a few static buffers, cut when very long. */

@@ -88,6 +88,24 @@ static int span_check(const struct exchange *x, enum oracle_table table, unsigne
 	return 0;
 }
 
+/* May the client write these items? */
+static int write_check(const struct exchange *x, enum oracle_table table, unsigned addr, unsigned count)
+{
+	const struct oracle_access *access = x->oracle->access;
+	if (access == NULL)
+		return 0;
+	for (unsigned i = 0; i < count; i++) {
+		bool found = false;
+		for (unsigned k = 0; k < access->write_count; k++)
+			if (access->writes[k].table == table && addr + i >= access->writes[k].first &&
+			    addr + i < access->writes[k].first + access->writes[k].count)
+				found = true;
+		if (!found)
+			return access->refusal;
+	}
+	return 0;
+}
+
 /* All is checked, the write may begin: or another writer is in the way. */
 static int write_begin(struct exchange *x)
 {
@@ -174,6 +192,8 @@ static int write_coil(struct exchange *x)
 		return VALUE;
 	int exception = span_check(x, ORACLE_COILS, addr, 1);
 	if (!exception)
+		exception = write_check(x, ORACLE_COILS, addr, 1);
+	if (!exception)
 		exception = write_begin(x);
 	if (exception)
 		return exception;
@@ -190,6 +210,8 @@ static int write_register(struct exchange *x)
 		return VALUE;
 	unsigned addr = word_at(x, 1);
 	int exception = span_check(x, ORACLE_HOLDING, addr, 1);
+	if (!exception)
+		exception = write_check(x, ORACLE_HOLDING, addr, 1);
 	if (!exception)
 		exception = write_begin(x);
 	if (exception)
@@ -288,6 +310,8 @@ static int write_coils(struct exchange *x)
 		return VALUE;
 	int exception = span_check(x, ORACLE_COILS, addr, count);
 	if (!exception)
+		exception = write_check(x, ORACLE_COILS, addr, count);
+	if (!exception)
 		exception = write_begin(x);
 	if (exception)
 		return exception;
@@ -307,6 +331,8 @@ static int write_registers(struct exchange *x)
 	if (count < 1 || count > 123 || bytes != count * 2 || x->bytes != 6 + bytes)
 		return VALUE;
 	int exception = span_check(x, ORACLE_HOLDING, addr, count);
+	if (!exception)
+		exception = write_check(x, ORACLE_HOLDING, addr, count);
 	if (!exception)
 		exception = write_begin(x);
 	if (exception)
@@ -402,7 +428,13 @@ static int write_files(struct exchange *x)
 			return ADDRESS;
 	if (x->detached)
 		return FAILURE;
-	int exception = write_begin(x);
+	int exception = 0;
+	for (size_t at = 2; at < x->bytes && !exception; at += 7 + 2 * (size_t)count) {
+		file_group(x, at, &addr, &count);
+		exception = write_check(x, ORACLE_HOLDING, addr, count);
+	}
+	if (!exception)
+		exception = write_begin(x);
 	if (exception)
 		return exception;
 	for (size_t at = 2; at < x->bytes; at += 7 + 2 * (size_t)count) {
@@ -422,6 +454,8 @@ static int mask_register(struct exchange *x)
 		return VALUE;
 	unsigned addr = word_at(x, 1), and_mask = word_at(x, 3), or_mask = word_at(x, 5);
 	int exception = span_check(x, ORACLE_HOLDING, addr, 1);
+	if (!exception)
+		exception = write_check(x, ORACLE_HOLDING, addr, 1);
 	if (!exception)
 		exception = write_begin(x);
 	if (exception)
@@ -449,6 +483,8 @@ static int read_write_registers(struct exchange *x)
 	int exception = span_check(x, ORACLE_HOLDING, from, reads);
 	if (!exception)
 		exception = span_check(x, ORACLE_HOLDING, to, writes);
+	if (!exception)
+		exception = write_check(x, ORACLE_HOLDING, to, writes);
 	if (!exception)
 		exception = write_begin(x);
 	if (exception)
@@ -529,9 +565,19 @@ static int identify(struct exchange *x)
 	return 0;
 }
 
+static bool writes(unsigned function)
+{
+	return function == 5 || function == 6 || function == 15 || function == 16 || (function >= 21 && function <= 23);
+}
+
 static int answer_pdu(struct exchange *x)
 {
+	const struct oracle_access *access = x->oracle->access;
 	if (!x->oracle->config.functions[x->pdu[0]])
+		return FUNCTION;
+	if (access != NULL && !access->functions[x->pdu[0]])
+		return FUNCTION;
+	if (access != NULL && access->write_count == 0 && access->refusal == FUNCTION && writes(x->pdu[0]))
 		return FUNCTION;
 	switch (x->pdu[0]) {
 	case 1: return read_bits(x, ORACLE_COILS);
@@ -585,6 +631,7 @@ size_t oracle_answer(struct oracle *oracle, const uint8_t *adu, size_t bytes, ui
 	static struct exchange x;
 	unsigned writes = oracle->write_count;
 	x.oracle = oracle;
+	oracle->access = oracle->config.access[adu[6]];
 	x.detached = oracle->config.units[adu[6]] == ORACLE_DETACHED;
 	x.pdu = adu + 7;
 	x.bytes = bytes - 7;

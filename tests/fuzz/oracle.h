@@ -22,9 +22,18 @@ struct oracle_range {
 	uint16_t number;
 };
 
+/* What the client may do with a unit, where that is not everything. */
+struct oracle_access {
+	bool functions[256];
+	const struct oracle_range *writes;	/* items that it may write */
+	unsigned write_count;
+	int refusal;			/* exception for the others; 01 and no range: as if functions that write were switched off */
+};
+
 struct oracle_config {
 	bool functions[256];		/* switched on; 43 is 43/14 */
 	enum oracle_unit units[256];
+	const struct oracle_access *access[256];	/* by unit; NULL: everything */
 	const struct oracle_range *ranges;	/* what there is */
 	unsigned range_count;
 	const char *objects[256];	/* of the identification, by id; NULL: there is none.  0..2 must be */
@@ -50,6 +59,7 @@ struct oracle_write {
 
 struct oracle {
 	struct oracle_config config;
+	const struct oracle_access *access;	/* of the request being answered */
 	bool declared[ORACLE_TABLES][65536];
 	uint16_t items[ORACLE_TABLES][65536];	/* a bit is 0 or 1 */
 	uint16_t initial[ORACLE_TABLES][65536];

@@ -44,7 +44,9 @@ enum {
 _Static_assert(STREAM_MAX / 8 <= SEGMENT_JOURNAL, "the journal has room for all writes of an input");
 
 /* As whom the client's writes are journalled. */
-static const struct mbshm_origin peer = { .kind = MBSHM_ORIGIN_NETWORK, .family = AF_INET, .port = 49152, .address = { 192, 0, 2, 7 } };
+static const struct mbshm_origin peer = {
+	.kind = MBSHM_ORIGIN_NETWORK, .family = AF_INET, .port = 49152, .address = { 192, 0, 2, 7 },
+};
 
 /* ---- the plant, for both ------------------------------------------------------------------------------------------------- */
 
@@ -64,6 +66,11 @@ static const char plant_text[] =
 	"    { number = 65535  registers = \"65436-65535\" } )\n"
 	"  fifos = ( { registers = \"500-531\" }, { registers = \"534-539\" }, { registers = \"0-10\" } )\n"
 	"  exception_status = [\"coil 0\", \"coil 1\", \"none\", \"coil 65535\", \"coil 8190\"]\n"
+	"  access = ( { from = \"10.0.0.0/8\"  allow = \"none\" },\n"	/* others */
+	"    { from = \"192.0.2.0/24\"  units = [2]  allow = \"read\" }, { units = [3]  allow = \"read\"  refuse = \"01\" },\n"
+	"    { units = [4]  write = [\"holding 10-19\", \"holding 500-520\", \"coil 0-7\"] },\n"
+	"    { units = [5]  write = \"holding 0-99\"  refuse = \"01\"  functions = [3, 6, 21, 23] },\n"
+	"    { units = [6]  allow = \"none\" } )\n"
 	"  server_id = { id = [7, 255] } }\n";
 
 static const struct oracle_range ranges[] = {
@@ -81,9 +88,24 @@ static const struct oracle_range fifos[] = {
 	{ ORACLE_HOLDING, 500, 31, 0 }, { ORACLE_HOLDING, 534, 5, 0 }, { ORACLE_HOLDING, 0, 10, 0 },
 };
 
+#define ALL_FUNCTIONS { \
+		[1] = true, [2] = true, [3] = true, [4] = true, [5] = true, [6] = true, [7] = true, [8] = true, [11] = true, \
+		[12] = true, [15] = true, [16] = true, [17] = true, [20] = true, [21] = true, [22] = true, [23] = true, \
+		[24] = true, [43] = true, \
+	}
+static const struct oracle_range some[] = { { ORACLE_HOLDING, 10, 10, 0 }, { ORACLE_HOLDING, 500, 21, 0 }, { ORACLE_COILS, 0, 8, 0 } };
+static const struct oracle_range first_ones[] = { { ORACLE_HOLDING, 0, 100, 0 } };
+static const struct oracle_access rules[] = {
+	{ ALL_FUNCTIONS, NULL, 0, 2 },
+	{ ALL_FUNCTIONS, NULL, 0, 1 },
+	{ ALL_FUNCTIONS, some, 3, 2 },
+	{ { [3] = true, [6] = true, [21] = true, [23] = true }, first_ones, 1, 1 },
+	{ { false }, NULL, 0, 2 },
+};
+
 static const struct oracle_config oracle_config = {
-	.functions = { [1] = true, [2] = true, [3] = true, [4] = true, [5] = true, [6] = true, [7] = true, [8] = true, [11] = true,
-		       [12] = true, [15] = true, [16] = true, [17] = true, [20] = true, [21] = true, [22] = true, [23] = true, [24] = true, [43] = true },
+	.functions = ALL_FUNCTIONS,
+	.access = { [2] = &rules[0], [3] = &rules[1], [4] = &rules[2], [5] = &rules[3], [6] = &rules[4] },
 	.units = { [UNKNOWN_UNIT] = ORACLE_UNKNOWN, [DETACHED_UNIT] = ORACLE_DETACHED },
 	.ranges = ranges, .range_count = RANGES,
 	.objects = { "mbimage", "FUZZ", "1.0", LONG_80 LONG_80 LONG_80 "1234", NULL, LONG_80 },
@@ -403,6 +425,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned sub = DIAGNOSTIC_FIRST_COUNTER; sub <= DIAGNOSTIC_LAST_COUNTER; sub++)
 		diagnostics_clear(sub);
 	struct connection *c = connection_new(-1, &peer, NULL);
+	c->client.rules = access_rules(&bench.execution.policy->access, peer.family, peer.address);
 	rival_lock(data[0] & HOW_BUSY);
 	bool open = connection_run(c);
 	rival_lock(false);
