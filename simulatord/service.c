@@ -128,8 +128,8 @@ void service_reload(void *context)
 	daemon_reloaded();
 }
 
-/* If the name was taken away, our values get a new image, from us or from another who has them; if it leads elsewhere, the others on
- * our image are told.  True: there is an image to open, or nothing that could be saved. */
+/* If the name was taken away, our values get a new image, from us or from another who has them; if it leads elsewhere, the others
+ * on our image are told.  True: there is an image to open, or nothing that could be saved. */
 static bool revive(struct service *service, char *why)
 {
 	int rc = mbshm_revive(service->sim->img, &service->sim->plant->image, REVIVE_US, why);

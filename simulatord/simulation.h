@@ -29,8 +29,8 @@ struct simulation {
 };
 
 /* Open the plant's image, or create it, and seed the points' streams.  Takes the plant over when it succeeds.
- * why: MBSHM_WHY_SIZE bytes, a sentence when it fails, and when it succeeds but something is to be said (a damaged retain file, no
- * room among the sources); otherwise empty.  0 or what mbshm_open or the system says. */
+ * why: MBSHM_WHY_SIZE bytes, a sentence when it fails, and when it succeeds but something is to be said (a damaged retain file,
+ * no room among the sources); otherwise empty.  0 or what mbshm_open or the system says. */
 int simulation_open(struct plant *plant, struct simulation **sim, char *why);
 
 /* Frees the plant too.  NULL is fine. */

@@ -52,7 +52,8 @@ struct assignments {
 };
 
 /* values: words for consecutive values; one value fills a range. */
-static void assign(const struct tool *tool, struct assignments *to, const struct place *place, char **values, unsigned count, bool expect)
+static void assign(const struct tool *tool, struct assignments *to, const struct place *place, char **values, unsigned count,
+		   bool expect)
 {
 	const char *where = span_text(place->span.table, place->span.first, place->range ? place->span.count : 1);
 	unsigned type = value_type(tool, place->span.table), items = value_items(type);
@@ -75,7 +76,8 @@ static void assign(const struct tool *tool, struct assignments *to, const struct
 		const char *expected = value_parse(type, tool->order, value, new.data, i * items);
 
 		if (expected)
-			die(EXIT_USAGE, "%s: '%s', expected %s", span_text(new.span.table, new.span.first + i * items, 1), value, expected);
+			die(EXIT_USAGE, "%s: '%s', expected %s", span_text(new.span.table, new.span.first + i * items, 1), value,
+			    expected);
 	}
 	to->list[to->count++] = new;
 }

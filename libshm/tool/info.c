@@ -75,7 +75,8 @@ static void print_sources(const struct mbshm *img)
 
 	for (unsigned i = 0; i < MBSHM_SOURCES_MAX; i++)
 		if (!mbshm_source_get(img, i, &source))
-			printf("source      %s: %s ago, version %" PRIu64 ", %" PRIu64 " commits\n", source.name, age_text(source.mono_ns, age),
+			printf("source      %s: %s ago, version %" PRIu64 ", %" PRIu64 " commits\n", source.name,
+			       age_text(source.mono_ns, age),
 			       source.version, source.commits);
 }
 
@@ -107,7 +108,8 @@ static void measure(const struct tool *tool, struct mbshm *img)
 	}
 	view_free(&view);
 	after = status_read(tool, img);
-	printf("rate        %.1f publishes/s, over %d ms\n", (double)(after.version - before.version) * 1e9 / (double)(now_ns() - start), MEASURE_MS);
+	printf("rate        %.1f publishes/s, over %d ms\n",
+	       (double)(after.version - before.version) * 1e9 / (double)(now_ns() - start), MEASURE_MS);
 	printf("retries     %" PRIu64 ", in %u reads of the whole image\n", after.retries - before.retries, reads);
 }
 

@@ -10,7 +10,8 @@
 #include "tool.h"
 
 static const struct field fields[] = {
-	{ "sequence", FIELD_NUMBER, 6 }, { "version", FIELD_NUMBER, 0 }, { "time", FIELD_TEXT, -24 }, { "origin", FIELD_TEXT, -7 },
+	{ "sequence", FIELD_NUMBER, 6 }, { "version", FIELD_NUMBER, 0 }, { "time", FIELD_TEXT, -24 },
+	{ "origin", FIELD_TEXT, -7 },
 	{ "client", FIELD_TEXT, -21 }, { "unit", FIELD_NUMBER, 3 }, { "function", FIELD_NUMBER, 3 }, { "table", FIELD_TEXT, -8 },
 	{ "address", FIELD_NUMBER, 5 }, { "count", FIELD_NUMBER, 0 }, { "values", FIELD_LIST, 1 }, { 0 },
 };
@@ -70,7 +71,8 @@ static void entry_print(struct output *output, const struct mbshm_journal_entry 
 }
 
 /* All that there is from *cursor, at most *left entries. */
-static void entries_print(const struct tool *tool, const struct mbshm *img, struct output *output, uint64_t *cursor, uint32_t *left)
+static void entries_print(const struct tool *tool, const struct mbshm *img, struct output *output, uint64_t *cursor,
+			  uint32_t *left)
 {
 	struct mbshm_journal_entry entry;
 	uint64_t missed;
@@ -78,7 +80,8 @@ static void entries_print(const struct tool *tool, const struct mbshm *img, stru
 
 	while (*left && !(rc = mbshm_journal_next(img, cursor, &entry, &missed))) {
 		if (missed)
-			log_warn("%" PRIu64 " entries missed: they were overwritten before entry %" PRIu64, missed, entry.sequence);
+			log_warn("%" PRIu64 " entries missed: they were overwritten before entry %" PRIu64, missed,
+				 entry.sequence);
 		entry_print(output, &entry);
 		if (tool->count)
 			--*left;

@@ -17,8 +17,10 @@ static const struct command {
 	int (*run)(struct tool *tool, int argc, char **argv);
 } commands[] = {
 	{ "info", "", "layout, version, rate, pool, sources", 0, 0, 0, run_info },
-	{ "get", "ADDRESS...", "print values, all of one version", 1, -1, TAKES(TYPE) | TAKES(ORDER) | TAKES(COUNT) | TAKES(FORMAT), run_get },
-	{ "set", "ADDRESS VALUE...", "change values, all in one version", 1, -1, TAKES(TYPE) | TAKES(ORDER) | TAKES(EXPECT), run_set },
+	{ "get", "ADDRESS...", "print values, all of one version", 1, -1,
+	  TAKES(TYPE) | TAKES(ORDER) | TAKES(COUNT) | TAKES(FORMAT), run_get },
+	{ "set", "ADDRESS VALUE...", "change values, all in one version", 1, -1, TAKES(TYPE) | TAKES(ORDER) | TAKES(EXPECT),
+	  run_set },
 	{ "dump", "", "print all values", 0, 0, TAKES(FORMAT), run_dump },
 	{ "watch", "[ADDRESS...]", "print values as they change", 0, -1,
 	  TAKES(TYPE) | TAKES(ORDER) | TAKES(COUNT) | TAKES(FORMAT), run_watch },
@@ -135,7 +137,8 @@ static void help(void)
 		snprintf(left, sizeof left, "%s %s", command->name, command->operands);
 		for (unsigned i = 0; i < OPTIONS; i++)
 			if (command->options & 1u << i && used < sizeof taken)
-				used += (size_t)snprintf(taken + used, sizeof taken - used, "%s--%s", used ? " " : "", rows[i].name);
+				used += (size_t)snprintf(taken + used, sizeof taken - used, "%s--%s", used ? " " : "",
+							 rows[i].name);
 		printf("  %-20s %s%s%s%s\n", left, command->help, used ? " (" : "", taken, used ? ")" : "");
 	}
 	printf("\nAn ADDRESS is holding:1000 or holding:1000-1010; the tables are coil, discrete, holding, input.\n");

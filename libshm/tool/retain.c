@@ -84,13 +84,14 @@ static void follow(struct keeper *keeper)
 
 	if (keeper->img && !rc)
 		return;
-	/* If the name was taken away, our values get a new image, from us or from another who has them; if it leads elsewhere, the others
-	 * on our image are told. */
+	/* If the name was taken away, our values get a new image, from us or from another who has them; if it leads elsewhere,
+	 * the others on our image are told. */
 	if (rc) {
 		rc = mbshm_revive(keeper->img, &keeper->plant->image, TOOL_TIMEOUT_US, why);
 		if (rc && rc != -EEXIST && rc != -ESTALE && rc != -EBADMSG) {
 			if (rc != keeper->revive_error)
-				log_error("image %s was removed and cannot be made again yet: %s", keeper->plant->image.name, why);
+				log_error("image %s was removed and cannot be made again yet: %s", keeper->plant->image.name,
+					  why);
 			keeper->revive_error = rc;
 			return;	/* again in a second */
 		}

@@ -1,6 +1,7 @@
 /* Inside of mbshm, the image's command-line tool: one function per subcommand, and what they share.
  *
- * A subcommand returns 0 (done) or 1 (refused or failed, and said so); die() ends it at once with 1 or, for a wrong word, 2.  One thread. */
+ * A subcommand returns 0 (done) or 1 (refused or failed, and said so); die() ends it at once with 1 or, for a wrong word, 2.  One
+ * thread. */
 #ifndef TOOL_H
 #define TOOL_H
 
@@ -45,8 +46,8 @@ int run_retain(struct tool *tool, int argc, char **argv);
 /* The plant's image; without MBSHM_CREATE whatever layout it has.  Dies when there is none. */
 struct mbshm *tool_open(const struct tool *tool, int flags);
 
-/* Wait until the version is above version.  0; 1: the image was replaced and *img is another handle, whose versions may begin anew.
- * Dies when the image cannot be read any more. */
+/* Wait until the version is above version.  0; 1: the image was replaced and *img is another handle, whose versions may begin
+ * anew.  Dies when the image cannot be read any more. */
 int tool_wait(const struct tool *tool, struct mbshm **img, uint64_t version);
 
 /* An error of the library in words. */
@@ -93,7 +94,8 @@ struct view {
 	uint64_t version;
 };
 
-/* The addresses that the operands and --type name, count values from each (0: one, or a range), or all that the image declares. */
+/* The addresses that the operands and --type name, count values from each (0: one, or a range), or all that the
+ * image declares. */
 void view_take(const struct tool *tool, int argc, char **argv, uint32_t count, struct view *view);
 void view_whole(const struct mbshm *img, struct view *view);
 /* The same spans with buffers of their own. */

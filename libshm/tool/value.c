@@ -70,7 +70,8 @@ struct place place_take(int *argc, char ***argv)
 	}
 	--*argc, ++*argv;
 	if (!place_parse(text, &place))
-		die(EXIT_USAGE, "'%s': expected an address such as holding:1000 or holding:1000-1010; tables are coil, discrete, holding, input",
+		die(EXIT_USAGE, "'%s': expected an address such as holding:1000 or holding:1000-1010; "
+		    "tables are coil, discrete, holding, input",
 		    text);
 	return place;
 }
@@ -210,7 +211,8 @@ const char *value_parse(unsigned type, enum mbshm_order order, const char *text,
 
 	if (type == TYPE_BOOL)
 		return bool_parse(text, data, index);
-	if (!(mbshm_type_name((enum mbshm_type)type)[0] == 'f' ? float_parse(type, text, &value) : whole_parse(type, text, &value)))
+	bool is_float = type == MBSHM_F32 || type == MBSHM_F64;
+	if (!(is_float ? float_parse(type, text, &value) : whole_parse(type, text, &value)))
 		return expected[type];
 	mbshm_encode((enum mbshm_type)type, order, value, (uint16_t *)data + index);
 	return NULL;

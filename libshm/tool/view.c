@@ -30,7 +30,8 @@ void view_take(const struct tool *tool, int argc, char **argv, uint32_t count, s
 		unsigned items = value_items(value_type(tool, span->table));
 
 		if (place.range && count)
-			die(EXIT_USAGE, "%s: expected either a range or --count", span_text(span->table, span->first, span->count));
+			die(EXIT_USAGE, "%s: expected either a range or --count",
+			    span_text(span->table, span->first, span->count));
 		if (place.range && span->count % items)
 			die(EXIT_USAGE, "%s: expected a multiple of the %u registers of a %s",
 			    span_text(span->table, span->first, span->count), items, value_type_name(tool->type));
@@ -38,7 +39,8 @@ void view_take(const struct tool *tool, int argc, char **argv, uint32_t count, s
 			uint64_t all = (uint64_t)(count ? count : 1) * items;
 
 			if (all > MBSHM_ITEMS - span->first)
-				die(EXIT_USAGE, "%s: %u values lead beyond address 65535", span_text(span->table, span->first, 1), count ? count : 1);
+				die(EXIT_USAGE, "%s: %u values lead beyond address 65535", span_text(span->table, span->first, 1),
+				    count ? count : 1);
 			span->count = (uint32_t)all;
 		}
 		view_add(view, span);
@@ -85,7 +87,8 @@ void view_read(const struct tool *tool, struct mbshm *img, struct view *view)
 
 	declared_check(img, view);
 	/* Reading only, there is no writer lock to take against writers that overtake. */
-	for (int tries = 0; (rc = mbshm_read(img, view->reads, view->count, &view->version)) == -EAGAIN && tries < READ_TRIES; tries++)
+	for (int tries = 0; (rc = mbshm_read(img, view->reads, view->count, &view->version)) == -EAGAIN &&
+	     tries < READ_TRIES; tries++)
 		nanosleep(&nap, NULL);
 	if (rc)
 		die(EXIT_FAILURE, "image %s: %s", tool->plant->image.name, tool_error(rc));
@@ -114,7 +117,8 @@ uint32_t view_print(const struct tool *tool, struct output *output, const struct
 					continue;
 			}
 			snprintf(address, sizeof address, "%u", read->first + k);
-			output_record(output, (const char *const[]){ version, plant_table_word(read->table), address, value_type_name(type), value });
+			output_record(output, (const char *const[]){ version, plant_table_word(read->table), address,
+								    value_type_name(type), value });
 			printed++;
 		}
 	}

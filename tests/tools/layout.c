@@ -4,7 +4,8 @@
 #include "layout.h"
 
 #define FIELD(type, member, base) \
-	printf("%zu %zu %s.%s\n", (base) + offsetof(struct segment_##type, member), sizeof ((struct segment_##type *)0)->member, #type, #member)
+	printf("%zu %zu %s.%s\n", (base) + offsetof(struct segment_##type, member), sizeof ((struct segment_##type *)0)->member,
+	       #type, #member)
 
 static void print_header(void)
 {
@@ -45,6 +46,7 @@ int main(void)
 	printf("%llu %d pool\n", (unsigned long long)pool_offset(POOL), POOL * PAGE_BYTES);
 	printf("%llu 0 end\n", (unsigned long long)segment_size(POOL));
 	printf("%d 8 root.version\n%d 8 root.wall_ns\n%d 8 root.mono_ns\n%d 8 root.writer\n%d 8 root.journal\n%d %d root.pages\n",
-	       ROOT_VERSION * 8, ROOT_WALL_NS * 8, ROOT_MONO_NS * 8, ROOT_WRITER * 8, ROOT_JOURNAL * 8, ROOT_PAGES * 8, MBSHM_PAGES_MAX * 2);
+	       ROOT_VERSION * 8, ROOT_WALL_NS * 8, ROOT_MONO_NS * 8, ROOT_WRITER * 8, ROOT_JOURNAL * 8, ROOT_PAGES * 8,
+	       MBSHM_PAGES_MAX * 2);
 	return 0;
 }

@@ -75,9 +75,10 @@ static void tells_who_and_what(void **state)
 	no_entry(reader, &cursor);
 	assert_int_equal(image_status(reader).journal_next, 1);
 	mbshm_txn_begin(txn, writer);
-	assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_INPUT_REGISTERS, PATTERN_INPUT, 1, registers), 0);	/* not journaled */
+	/* Not journaled; then over a page's end. */
+	assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_INPUT_REGISTERS, PATTERN_INPUT, 1, registers), 0);
 	mbshm_txn_journal(txn, &origin);
-	assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, 511, 3, registers), 0);	/* over a page's end */
+	assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, 511, 3, registers), 0);
 	mbshm_txn_journal(txn, &local);
 	assert_int_equal(mbshm_txn_write_bits(txn, MBSHM_COILS, 8190, 10, bits), 0);
 	mbshm_txn_journal(txn, NULL);
@@ -139,12 +140,15 @@ static void tells_the_result(void **state)
 	mbshm_txn_begin(txn, writer);
 	mbshm_txn_journal(txn, &local);
 	pattern_fill(&pattern, 5);
-	assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, PATTERN_HOLDING, PATTERN_HOLDINGS, pattern.holdings), 0);
+	assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, PATTERN_HOLDING, PATTERN_HOLDINGS,
+						   pattern.holdings), 0);
 	assert_int_equal(mbshm_txn_commit(txn, SECOND_US, NULL), 0);
 	for (unsigned done = 0; done < PATTERN_HOLDINGS; done += entry.count) {
 		entry = entry_next(writer, &cursor, 0);
 		assert_int_equal(entry.addr, PATTERN_HOLDING + done);
-		assert_int_equal(entry.count, PATTERN_HOLDINGS - done < REGISTERS_MOST ? PATTERN_HOLDINGS - done : REGISTERS_MOST);
+		unsigned left = PATTERN_HOLDINGS - done;
+
+		assert_int_equal(entry.count, left < REGISTERS_MOST ? left : REGISTERS_MOST);
 		assert_memory_equal(entry.values, pattern.holdings + done, entry.count * 2);
 	}
 	no_entry(writer, &cursor);
@@ -312,7 +316,8 @@ static void larger_than_the_ring(void **state)
 	mbshm_txn_begin(txn, writer);
 	mbshm_txn_journal(txn, &local);
 	for (uint16_t n = 1; n <= WRITES; n++)
-		assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, (uint16_t)(PATTERN_HOLDING + n % PATTERN_HOLDINGS), 1, &n), 0);
+		assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS,
+							   (uint16_t)(PATTERN_HOLDING + n % PATTERN_HOLDINGS), 1, &n), 0);
 	assert_int_equal(mbshm_txn_commit(txn, SECOND_US, NULL), 0);
 	entry = entry_next(writer, &cursor, WRITES - SEGMENT_JOURNAL);
 	assert_int_equal(entry.addr, PATTERN_HOLDING + entry.sequence % PATTERN_HOLDINGS);
@@ -378,7 +383,8 @@ static void storm_body(void *arg)
 		pattern_fill(&pattern, n);
 		mbshm_txn_begin(txn, img);
 		mbshm_txn_journal(txn, &local);
-		CHILD_CHECK(!mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, PATTERN_HOLDING, REGISTERS_MOST, pattern.holdings));
+		CHILD_CHECK(!mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, PATTERN_HOLDING, REGISTERS_MOST,
+						       pattern.holdings));
 		CHILD_CHECK(!mbshm_txn_commit(txn, SECOND_US, NULL));
 	}
 	mbshm_txn_free(txn);
@@ -423,8 +429,15 @@ static void storm(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IMAGE_TEST(tells_who_and_what), IMAGE_TEST(tells_the_result), IMAGE_TEST(most_bits), IMAGE_TEST(only_what_is_published),
-		IMAGE_TEST(killed), IMAGE_TEST(lapped), IMAGE_TEST(larger_than_the_ring), IMAGE_TEST(larger_and_killed), IMAGE_TEST(storm),
+		IMAGE_TEST(tells_who_and_what),
+		IMAGE_TEST(tells_the_result),
+		IMAGE_TEST(most_bits),
+		IMAGE_TEST(only_what_is_published),
+		IMAGE_TEST(killed),
+		IMAGE_TEST(lapped),
+		IMAGE_TEST(larger_than_the_ring),
+		IMAGE_TEST(larger_and_killed),
+		IMAGE_TEST(storm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Another segment under the same name: recreate with another layout and revive after the name is gone, under running readers and writers,
- * and with the one that does it killed at each point.  No acknowledged value is lost. */
+/* Another segment under the same name: recreate with another layout and revive after the name is gone, under running readers and
+ * writers, and with the one that does it killed at each point.  No acknowledged value is lost. */
 #include "image_fixture.h"
 
 #include <sched.h>
@@ -593,10 +593,20 @@ static void revive_needs_a_writer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IMAGE_TEST(keeps_what_is_in_both), IMAGE_TEST(nothing_or_all), IMAGE_TEST(refuses), IMAGE_TEST(refuses_others),
-		IMAGE_TEST(cannot_be_named), IMAGE_TEST(stays_its_owners),
-		IMAGE_TEST(times_out), IMAGE_TEST(killed_in_recreate), IMAGE_TEST(recreate_under_load), IMAGE_TEST(recreate_killed_under_load),
-		IMAGE_TEST(killed_in_revive), IMAGE_TEST(revive_under_load), IMAGE_TEST(fresh_one_was_faster), IMAGE_TEST(revive_needs_a_writer),
+		IMAGE_TEST(keeps_what_is_in_both),
+		IMAGE_TEST(nothing_or_all),
+		IMAGE_TEST(refuses),
+		IMAGE_TEST(refuses_others),
+		IMAGE_TEST(cannot_be_named),
+		IMAGE_TEST(stays_its_owners),
+		IMAGE_TEST(times_out),
+		IMAGE_TEST(killed_in_recreate),
+		IMAGE_TEST(recreate_under_load),
+		IMAGE_TEST(recreate_killed_under_load),
+		IMAGE_TEST(killed_in_revive),
+		IMAGE_TEST(revive_under_load),
+		IMAGE_TEST(fresh_one_was_faster),
+		IMAGE_TEST(revive_needs_a_writer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,7 +123,10 @@ static void names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(both_ways), cmocka_unit_test(any_registers), cmocka_unit_test(nan_stays_nan), cmocka_unit_test(truncates),
+		cmocka_unit_test(both_ways),
+		cmocka_unit_test(any_registers),
+		cmocka_unit_test(nan_stays_nan),
+		cmocka_unit_test(truncates),
 		cmocka_unit_test(names),
 	};
 

@@ -103,7 +103,8 @@ static void waiter_body(void *arg)
 	mbshm_close(img);
 }
 
-/* Each publish follows the report that the last was seen: if one wake-up is lost, the next publish is late by a slice (100 ms) or the whole. */
+/* Each publish follows the report that the last was seen: if one wake-up is lost, the next publish is late by a slice (100 ms) or
+ * the whole. */
 static void wakes(struct mbshm *writer, int flags, unsigned rounds, uint64_t bound_us)
 {
 	struct waiter *waiter = shared_new(sizeof *waiter);
@@ -131,8 +132,9 @@ static void wakes(struct mbshm *writer, int flags, unsigned rounds, uint64_t bou
 		worst = took > worst ? took : worst;
 	}
 	assert_int_equal(child_end(pid), 0);
-	printf("# %s: woken %u times, on average after %llu us, at worst after %llu us\n", flags & MBSHM_WRITE ? "writable" : "read-only",
-	       rounds, (unsigned long long)(sum / rounds), (unsigned long long)worst);
+	printf("# %s: woken %u times, on average after %llu us, at worst after %llu us\n",
+	       flags & MBSHM_WRITE ? "writable" : "read-only", rounds,
+	       (unsigned long long)(sum / rounds), (unsigned long long)worst);
 	assert_true(sum / rounds < bound_us);
 	munmap(waiter, sizeof *waiter);
 }
@@ -396,9 +398,17 @@ static void source_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IMAGE_TEST(answers_at_once), IMAGE_TEST(times_out), IMAGE_TEST(dead_after_fork), IMAGE_TEST(wakes_writable),
-		IMAGE_TEST(wakes_read_only), IMAGE_TEST(wakes_a_sleeper), IMAGE_TEST(many_waiters), IMAGE_TEST(killed_waiter_leaks_nothing),
-		IMAGE_TEST(writer_killed_before_the_wake), IMAGE_TEST(sources_outlive_processes), IMAGE_TEST(sources_are_32),
+		IMAGE_TEST(answers_at_once),
+		IMAGE_TEST(times_out),
+		IMAGE_TEST(dead_after_fork),
+		IMAGE_TEST(wakes_writable),
+		IMAGE_TEST(wakes_read_only),
+		IMAGE_TEST(wakes_a_sleeper),
+		IMAGE_TEST(many_waiters),
+		IMAGE_TEST(killed_waiter_leaks_nothing),
+		IMAGE_TEST(writer_killed_before_the_wake),
+		IMAGE_TEST(sources_outlive_processes),
+		IMAGE_TEST(sources_are_32),
 		IMAGE_TEST(source_names),
 	};
 
