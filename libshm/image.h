@@ -76,6 +76,20 @@ void free_give(struct mbshm *img, uint64_t version, const uint16_t *pages, unsig
 int span_copy(const struct mbshm *img, uint32_t root, const struct mbshm_read *read);
 int root_copy(const struct mbshm *img, uint64_t *root, uint64_t *version);
 
+/* Inline, since each read begins with it. */
+static inline bool span_declared(const struct mbshm *img, enum mbshm_table table, uint32_t first, uint32_t count)
+{
+	if ((unsigned)table >= MBSHM_TABLES || !count || count > MBSHM_ITEMS || first > MBSHM_ITEMS - count)
+		return false;
+	const struct mbshm_span *span = &img->layout.spans[img->first_span[table]];
+	const struct mbshm_span *end = &img->layout.spans[img->first_span[table + 1]];
+
+	for (; span < end && first >= span->first; span++)
+		if (first - span->first < span->count)
+			return count <= span->count - (first - span->first);
+	return false;
+}
+
 static inline uint64_t commit_version(uint64_t commit) { return commit >> 16; }
 static inline uint32_t commit_root(uint64_t commit) { return commit & 0xffff; }
 

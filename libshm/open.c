@@ -279,17 +279,7 @@ const struct mbshm_layout *mbshm_layout_of(const struct mbshm *img)
 
 bool mbshm_declared(const struct mbshm *img, enum mbshm_table table, uint32_t first, uint32_t count)
 {
-	if ((unsigned)table >= MBSHM_TABLES || !count || count > MBSHM_ITEMS || first > MBSHM_ITEMS - count)
-		return false;
-	for (unsigned i = img->first_span[table]; i < img->first_span[table + 1]; i++) {
-		const struct mbshm_span *span = &img->layout.spans[i];
-
-		if (first < span->first)
-			return false;
-		if (first < span->first + span->count)
-			return first + count <= span->first + span->count;
-	}
-	return false;
+	return span_declared(img, table, first, count);
 }
 
 int mbshm_check(const struct mbshm *img)

@@ -20,7 +20,7 @@ static inline void word_put(void *out, uint64_t value)
 }
 
 /* Registers from..to - 1 of a page: those up to a word's edge one by one, then whole words, then the rest. */
-static inline uint16_t *page_registers_copy(const struct segment_page *page, unsigned from, unsigned to, uint16_t *out)
+static inline __attribute__((always_inline)) uint16_t *page_registers_copy(const struct segment_page *page, unsigned from, unsigned to, uint16_t *out)
 {
 	const _Atomic uint64_t *word = &page->word[from / 4];
 	uint64_t value;
@@ -150,7 +150,7 @@ int mbshm_read_registers(const struct mbshm *img, enum mbshm_table table, uint16
 {
 	if (is_dead(img))
 		return -EPERM;
-	if (table < MBSHM_HOLDING_REGISTERS || !mbshm_declared(img, table, addr, count))
+	if (table < MBSHM_HOLDING_REGISTERS || !span_declared(img, table, addr, count))
 		return -ERANGE;
 	unsigned first_page = table_first_page(table);
 	READ_VALIDATED(img, version, registers_copy(img, root, first_page, addr, count, out));
@@ -160,7 +160,7 @@ int mbshm_read_bits(const struct mbshm *img, enum mbshm_table table, uint16_t ad
 {
 	if (is_dead(img))
 		return -EPERM;
-	if (table >= MBSHM_HOLDING_REGISTERS || !mbshm_declared(img, table, addr, count))
+	if (table >= MBSHM_HOLDING_REGISTERS || !span_declared(img, table, addr, count))
 		return -ERANGE;
 	unsigned first_page = table_first_page(table);
 	READ_VALIDATED(img, version, bits_copy(img, root, first_page, addr, count, out));
@@ -180,7 +180,7 @@ int mbshm_read(const struct mbshm *img, const struct mbshm_read *reads, unsigned
 	if (is_dead(img))
 		return -EPERM;
 	for (unsigned i = 0; i < count; i++)
-		if (!mbshm_declared(img, reads[i].table, reads[i].first, reads[i].count))
+		if (!span_declared(img, reads[i].table, reads[i].first, reads[i].count))
 			return -ERANGE;
 	READ_VALIDATED(img, version, spans_copy(img, root, reads, count));
 }

@@ -124,18 +124,25 @@ static int stage(struct mbshm_txn *txn, enum mbshm_table table, uint32_t addr, u
 		n = bits - done < 64 - shift ? bits - done : 64 - shift;
 		if (!expect && (!done || word % PAGE_WORDS == 0))
 			page_touch(txn, page + word / PAGE_WORDS);
-		uint64_t mask = ~UINT64_C(0) >> (64 - n) << shift;
-		txn->words[txn->count++] = (struct staged_word){
-			.page = (uint16_t)(page + word / PAGE_WORDS), .word = (uint8_t)(word % PAGE_WORDS), .expect = expect,
-			.mask = mask, .value = buffer_bits(buffer, bits, done, n) << shift & mask,
-		};
+		struct staged_word *staged = &txn->words[txn->count++];
+
+		staged->page = (uint16_t)(page + word / PAGE_WORDS);
+		staged->word = (uint8_t)(word % PAGE_WORDS);
+		staged->expect = expect;
+		if (n == 64 && done % 8 == 0) {	/* most words of most requests */
+			staged->mask = ~UINT64_C(0);
+			memcpy(&staged->value, buffer + done / 8, 8);
+		} else {
+			staged->mask = ~UINT64_C(0) >> (64 - n) << shift;
+			staged->value = buffer_bits(buffer, bits, done, n) << shift & staged->mask;
+		}
 	}
 	return 0;
 }
 
 static bool stageable(const struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr, uint16_t count, bool registers)
 {
-	return (table >= MBSHM_HOLDING_REGISTERS) == registers && mbshm_declared(txn->img, table, addr, count);
+	return (table >= MBSHM_HOLDING_REGISTERS) == registers && span_declared(txn->img, table, addr, count);
 }
 
 int mbshm_txn_write_registers(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr, uint16_t count, const uint16_t *values)
