@@ -162,6 +162,30 @@ static void policy_swap(struct policy *policy)
 	policy_publish(policy);
 }
 
+/* The name leads elsewhere or nowhere.  If nowhere, the values get a new image, from us or from another who has them; if
+ * elsewhere, the others on our image are told.  False: stay with it, and try again. */
+static bool leave(const struct unit *unit)
+{
+	static int last;
+	char why[MBSHM_WHY_SIZE];
+	int error = mbshm_revive(unit->image, &unit->plant->image, REVIVE_US, why);
+	if (error == -EEXIST || error == -ESTALE || error == -EBADMSG)
+		error = 0;
+	if (error != 0 && error != last)
+		log_error("image %s was removed and cannot be made again yet: %s", unit->plant->image.name, why);
+	last = error;
+	return error == 0;
+}
+
+static bool all_attached(const struct policy *policy)
+{
+	bool all = true;
+	for (const struct unit *unit = policy->devices; unit < policy->devices + policy->device_count; unit++)
+		if (unit->image == NULL || (mbshm_check(unit->image) != 0 && leave(unit)))
+			all = false;
+	return all;
+}
+
 bool policy_reload(void)
 {
 	char error[PLANT_ERROR_SIZE];
@@ -171,6 +195,7 @@ bool policy_reload(void)
 		log_error("reload refused, going on as before");
 		return false;
 	}
+	all_attached(present);	/* an image that is made anew now shall have the values that we have */
 	struct policy *policy = policy_new(plant);
 	const struct unit *unit = detached(policy);
 	if (unit != NULL) {
@@ -221,30 +246,6 @@ static void policy_attach(struct policy *policy)
 		else if (unit->news)
 			log_error("cannot attach image %s, answering exception 04: %s", name, unit->why);
 	}
-}
-
-/* The name leads elsewhere or nowhere.  If nowhere, the values get a new image, from us or from another who has them; if
- * elsewhere, the others on our image are told.  False: stay with it, and try again. */
-static bool leave(const struct unit *unit)
-{
-	static int last;
-	char why[MBSHM_WHY_SIZE];
-	int error = mbshm_revive(unit->image, &unit->plant->image, REVIVE_US, why);
-	if (error == -EEXIST || error == -ESTALE || error == -EBADMSG)
-		error = 0;
-	if (error != 0 && error != last)
-		log_error("image %s was removed and cannot be made again yet: %s", unit->plant->image.name, why);
-	last = error;
-	return error == 0;
-}
-
-static bool all_attached(const struct policy *policy)
-{
-	bool all = true;
-	for (const struct unit *unit = policy->devices; unit < policy->devices + policy->device_count; unit++)
-		if (unit->image == NULL || (mbshm_check(unit->image) != 0 && leave(unit)))
-			all = false;
-	return all;
 }
 
 void policy_check(void)

@@ -94,11 +94,21 @@ static void begin(struct service *service)
 
 _Static_assert((int)PLANT_ERROR_SIZE >= (int)MBSHM_WHY_SIZE, "one buffer for both reasons");
 
+/* If the name was taken away, our values get a new image, from us or from another who has them; if it leads elsewhere, the others
+ * on our image are told.  0: there is an image to open, or nothing that could be saved. */
+static int revive(struct service *service, char *why)
+{
+	int rc = mbshm_revive(service->sim->img, &service->sim->plant->image, REVIVE_US, why);
+	return rc == -EEXIST || rc == -ESTALE || rc == -EBADMSG ? 0 : rc;
+}
+
 /* Read the plant file anew, open its image and go on with both; on an error nothing has changed and why says it. */
 static int renew(struct service *service, char *why)
 {
 	struct plant *plant;
-	int rc = plant_load(options_plant_path(), &plant, why);
+	int rc = mbshm_check(service->sim->img) ? revive(service, why) : 0;
+	if (!rc)
+		rc = plant_load(options_plant_path(), &plant, why);
 	if (rc)
 		return rc;
 	struct simulation *sim;
@@ -128,14 +138,6 @@ void service_reload(void *context)
 	daemon_reloaded();
 }
 
-/* If the name was taken away, our values get a new image, from us or from another who has them; if it leads elsewhere, the others
- * on our image are told.  True: there is an image to open, or nothing that could be saved. */
-static bool revive(struct service *service, char *why)
-{
-	int rc = mbshm_revive(service->sim->img, &service->sim->plant->image, REVIVE_US, why);
-	return rc == 0 || rc == -EEXIST || rc == -ESTALE || rc == -EBADMSG;
-}
-
 /* Does the name still lead to our image?  If not, go on with what it leads to now; until that can be used, try again each
  * second. */
 static void follow_image(struct service *service)
@@ -150,7 +152,7 @@ static void follow_image(struct service *service)
 		pace_stop(service->pace);
 		service->lost = true;
 	}
-	if ((!revive(service, why) || renew(service, why)) && first)
+	if (renew(service, why) && first)
 		log_error("waiting for a usable image: %s", why);
 }
 

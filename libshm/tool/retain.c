@@ -119,6 +119,7 @@ static void on_reload(void *context)
 	struct keeper *keeper = context;
 
 	daemon_reloading();
+	follow(keeper);
 	save(keeper);
 	renew(keeper, true);
 	daemon_reloaded();

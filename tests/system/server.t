@@ -283,6 +283,10 @@ subtest 'the image is replaced' => sub {
 	is(hx(request($client, $READ)), '030412340000', 'served from a new one with the same values');
 	is(hx(request($client, h('06 03e8 4321'))), '0603e84321', 'and written to it');
 	ok(-e "/dev/shm$image", 'under its name');
+	unlink "/dev/shm$image" or die "$image: $!";
+	kill 'HUP', $replaced->{pid};
+	wait_line($replaced, qr/reloaded/);
+	is(hx(request(tcp($replaced->{port}), $READ)), '030443210000', 'a reload takes the values along, too');
 
 	# Somebody puts another plant's image there.
 	unlink "/dev/shm$image";
