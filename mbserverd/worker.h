@@ -7,7 +7,7 @@
 
 enum {
 	STOP_GRACE_MS = 300,		/* how long a stopping worker waits for answers to be taken and peers to close */
-	HELD_BYTES_MAX = 16 << 20,	/* that connections may allocate, all workers together: then the longest stuck are closed */
+	HELD_BYTES_MAX = 8 << 20,	/* that connections may allocate, all workers together: then the longest stuck are closed */
 };
 
 struct workers;

@@ -1,0 +1,179 @@
+#!/usr/bin/perl
+# Limits on connections: how many, from where, how long idle, how long a frame may take, how much memory; who is kept.
+use strict;
+use warnings;
+use lib 'tests/lib';
+use MB;
+use IO::Select;
+use IO::Socket::IP;
+use IO::Socket::UNIX;
+use Socket qw(SOCK_STREAM);
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+my $READ = h('03 03e8 0001');
+my $name = image_name();
+
+sub conf { return plant(name => $name, file => 'limits.conf', server => join "\n", @_) }
+
+sub reload
+{
+	my ($server, @conf) = @_;
+	conf(@conf);
+	kill 'HUP', $server->{pid};
+	wait_line($server, qr/\breloaded$/);
+}
+
+sub from
+{
+	my ($server, $address) = @_;
+	my $sock = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $server->{port}, LocalHost => $address);
+	return $sock || die "$address: $@";
+}
+
+sub alive { return (eval { hx(request($_[0], $READ)) } // $@) =~ /^0302/ }
+
+sub stat_of
+{
+	my ($counter) = @_;
+	my ($status, $out) = run(program('mbserverd'), '--plant', temp_dir() . '/limits.conf', '--stats', '--json');
+	return $out =~ /"$counter":(\d+)/ ? $1 : die "no $counter: $out";
+}
+
+subtest 'the oldest goes, unless it is kept' => sub {
+	my $server = start_server(conf('workers = 2  max_connections = 4',
+		'access = ( { from = "127.0.0.2"  keep = true } )'));
+	my @kept = map { from($server, '127.0.0.2') } 1 .. 2;
+	ok(alive($_), 'kept') for @kept;
+	sleep 0.03;
+	my @others = map { my $s = tcp($server->{port}); alive($s); sleep 0.03; $s } 1 .. 2;
+	for my $i (1 .. 10) {
+		push @others, tcp($server->{port});
+		ok(alive($others[-1]), "newcomer $i is served");
+		ok(closed($others[-3]), 'the oldest of the others went');
+		sleep 0.03;
+	}
+	ok(alive($_), 'the kept ones, unused for longer, are still there') for @kept;
+	wait_line($server, qr/127\.0\.0\.1:\d+ closed: unused longest/);
+	is(stat_of('evicted'), 10, 'counted');
+
+	sleep 0.03;
+	push @kept, map { my $s = from($server, '127.0.0.2'); alive($s); $s } 1 .. 2;
+	ok(closed($_), 'kept newcomers displace the others') for @others[-2, -1];
+	my $late = tcp($server->{port});
+	ok(closed($late), 'when all are kept, it is the newcomer who goes');
+	wait_line($server, qr/all 4 connections are taken and none may be closed: refusing 127\.0\.0\.1:\d+/);
+	ok(alive($_), 'and they stay') for @kept;
+	is(stat_of('crowded'), 1, 'counted');
+	close $kept[0];
+	wait_line($server, qr/127\.0\.0\.2:\d+ closed by its peer/);
+	ok(alive(tcp($server->{port})), 'room again');
+	is(stop($server), 0, 'stops');
+};
+
+subtest 'from one address' => sub {
+	my $server = start_server(conf('workers = 3  max_per_address = 3'));
+	my @socks = map { from($server, '127.0.0.1') } 1 .. 3;
+	ok(alive($_), 'three') for @socks;
+	ok(closed(from($server, '127.0.0.1')), 'a fourth is closed');
+	wait_line($server, qr/refused 127\.0\.0\.1:\d+: its address has 3 connections already/);
+	my @others = map { from($server, "127.0.1.$_") } 1 .. 200;
+	is(scalar(grep { alive($_) } @others), 200, 'other addresses are others');
+	ok(alive($_), 'the three are still there') for @socks;
+	close pop @socks;
+	wait_line($server, qr/127\.0\.0\.1:\d+ closed by its peer/);
+	ok(alive(my $again = from($server, '127.0.0.1')), 'one went, one comes');
+	is(stat_of('limited'), 1, 'counted');
+	reload($server, 'workers = 3  max_per_address = 1');
+	ok(alive($_), 'a lower limit closes nobody') for @socks, $again;
+	ok(closed(from($server, '127.0.0.1')), 'but holds for who comes');
+	is(stop($server), 0, 'stops');
+};
+
+subtest 'idle' => sub {
+	my $server = start_server(conf('workers = 1  idle_timeout = "300ms"', 'access = ( { from = "127.0.0.2"  keep = true } )'));
+	my ($idle, $busy, $kept) = (tcp($server->{port}), tcp($server->{port}), from($server, '127.0.0.2'));
+	my $start = time;
+	request($_, $READ) for $kept, $idle;
+	until (IO::Select->new($idle)->can_read(0.02) || time > $start + 10) {
+		request($busy, $READ);
+	}
+	my $took = time - $start;
+	ok(closed($idle), sprintf 'closed after %.0f ms', 1e3 * $took);
+	cmp_ok($took, '>=', 0.29, 'not before');
+	cmp_ok($took, '<', $ENV{MB_SAN} ? 5 : 1, 'soon after');
+	ok(alive($busy), 'who asks stays');
+	ok(alive($kept), 'who is kept stays');
+	wait_line($server, qr/closed: unused for server\.idle_timeout/);
+	my $silent = tcp($server->{port});
+	$start = time;
+	ok(closed($silent, 10), 'who never asks goes, too');
+	cmp_ok(time - $start, '>=', 0.29, 'not before');
+
+	my $forever = tcp($server->{port});
+	reload($server, 'workers = 1  idle_timeout = "0s"');
+	request($forever, $READ);
+	ok(!closed($forever, 0.6), 'never, when it is 0s');
+	reload($server, 'workers = 1  idle_timeout = "200ms"');
+	ok(closed($forever, 10), 'a reload is for those who are there as well');
+	is(stat_of('idle'), 5, 'counted');	# with busy, and who is not kept any more
+	is(stop($server), 0, 'stops');
+};
+
+subtest 'a frame that takes too long' => sub {
+	my $server = start_server(conf('workers = 1  frame_timeout = "400ms"', 'access = ( { from = "127.0.0.2"  keep = true } )'));
+	my $adu = adu(1, 1, $READ);
+	my ($half, $slow, $fine, $kept) = (map({ tcp($server->{port}) } 1 .. 3), from($server, '127.0.0.2'));
+	my $start = time;
+	send_all($_, substr $adu, 0, 5) for $half, $kept;
+	my ($sent, $open) = (0, 1);
+	while ($open && time < $start + 10) {	# a byte each 50 ms: it is never silent, yet its frame would take 600 ms
+		send_all($slow, substr $adu, $sent++, 1);
+		$open = !IO::Select->new($slow)->can_read(0.05);
+	}
+	my $took = time - $start;
+	cmp_ok($took, '>=', 0.39, sprintf 'closed after %.0f ms', 1e3 * $took);
+	cmp_ok($sent, '<', 12, "after $sent bytes");
+	ok(closed($_), 'closed') for $half, $slow, $kept;
+	wait_line($server, qr/closed: a frame was not complete within server\.frame_timeout/);
+	is(stat_of('late'), 3, 'counted');
+
+	# The time counts from the first byte of each frame, not of the connection: ends and beginnings together, for a second.
+	my $whole = 0;
+	send_all($fine, substr $adu, 0, 6);
+	for ($start = time; time < $start + 1; $whole++) {
+		sleep 0.1;
+		send_all($fine, substr($adu, 6) . substr $adu, 0, 6);
+		read_response($fine);
+	}
+	ok($whole >= 5, "$whole frames, always one of them begun");
+	ok(closed($fine, 10), 'and closed when the last one stays away');
+	is(stop($server), 0, 'stops');
+};
+
+# Over a unix socket: the kernel keeps less of what nobody reads, so it takes less of it.
+subtest 'memory' => sub {
+	my $path = temp_dir() . '/limits.sock';
+	my $server = start_server(conf('workers = 1  max_connections = 3000', "listen = [\"127.0.0.1:0\", \"unix:$path\"]"));
+	my $honest = tcp($server->{port});
+	my $request = adu(1, 1, h('04 0000 0064')) x 200;
+	my @deaf = map { IO::Socket::UNIX->new(Peer => $path, Type => SOCK_STREAM) // die "$path: $!" } 1 .. 1300;
+	$_->blocking(0) for @deaf;
+	my ($stalled, $rounds) = (0, 0);
+	until ($stalled || ++$rounds > 200) {
+		for (@deaf) {
+			syswrite $_, $request;
+		}
+		ok(0, 'the honest one is served') unless alive($honest);
+		$stalled = stat_of('stalled') if $rounds % 5 == 0;
+	}
+	cmp_ok($stalled, '>', 0, "$stalled that do not read their answers were closed");
+	ok(alive($honest), 'the honest one is served');
+	wait_line($server, qr/closed: it does not take its answers, and memory is short/);
+	open my $in, '<', "/proc/$server->{pid}/status" or die;
+	my ($kib) = map { /^RssAnon:\s+(\d+)/ ? $1 : () } <$in>;
+	cmp_ok($kib, '<', 32 * 1024, "$kib KiB in all") unless $ENV{MB_SAN};
+	is(stop($server), 0, 'stops');
+};
+
+done_testing;
