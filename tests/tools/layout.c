@@ -4,7 +4,7 @@
 #include "layout.h"
 
 #define FIELD(type, member, base) \
-	printf("%zu %zu %s.%s\n", (base) + offsetof(struct segment_##type, member), sizeof ((struct segment_##type *)0)->member,
+	printf("%zu %zu %s.%s\n", (base) + offsetof(struct segment_##type, member), sizeof ((struct segment_##type *)0)->member, \
 	       #type, #member)
 
 static void print_header(void)
