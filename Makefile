@@ -56,7 +56,8 @@ CLIENT_SRC := $(filter-out mbclient/main.c,$(wildcard mbclient/*.c))
 PROGRAMS := $(addprefix $(BUILD)/,mbserverd simulatord mbclient $(if $(SHMTOOL_SRC),mbshm))
 LIBS     := $(BUILD)/libcommon.a $(BUILD)/libmbshm.a
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
-TOOLS    := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
+TOOLS    := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c)) \
+	$(patsubst tests/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/preload/*.c))
 BENCHES  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 SCRIPTS  := $(wildcard tests/system/*.t)
 
@@ -128,6 +129,10 @@ $(BUILD)/tests/%: $(O)/tests/tools/%.o $(TEST_LIBS)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(TEST_LIBS) $(LIBS_mbserverd) -lmodbus -lm
+$(BUILD)/tests/%.so: $(O)/tests/preload/%.o
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -shared -o $@ $<
 $(BUILD)/bench/%: $(O)/tests/bench/%.o $(LIBS)
 	@mkdir -p $(@D)
 	$(call say,LD)
