@@ -48,7 +48,7 @@ int files_read(struct call *call)
 	for (size_t at = GROUPS_AT; at < call->request->bytes; used += reads[count++].count) {
 		struct group group = group_next(call->request, &at);
 		find(call, &group, &addr);
-		reads[count] = (struct mbshm_read){ MBSHM_HOLDING_REGISTERS, addr, group.count, values + used };
+		reads[count] = (struct mbshm_read){ MBSHM_HOLDING_REGISTERS, addr, group.count, &values[used] };
 	}
 	int error = mbshm_read(call->unit->image, reads, count, NULL);
 	if (error != 0)
