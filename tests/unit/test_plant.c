@@ -8,12 +8,14 @@
 #include "plant.h"
 #include "settings.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,6 +24,9 @@ static char folder[] = "/dev/shm/mbtest-plant-XXXXXX";	/* thousands of files are
 /* Line 1 of most texts; what a test is about comes after it. */
 #define IMAGE "image = { name = \"/x\"  coils = [\"0-9\"]  holding_registers = [\"100-199\"] }\n"
 #define IN_IMAGE(text) "image = { name = \"/x\"  coils = [\"0-9\"]\n" text " }\n"
+#define ACCESS(text) IMAGE "server = { access = ( {\n" text " } ) }\n"
+#define TEXT_32 "0123456789abcdef0123456789abcdef"
+#define TEXT_96 TEXT_32 TEXT_32 TEXT_32
 #define POINT(text) IMAGE "points = { p = {\n" text " } }\n"
 
 static int enter_folder(void **state)
@@ -264,6 +269,65 @@ static const struct wrong {
 	{ IMAGE "server = { server_id = { source = 5 } }", "2: server.server_id.source: 5, expected printable ASCII in quotes, 0..47" },
 	{ IMAGE "server = { server_id = { after = \"25h\" } }", "2: server.server_id.after: \"25h\", expected a duration" },
 
+	/* listeners, limits and access */
+	{ IMAGE "server = { listen = [\"unix:modbus.sock\"] }",
+	  "2: server.listen: \"unix:modbus.sock\", expected a list of \"ADDRESS:PORT\" in digits, \"[ADDRESS]:PORT\" for IPv6, "
+	  "or \"unix:/PATH\"" },
+	{ IMAGE "server = { listen = [\"unix:\"] }", "2: server.listen: \"unix:\", expected" },
+	{ IMAGE "server = { listen = [\"unix:/run/\"] }", "2: server.listen: \"unix:/run/\", expected" },
+	{ IMAGE "server = { listen = [\"unix:/a b\"] }", "2: server.listen: \"unix:/a b\", expected" },
+	{ IMAGE "server = { listen = [\"unix:/" TEXT_96 "\"] }", "2: server.listen: \"unix:/" },
+	{ IMAGE "server = { socket_mode = \"0666\" }", "2: server.socket_mode: \"0666\" lets everybody write" },
+	{ IMAGE "server = { socket_group = \"no such group\" }", "2: server.socket_group: \"no such group\": no such group" },
+	{ IMAGE "server = { max_per_address = 65537 }", "2: server.max_per_address: 65537, expected a whole number 0..65536" },
+	{ IMAGE "server = { idle_timeout = 5 }", "2: server.idle_timeout: 5, expected a duration" },
+	{ IMAGE "server = { idle_timeout = \"169h\" }", "2: server.idle_timeout: \"169h\", expected a duration" },
+	{ IMAGE "server = { frame_timeout = \"0s\" }", "2: server.frame_timeout: \"0s\", expected a duration" },
+	{ IMAGE "server = { frame_timeout = \"9ms\" }", "2: server.frame_timeout: \"9ms\", expected a duration" },
+	{ IMAGE "server = { read_only = \"yes\" }", "2: server.read_only: \"yes\", expected true or false" },
+	{ IMAGE "server = { read_only = 1 }", "2: server.read_only: 1, expected true or false" },
+	{ IMAGE "server = { default_access = \"write\" }",
+	  "2: server.default_access: \"write\", expected \"all\", \"read\" or \"none\"" },
+	{ IMAGE "server = { trace = \"localhost\" }",
+	  "2: server.trace: \"localhost\", expected an address in digits, without or with \"/BITS\", or \"unix\"" },
+	{ IMAGE "server = { trace = \"\" }", "2: server.trace: \"\", expected an address" },
+	{ IMAGE "server = { access = { from = \"unix\" } }",
+	  "2: server.access: not a list of sections, expected access = ( { ... }, ... )" },
+	{ IMAGE "server = { access = [\"unix\"] }", "2: server.access: not a list of sections" },
+	{ IMAGE "server = { access = ( \"unix\" ) }", "2: server.access[0]: not a section, expected { ... }" },
+	{ IMAGE "server = { access = ( { },\n { form = \"unix\" } ) }",
+	  "3: unknown setting 'server.access[1].form'; expected one of from, units, allow, functions, write, refuse, keep" },
+	{ ACCESS("from = \"10.0.0.0/33\""), "3: server.access[0].from: \"10.0.0.0/33\", expected an address" },
+	{ ACCESS("from = \"10.0.0.0/\""), "3: server.access[0].from: \"10.0.0.0/\", expected" },
+	{ ACCESS("from = \"10.0.0.0/8 \""), "3: server.access[0].from: \"10.0.0.0/8 \", expected" },
+	{ ACCESS("from = \"10.0.0\""), "3: server.access[0].from: \"10.0.0\", expected" },
+	{ ACCESS("from = \"10.0.0.0/-1\""), "3: server.access[0].from: \"10.0.0.0/-1\", expected" },
+	{ ACCESS("from = \"2001:db8::/129\""), "3: server.access[0].from: \"2001:db8::/129\", expected" },
+	{ ACCESS("from = \"unix/0\""), "3: server.access[0].from: \"unix/0\", expected" },
+	{ ACCESS("from = \"10.1.0.0/8\""),
+	  "3: server.access[0].from: \"10.1.0.0/8\" has bits set beyond its /8, expected \"10.0.0.0/8\"" },
+	{ ACCESS("from = \"2001:db8::1/32\""),
+	  "3: server.access[0].from: \"2001:db8::1/32\" has bits set beyond its /32, expected \"2001:db8::/32\"" },
+	{ ACCESS("units = [256]"), "3: server.access[0].units: 256, expected a list of unit ids 0..255" },
+	{ ACCESS("units = [-1]"), "3: server.access[0].units: -1, expected" },
+	{ ACCESS("units = [\"1\"]"), "3: server.access[0].units: \"1\", expected" },
+	{ ACCESS("units = []"), "3: server.access[0].units: an empty list, expected at least one, or no such setting for every unit" },
+	{ ACCESS("allow = true"), "3: server.access[0].allow: true, expected \"all\", \"read\" or \"none\"" },
+	{ ACCESS("functions = [9]"), "3: server.access[0].functions: 9, expected a list of function codes out of 1, 2," },
+	{ ACCESS("functions = []"), "3: server.access[0].functions: an empty list, expected at least one, or allow = \"none\"" },
+	{ ACCESS("write = [\"input 0-9\"]"),
+	  "3: server.access[0].write: \"input 0-9\", expected a list of \"TABLE FIRST-LAST\" or \"TABLE ADDRESS\", TABLE coil or "
+	  "holding" },
+	{ ACCESS("write = [\"holding 9-0\"]"), "3: server.access[0].write: \"holding 9-0\", expected" },
+	{ ACCESS("write = [\"holding 0-65536\"]"), "3: server.access[0].write: \"holding 0-65536\", expected" },
+	{ ACCESS("write = [\"holding\"]"), "3: server.access[0].write: \"holding\", expected" },
+	{ ACCESS("write = [\"holding 1 2\"]"), "3: server.access[0].write: \"holding 1 2\", expected" },
+	{ ACCESS("write = [100]"), "3: server.access[0].write: 100, expected" },
+	{ ACCESS("write = []"), "3: server.access[0].write: an empty list, expected at least one, or allow = \"read\"" },
+	{ ACCESS("refuse = 2"), "3: server.access[0].refuse: 2, expected \"01\" or \"02\"" },
+	{ ACCESS("refuse = \"03\""), "3: server.access[0].refuse: \"03\", expected \"01\" or \"02\"" },
+	{ ACCESS("keep = 1"), "3: server.access[0].keep: 1, expected true or false" },
+
 	/* the simulator */
 	{ IMAGE "simulator = { source = \"\" }", "2: simulator.source: \"\", expected printable ASCII in quotes, 1..47 bytes" },
 	{ IMAGE "simulator = { period = 1 }",
@@ -385,6 +449,19 @@ static void refuses_too_much(void **state)
 	write_text("plant.conf", text);
 	assert_int_equal(plant_load("plant.conf", &plant, error), -EINVAL);
 	assert_non_null(strstr(error, "plant.conf:1: image.name: \"/000"));
+}
+
+static void refuses_too_many_rules(void **state)
+{
+	(void)state;
+	char error[PLANT_ERROR_SIZE], text[1024] = IMAGE "server = { access = ( { }";
+	struct plant *plant;
+	for (int i = 0; i < PLANT_ACCESS_MAX; i++)
+		strcat(text, ", { }");
+	strcat(text, " ) }");
+	write_text("plant.conf", text);
+	assert_int_equal(plant_load("plant.conf", &plant, error), -EINVAL);
+	assert_string_equal(error, "plant.conf:2: server.access: 64 rules, expected at most 63");
 }
 
 static void expect_unreadable(const char *path, int rc, const char *message)
@@ -595,6 +672,70 @@ static void reads_devices(void **state)
 	assert_string_equal(server->server_id.source, "s");
 	assert_string_equal(plant->simulator.source, "boiler 1");
 	plant_free(plant);
+}
+
+static void reads_access(void **state)
+{
+	(void)state;
+	struct plant *plant = load(IMAGE "server = { listen = (\"unix:/run/x.sock\")  read_only = true  default_access = \"none\"\n"
+		"idle_timeout = \"0s\"  frame_timeout = \"2s\"  max_per_address = 7  trace = \"10.0.0.0/8\"  socket_mode = \"0600\"\n"
+		"access = ( { }, { from = \"::ffff:10.0.0.0/104\"  units = (0, 255)  allow = \"read\"  refuse = \"01\"  keep = true },\n"
+		"{ from = \"unix\"  functions = [3, 43]  write = (\"coil 5\", \"holding 1-3\", \"holding 4\")  allow = \"none\" } ) }");
+	const struct plant_server *server = &plant->server;
+	assert_string_equal(server->listen[0].host, "/run/x.sock");
+	assert_string_equal(server->listen[0].port, "");
+	assert_true(server->read_only);
+	assert_int_equal(server->default_access, PLANT_ALLOW_NONE);
+	assert_int_equal(server->idle_timeout_ms, 0);
+	assert_int_equal(server->frame_timeout_ms, 2000);
+	assert_int_equal(server->max_per_address, 7);
+	assert_int_equal(server->socket_mode, 0600);
+	assert_int_equal(server->trace.family, AF_INET);
+	assert_int_equal(server->access_count, 3);
+	const struct plant_access *rule = server->access;
+	assert_int_equal(rule[0].from.family, 0);
+	assert_int_equal(rule[0].allow, PLANT_ALLOW_ALL);
+	assert_int_equal(rule[0].refusal, 2);
+	assert_int_equal(rule[0].units[0] | rule[0].functions.words[0] | rule[0].writes.span_count | rule[0].keep, 0);
+	assert_int_equal(rule[1].from.family, AF_INET);		/* mapped */
+	assert_int_equal(rule[1].from.bits, 8);
+	assert_int_equal(rule[1].from.address[0], 10);
+	assert_true(rule[1].units[0] == 1 && rule[1].units[3] == UINT64_C(1) << 63);
+	assert_int_equal(rule[1].allow, PLANT_ALLOW_READ);
+	assert_int_equal(rule[1].refusal, 1);
+	assert_true(rule[1].keep);
+	assert_int_equal(rule[2].from.family, AF_UNIX);
+	assert_true(function_set_has(&rule[2].functions, 43) && !function_set_has(&rule[2].functions, 4));
+	assert_int_equal(rule[2].writes.span_count, 2);		/* merged */
+	plant_free(plant);
+}
+
+static void finds_networks(void **state)
+{
+	(void)state;
+	static const struct { const char *network, *address; bool has; } cases[] = {
+		{ "10.0.0.0/8", "10.255.0.1", true }, { "10.0.0.0/8", "11.0.0.0", false }, { "10.0.0.0/8", "::1", false },
+		{ "0.0.0.0/0", "1.2.3.4", true }, { "0.0.0.0/0", "::1", false }, { "1.2.3.4", "1.2.3.4", true },
+		{ "1.2.3.4", "1.2.3.5", false }, { "1.2.3.4/31", "1.2.3.5", true }, { "1.2.3.4/31", "1.2.3.6", false },
+		{ "192.168.128.0/17", "192.168.128.1", true }, { "192.168.128.0/17", "192.168.127.255", false },
+		{ "::/0", "::1", true }, { "::/0", "1.2.3.4", false }, { "2001:db8::/33", "2001:db8:7fff::1", true },
+		{ "2001:db8::/33", "2001:db8:8000::1", false }, { "::1", "::1", true }, { "::1", "::2", false },
+		{ "::ffff:1.2.3.0/120", "1.2.3.4", true }, { "1.2.3.0/24", "::ffff:1.2.3.4", true }, { "::/0", "::ffff:1.2.3.4", false },
+		{ "unix", "1.2.3.4", false },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct plant_network network;
+		uint8_t address[16] = { 0 };
+		char why[PLANT_NETWORK_WHY_SIZE];
+		int family = strchr(cases[i].address, ':') ? AF_INET6 : AF_INET;
+		assert_int_equal(plant_parse_network(cases[i].network, &network, why), 0);
+		assert_int_equal(inet_pton(family, cases[i].address, address), 1);
+		family = plant_unmap_address(family, address);
+		if (plant_network_has(&network, family, address) != cases[i].has)
+			fail_msg("%s in %s: expected %d", cases[i].address, cases[i].network, cases[i].has);
+	}
+	const struct plant_network nobody = { .family = 0 };
+	assert_false(plant_network_has(&nobody, 0, (const uint8_t[16]){ 0 }));
 }
 
 /* The file of saved values lies beside the plant, unless it is named from the root. */
@@ -819,12 +960,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refuses_what_is_wrong),
 		cmocka_unit_test(refuses_too_much),
+		cmocka_unit_test(refuses_too_many_rules),
 		cmocka_unit_test(refuses_what_is_no_file),
 		cmocka_unit_test(reads_the_default),
 		cmocka_unit_test(fills_in_defaults),
 		cmocka_unit_test(reads_everything),
 		cmocka_unit_test(reads_units),
 		cmocka_unit_test(reads_devices),
+		cmocka_unit_test(reads_access),
+		cmocka_unit_test(finds_networks),
 		cmocka_unit_test(places_retain),
 		cmocka_unit_test(reads_durations),
 		cmocka_unit_test(merges_spans),
