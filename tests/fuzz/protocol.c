@@ -93,7 +93,9 @@ static const struct oracle_range fifos[] = {
 		[12] = true, [15] = true, [16] = true, [17] = true, [20] = true, [21] = true, [22] = true, [23] = true, \
 		[24] = true, [43] = true, \
 	}
-static const struct oracle_range some[] = { { ORACLE_HOLDING, 10, 10, 0 }, { ORACLE_HOLDING, 500, 21, 0 }, { ORACLE_COILS, 0, 8, 0 } };
+static const struct oracle_range some[] = {
+	{ ORACLE_HOLDING, 10, 10, 0 }, { ORACLE_HOLDING, 500, 21, 0 }, { ORACLE_COILS, 0, 8, 0 },
+};
 static const struct oracle_range first_ones[] = { { ORACLE_HOLDING, 0, 100, 0 } };
 static const struct oracle_access rules[] = {
 	{ ALL_FUNCTIONS, NULL, 0, 2 },
