@@ -153,19 +153,21 @@ subtest 'a frame that takes too long' => sub {
 
 # Over a unix socket: the kernel keeps less of what nobody reads, so it takes less of it.
 subtest 'memory' => sub {
+	plan skip_all => 'ThreadSanitizer is too slow to fill it' if ($ENV{MB_SAN} // '') eq 'thread';
 	my $path = temp_dir() . '/limits.sock';
 	my $server = start_server(conf('workers = 1  max_connections = 3000', "listen = [\"127.0.0.1:0\", \"unix:$path\"]"));
 	my $honest = tcp($server->{port});
 	my $request = adu(1, 1, h('04 0000 0064')) x 200;
 	my @deaf = map { IO::Socket::UNIX->new(Peer => $path, Type => SOCK_STREAM) // die "$path: $!" } 1 .. 1300;
 	$_->blocking(0) for @deaf;
-	my ($stalled, $rounds) = (0, 0);
-	until ($stalled || ++$rounds > 200) {
-		for (@deaf) {
-			syswrite $_, $request;
+	my ($stalled, $end) = (0, time + 60);
+	until ($stalled || time > $end) {
+		for (1 .. 5) {
+			my $wrote = grep { syswrite $_, $request } @deaf;
+			sleep 0.02 unless $wrote;
+			die "the honest one is not served\n" unless alive($honest);
 		}
-		ok(0, 'the honest one is served') unless alive($honest);
-		$stalled = stat_of('stalled') if $rounds % 5 == 0;
+		$stalled = stat_of('stalled');
 	}
 	cmp_ok($stalled, '>', 0, "$stalled that do not read their answers were closed");
 	ok(alive($honest), 'the honest one is served');
