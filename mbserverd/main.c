@@ -111,8 +111,11 @@ int main(int argc, char **argv)
 					 .context = &asked };
 	int operand;
 	struct plant *plant = options_parse(&program, argc, argv, &operand);
-	if (asked.stats)
-		return stats_print(plant->image.name, asked.json);
+	if (asked.stats) {
+		int status = stats_print(plant->image.name, asked.json);
+		plant_free(plant);
+		return status;
+	}
 	if (asked.json)
 		die(EXIT_USAGE, "--json goes with --stats");
 	unsigned workers = plant->server.workers != 0 ? plant->server.workers : workers_default();
