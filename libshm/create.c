@@ -95,7 +95,7 @@ static int image_build(const struct mbshm_config *config, int *fd, char *why)
 	return rc;
 }
 
-/* Before anybody else can see it: the values of every address in both layouts, one version on, and the journal. */
+/* Before anybody else can see it: the values of every address in both layouts, one version on, the journal and the sources. */
 static int image_seed(const char *path, const struct mbshm_config *config, const struct values *seed, const struct mbshm *old, char *why)
 {
 	struct mbshm *img;
@@ -108,7 +108,7 @@ static int image_seed(const char *path, const struct mbshm_config *config, const
 	page_store(&root->word[ROOT_VERSION], seed->version);
 	owner_store(&img->seg->control.commit, seed->version << 16 | img->live);
 	if (old)
-		journal_copy(img, root, old);
+		history_copy(img, root, old);
 	rc = values_publish(img, seed, false, 1000000);
 	mbshm_close(img);
 	return rc ? why_set(why, rc, "cannot fill the new image: %s", strerror(-rc)) : 0;

@@ -58,8 +58,8 @@ void layout_text(const struct mbshm_layout *layout, char *text, size_t size);
 int config_check(const struct mbshm_config *config, int flags, char *why);
 /* A handle on the segment at path.  follow: O_NOFOLLOW or 0. */
 int handle_make(const char *path, int follow, const struct mbshm_config *config, int flags, struct mbshm **img, char *why);
-/* journal.c: carry the journal over into an image that nobody sees yet. */
-void journal_copy(struct mbshm *img, struct segment_page *root, const struct mbshm *old);
+/* journal.c: carry journal and sources over into an image that nobody sees yet. */
+void history_copy(struct mbshm *img, struct segment_page *root, const struct mbshm *old);
 
 /* lock.c */
 uint64_t mono_ns(void);

@@ -107,7 +107,8 @@ int mbshm_journal_next(const struct mbshm *img, uint64_t *cursor, struct mbshm_j
 	return rc;
 }
 
-void journal_copy(struct mbshm *img, struct segment_page *root, const struct mbshm *old)
+/* And the sources: names outlive segments, too. */
+void history_copy(struct mbshm *img, struct segment_page *root, const struct mbshm *old)
 {
 	uint64_t words[ROOT_WORDS_MAX];
 
@@ -116,6 +117,9 @@ void journal_copy(struct mbshm *img, struct segment_page *root, const struct mbs
 	for (unsigned n = 0; n < SEGMENT_JOURNAL; n++)
 		for (unsigned i = 0; i < sizeof(struct segment_journal_entry) / 8; i++)
 			page_store(&img->seg->journal[n].word[i], page_load(&old->seg->journal[n].word[i]));
+	for (unsigned n = 0; n < SEGMENT_SOURCES; n++)
+		for (unsigned i = 0; i < sizeof(struct segment_source) / 8; i++)
+			page_store(&img->seg->sources[n].word[i], page_load(&old->seg->sources[n].word[i]));
 	page_store(&root->word[ROOT_JOURNAL], words[ROOT_JOURNAL]);
 	owner_store(&img->seg->control.journal_floor, page_load(&old->seg->control.journal_floor));
 }

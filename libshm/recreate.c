@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "txn.h"
 #include "values.h"
 
 /* Under the lock: whoever is attached is told to open anew. */
@@ -13,6 +14,7 @@ static void retire(struct mbshm *img)
 {
 	owner_store(&img->seg->control.commit, COMMIT_RETIRED);
 	POINT(recreate_retired);
+	wait_wake(img);
 }
 
 static int replace_locked(struct mbshm *old, const struct mbshm_config *config, bool over, char *why)

@@ -247,13 +247,29 @@ static int file_replace(const char *path, const struct values *values)
 	return rc ? rc : folder_sync(path);
 }
 
+/* Rename a damaged file to FILE.refused, and say so behind what is said of it.  A daemon may not be allowed to: then whoever saves next
+ * does it, before he would overwrite it. */
+static void keep_aside(const char *path, char *why)
+{
+	char aside[4096];
+	size_t used = strlen(why);
+
+	if (snprintf(aside, sizeof aside, "%s.refused", path) < (int)sizeof aside && !rename(path, aside))
+		snprintf(why + used, MBSHM_WHY_SIZE - used, " (kept aside as %s)", aside);
+}
+
 int mbshm_values_save(struct mbshm *img, const char *path, uint32_t timeout_us, uint64_t *version, char *why)
 {
-	struct values values;
+	char refused[MBSHM_WHY_SIZE];
+	struct values values, found = { 0 };
 	int rc = values_take(img, false, timeout_us, &values);
 
 	if (rc)
 		return why_set(why, rc, "cannot read the image: %s", strerror(-rc));
+	if (values_load(path, &found, refused) == -EBADMSG)
+		keep_aside(path, refused);	/* what was refused is not overwritten */
+	else
+		values_free(&found);
 	rc = file_replace(path, &values);
 	if (version)
 		*version = values.version;
@@ -328,7 +344,7 @@ int values_load(const char *path, struct values *values, char *why)
 	if (size < 0) {
 		rc = why_set(why, (int)size, "%s: %s", path, strerror((int)-size));
 	} else {
-		char reason[128];
+		char reason[MBSHM_WHY_SIZE];
 
 		rc = (size_t)size > most ? why_set(reason, -EBADMSG, "too long") : file_parse(data, (size_t)size, values, reason);
 		if (rc)
@@ -360,7 +376,7 @@ int mbshm_values_restore(struct mbshm *img, const char *path, uint32_t timeout_u
 
 int values_create(const struct mbshm_config *config, char *why)
 {
-	char refused[MBSHM_WHY_SIZE] = "", aside[4096];
+	char refused[MBSHM_WHY_SIZE] = "";
 	struct values values;
 	int rc = config->retain ? values_load(config->retain, &values, refused) : -ENOENT;
 
@@ -370,19 +386,14 @@ int values_create(const struct mbshm_config *config, char *why)
 		return rc == -EEXIST ? why_set(why, rc, "%s", "") : rc;
 	}
 	/* Only what is damaged is set aside: a file that cannot be read today may be whole. */
-	if (rc == -EBADMSG) {
-		if (snprintf(aside, sizeof aside, "%s.refused", config->retain) >= (int)sizeof aside ||
-		    (rename(config->retain, aside) && errno != ENOENT))	/* another creator did */
-			return why_set(why, rc, "%s; cannot keep it aside", refused);
-	} else if (rc == -ENOENT) {
+	if (rc == -EBADMSG)
+		keep_aside(config->retain, refused);
+	else if (rc == -ENOENT)
 		refused[0] = 0;	/* nothing saved yet */
-	} else {
+	else
 		return why_set(why, rc, "%s", refused);
-	}
 	rc = image_create(config, NULL, NULL, false, why);
-	if ((!rc || rc == -EEXIST) && refused[0])
-		why_set(why, 0, "%s (kept aside as %s)", refused, aside);
-	else if (rc == -EEXIST)
-		why_set(why, 0, "%s", "");	/* attaching to the other's is no failure */
+	if (!rc || rc == -EEXIST)	/* attaching to another creator's is no failure */
+		why_set(why, 0, "%s", refused);
 	return rc;
 }

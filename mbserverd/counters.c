@@ -137,6 +137,16 @@ static void header_fill(const char *image, unsigned blocks)
 	memcpy(file->magic, COUNTERS_MAGIC, sizeof file->magic);
 }
 
+/* Whichever way the program ends in order, workers running or not. */
+static void file_remove(void)
+{
+	if (file_fd < 0)
+		return;
+	unlink(file_path);
+	close(file_fd);
+	file_fd = -1;
+}
+
 void counters_open(const char *image, unsigned blocks)
 {
 	enum rank rank;
@@ -153,15 +163,12 @@ void counters_open(const char *image, unsigned blocks)
 	if (file == MAP_FAILED)
 		die(EXIT_FAILURE, "counters: %s", strerror(errno));
 	header_fill(image, blocks);
+	atexit(file_remove);
 }
 
 void counters_close(void)
 {
 	munmap(file, file_bytes);
 	file = NULL;
-	if (file_fd < 0)
-		return;
-	unlink(file_path);
-	close(file_fd);
-	file_fd = -1;
+	file_remove();
 }

@@ -145,6 +145,13 @@ is(numbers()->{alive}, JSON::PP::true, 'a server replaces whatever is there');
 is(stop($server), 0, 'stops');
 ok(-s '/etc/passwd', 'and not what it led to');
 
+# One that cannot start leaves nothing behind.
+my $taken = start_server(plant());
+($status) = run(program('mbserverd'), '--plant', plant(name => $name, server => "listen = [\"127.0.0.1:$taken->{port}\"]"));
+is($status, 1, 'a server that cannot start');
+ok(!-e $file, 'leaves no file');
+is(stop($taken), 0, 'stops');
+
 # Where somebody else could have prepared something.
 my $foreign = temp_dir() . '/foreign';
 mkdir $foreign or die;
