@@ -95,6 +95,7 @@ static void keeps_what_is_in_both(void **state)
 	struct mbshm *old = first_open(), *reader = image_open(0), *img;
 	struct mbshm_txn *txn = mbshm_txn_new(8);
 	struct mbshm_journal_entry entry;
+	struct mbshm_source source;
 	const uint8_t bits[2] = { 0x5a, 0x3c };
 	uint8_t seen[2];
 	uint16_t registers[100], value = 4711;
@@ -140,6 +141,10 @@ static void keeps_what_is_in_both(void **state)
 	assert_int_equal(entry.sequence, 2);
 	assert_int_equal(entry.version, version);
 	assert_int_equal(mbshm_journal_next(img, &cursor, &entry, NULL), -EAGAIN);
+	/* So do the sources. */
+	assert_int_equal(mbshm_source_get(img, 0, &source), 0);
+	assert_string_equal(source.name, "plant floor");
+	assert_int_equal(source.version, version);
 	image_audit(img);
 	mbshm_txn_free(txn);
 	mbshm_close(img);

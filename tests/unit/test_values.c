@@ -356,6 +356,27 @@ static void refuses_at_creation(void **state)
 	rmdir(path);
 }
 
+/* A save does not overwrite what was refused: it may be all that is left of somebody's values. */
+static void save_keeps_the_damaged(void **state)
+{
+	char aside[sizeof path + 16];
+	struct mbshm *img;
+
+	(void)state;
+	snprintf(aside, sizeof aside, "%s.refused", path);
+	pattern_declare();
+	img = image_open(MBSHM_CREATE);
+	file_write((const uint8_t *)"nonsense", 8);
+	assert_int_equal(mbshm_values_save(img, path, SECOND_US, NULL, why), 0);
+	assert_int_equal(access(aside, F_OK), 0);
+	assert_int_equal(unlink(aside), 0);
+	assert_int_equal(mbshm_values_save(img, path, SECOND_US, NULL, why), 0);
+	assert_int_equal(access(aside, F_OK), -1);
+	assert_int_equal(mbshm_values_restore(img, path, SECOND_US, why), 0);
+	mbshm_close(img);
+	unlink(path);
+}
+
 /* Many creators at once, and a damaged file: one image, and the file is kept. */
 static void creator(void *arg)
 {
@@ -441,6 +462,7 @@ int main(void)
 		IMAGE_TEST(fills_at_creation),
 		IMAGE_TEST(fills_what_is_in_both),
 		IMAGE_TEST(refuses_at_creation),
+		IMAGE_TEST(save_keeps_the_damaged),
 		IMAGE_TEST(refuses_once),
 		IMAGE_TEST(killed_while_saving),
 	};
