@@ -104,6 +104,7 @@ static void keeps_what_is_in_both(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 100; i++)
 		registers[i] = (uint16_t)(i * 7 + 1);
+	assert_int_equal(mbshm_source_claim(old, "plant floor", SECOND_US), 0);
 	mbshm_txn_begin(txn, old);
 	mbshm_txn_journal(txn, &local);
 	assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, FIRST, 100, registers), 0);
