@@ -6,10 +6,12 @@
 #include "policy.h"
 #include "stats.h"
 
+#include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { WORKERS_DEFAULT_MAX = 4, CHECK_US = 1000000 };
 
@@ -17,6 +19,7 @@ struct server {
 	struct workers *workers;
 	struct admission *admission;
 	struct listeners *listeners;
+	uint64_t requests, asked_ms;	/* at the last status */
 };
 
 /* What was asked for on the command line. */
@@ -50,10 +53,23 @@ static bool alive(void *context)
 	return workers_alive(server->workers);
 }
 
+static uint64_t clock_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static void status(void *context, char *text, size_t size)
 {
-	const struct server *server = context;
-	snprintf(text, size, "%u connections", workers_connections(server->workers));
+	struct server *server = context;
+	uint64_t requests = COUNTERS_SUM(requests), now_ms = clock_ms();
+	/* Asked about each second, but not on the dot. */
+	uint64_t passed_ms = now_ms > server->asked_ms ? now_ms - server->asked_ms : 1;
+	snprintf(text, size, "%u connections, %" PRIu64 " requests/s", workers_connections(server->workers),
+		 (requests - server->requests) * 1000 / passed_ms);
+	server->requests = requests;
+	server->asked_ms = now_ms;
 }
 
 static int each_second(sd_event_source *timer, uint64_t now_us, void *context)
@@ -105,7 +121,7 @@ static const struct option_row options[] = {
 
 int main(int argc, char **argv)
 {
-	struct server server;
+	struct server server = { .asked_ms = clock_ms() };
 	struct asked asked = { false, false };
 	const struct program program = { .name = "mbserverd", .summary = "serve a register image over Modbus TCP", .rows = options,
 					 .context = &asked };

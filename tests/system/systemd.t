@@ -50,7 +50,7 @@ ok(until_true(sub { request($sock, h('03 03e8 0001')) =~ /^\x03\x02\x01[\x7c-\xa
 is(hx(request($sock, h('06 03f2 beef'))), '0603f2beef', 'a client writes');
 my @warnings = grep { !/steps missed/ } split /\n/, journal('--priority=warning', map { "--unit=$_" } @SERVICES);
 is("@warnings", '', 'nothing to warn of');
-ok(until_true(sub { show($SERVER, 'StatusText') =~ /^\d+ connections/ }), 'STATUS of the server: ' . show($SERVER, 'StatusText'));
+ok(until_true(sub { show($SERVER, 'StatusText') =~ m{^\d+ connections, \d+ requests/s$} }), 'STATUS of the server: ' . show($SERVER, 'StatusText'));
 ok(until_true(sub { show($SIMULATOR, 'StatusText') =~ m{^[\d.]+ steps/s} }), 'STATUS of the simulator: ' . show($SIMULATOR, 'StatusText'));
 
 # ---- privileges --------------------------------------------------------------------------------------
