@@ -78,7 +78,8 @@ struct connection {
 
 TAILQ_HEAD(connection_list, connection);
 
-/* Takes fd (non-blocking).  address: NULL or one that has been counted up for it.  NULL: no memory, both are still the caller's. */
+/* Takes fd (non-blocking).  address: NULL or one that has been counted up for it.
+ * NULL: no memory, both are still the caller's. */
 struct connection *connection_new(int fd, const struct mbshm_origin *peer, struct address *address);
 void connection_free(struct bench *bench, struct connection *connection);
 

@@ -6,8 +6,8 @@
  *   counters_sum                      any thread
  *   counters_open, _close, _block     the main thread, before workers start and after they end
  *
- * The file is RUNTIME/mbserverd-IMAGE.counters, RUNTIME the first of $RUNTIME_DIRECTORY (set by systemd), /run/mbimage (read only),
- * $XDG_RUNTIME_DIR/mbimage, /tmp/mbimage-UID.  Its server holds a lock on it for life and removes it when it stops in order. */
+ * The file is RUNTIME/mbserverd-IMAGE.counters, RUNTIME the first of $RUNTIME_DIRECTORY (set by systemd), /run/mbimage (looked
+ * in, not written), $XDG_RUNTIME_DIR/mbimage, /tmp/mbimage-UID.  Its server holds a lock on it for life and removes it when it stops in order. */
 #ifndef COUNTERS_H
 #define COUNTERS_H
 

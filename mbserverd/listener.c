@@ -130,8 +130,8 @@ static int check_name(const struct sockaddr_un *name)
 	return stale ? 0 : -EADDRINUSE;
 }
 
-/* Under a name of its own at first: nobody can connect before the socket has its mode and group, and taking the place of a stale one
- * leaves no moment without.  The descriptor or -errno. */
+/* Under a name of its own at first: nobody can connect before the socket has its mode and group, and taking the place of a
+ * stale one leaves no moment without.  The descriptor or -errno. */
 static int open_unix(const struct plant_server *server, const struct plant_listen *wanted, struct listener *listener)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX }, temporary = name;

@@ -15,8 +15,8 @@ struct listeners *listeners_open(struct admission *admission, sd_event *event);
 /* Take in whoever has connected so far (but leave those of passed sockets to the manager's next server), and stop. */
 void listeners_close(struct listeners *listeners);
 
-/* Once a second, and after a reload: listen where the policy says now (an address that is in both is not touched), accept again after
- * a shortage.  What cannot be had is logged and tried again the next time. */
+/* Once a second, and after a reload: listen where the policy says now (an address that is in both is not touched), accept again
+ * after a shortage.  What cannot be had is logged and tried again the next time. */
 void listeners_refresh(struct listeners *listeners);
 
 #endif

@@ -39,7 +39,8 @@ subtest 'unix sockets' => sub {
 	my $path = "$dir/a.sock";
 	my $group = (split ' ', $))[-1];
 	my $group_name = getgrgid $group;
-	my $server = start_server(conf("listen = [\"unix:$path\", \"127.0.0.1:0\"]  socket_mode = \"0640\"  socket_group = \"$group_name\""));
+	my $server = start_server(conf("listen = [\"unix:$path\", \"127.0.0.1:0\"]", 'socket_mode = "0640"',
+		"socket_group = \"$group_name\""));
 	like($server->{err}, qr/listening on unix:\Q$path\E$/m, 'it says so');
 	serves(unix($path), 'served');
 	my @stat = stat $path;

@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# Stopping in order, and being stuck: who is in the queue is answered, it takes less than a second, and the watchdog hears the truth.
+# Stopping in order, and being stuck: who is in the queue is answered, in less than a second, and the watchdog hears the truth.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -72,7 +72,8 @@ subtest 'the watchdog' => sub {
 	};
 	is($pings->(10, 5), 5, 'fed while all workers turn');
 
-	my @workers = grep { my $task = $_; open my $in, '<', "$task/comm" or die; <$in> eq "worker\n" } glob "/proc/$server->{pid}/task/*";
+	my $is_worker = sub { open my $in, '<', "$_[0]/comm" or die; return <$in> eq "worker\n" };
+	my @workers = grep { $is_worker->($_) } glob "/proc/$server->{pid}/task/*";
 	is(scalar @workers, 2, 'two workers');
 	my ($tid) = $workers[1] =~ /(\d+)$/;
 	pipe my $in, my $hold or die;
