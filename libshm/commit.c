@@ -205,10 +205,6 @@ int mbshm_txn_commit(struct mbshm_txn *txn, uint32_t timeout_us, uint64_t *versi
 	uint64_t published;
 	int rc, released;
 
-	if (atomic_load_explicit(&img->dead, memory_order_relaxed))
-		return -EPERM;
-	if (!img->writable)
-		return -EACCES;
 	rc = lock_take(img, timeout_us);
 	if (rc)
 		return rc;

@@ -64,7 +64,7 @@ void history_copy(struct mbshm *img, struct segment_page *root, const struct mbs
 /* lock.c */
 uint64_t mono_ns(void);
 int slot_claim(struct mbshm *img);
-int lock_take(struct mbshm *img, uint32_t timeout_us);
+int lock_take(struct mbshm *img, uint32_t timeout_us);	/* 0, -EPERM (after fork), -EACCES (no writer), -ETIMEDOUT, -ESTALE */
 int lock_release(struct mbshm *img);
 
 /* free.c: the free list, under the lock. */

@@ -133,6 +133,10 @@ int lock_take(struct mbshm *img, uint32_t timeout_us)
 	uint64_t now = 0, probe_at = 0;
 	bool probe = false, more = true;
 
+	if (atomic_load_explicit(&img->dead, memory_order_relaxed))
+		return -EPERM;
+	if (!img->writable)
+		return -EACCES;
 	if (mutex_take(img, &wait))
 		return -ETIMEDOUT;
 	wait.turns = 0;

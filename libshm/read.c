@@ -42,7 +42,8 @@ static inline __attribute__((always_inline)) uint16_t *page_registers_copy(const
 	return out;
 }
 
-static inline __attribute__((always_inline)) int registers_copy(const struct mbshm *img, uint32_t root, unsigned first_page, uint32_t first, uint32_t count, uint16_t *out)
+static inline __attribute__((always_inline)) int registers_copy(const struct mbshm *img, uint32_t root, unsigned first_page,
+								uint32_t first, uint32_t count, uint16_t *out)
 {
 	uint32_t end = first + count, stop;
 

@@ -85,10 +85,6 @@ int mbshm_source_claim(struct mbshm *img, const char *name, uint32_t timeout_us)
 
 	if (!name_ok(name))
 		return -EINVAL;
-	if (atomic_load(&img->dead))
-		return -EPERM;
-	if (!img->writable)
-		return -EACCES;
 	rc = lock_take(img, timeout_us);
 	if (rc)
 		return rc;

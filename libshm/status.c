@@ -1,5 +1,6 @@
 /* Looking at an image as a whole. */
 #include <errno.h>
+#include <string.h>
 
 #include "image.h"
 
@@ -70,13 +71,9 @@ int mbshm_audit(struct mbshm *img, uint32_t timeout_us, char *why)
 {
 	int rc, released;
 
-	if (atomic_load(&img->dead))
-		return -EPERM;
-	if (!img->writable)
-		return -EACCES;
 	rc = lock_take(img, timeout_us);
 	if (rc)
-		return why_set(why, rc, "the writer lock was not to be had");
+		return why_set(why, rc, "the writer lock was not to be had: %s", strerror(-rc));
 	rc = audit(img, why);
 	released = lock_release(img);
 	return rc ? rc : released;

@@ -23,10 +23,10 @@ static struct {
 	struct plant_identity texts;
 	struct unit unit, detached;
 	struct plant_server switches;	/* which functions are on */
-	struct policy policy;
 	struct execution with;
 	struct client client;
 	char name[64], folder[32];
+	struct policy policy;	/* last: its array of devices stays empty */
 } world = { .folder = "/tmp/mbtest-XXXXXX" };
 
 /* ---- hex ----------------------------------------------------------------------------------------------------------------- */
