@@ -56,7 +56,7 @@ subtest 'a stopped writer' => sub {
 			request($socks[$_], $READ) for 0, 3 .. 7;
 			$reads += 6;
 		}
-		cmp_ok($reads, '>', 100, "others read meanwhile ($reads times)");
+		cmp_ok($reads, '>', 12, "others read meanwhile ($reads times)");
 		my ($answer, $tid) = read_response($socks[2]);
 		is("$tid " . hx($answer), '2 8606', 'then it is refused');
 		($answer, $tid) = read_response($socks[2]);
@@ -102,8 +102,8 @@ subtest 'many writers wait, readers do not' => sub {
 		$worst = time - $before if time - $before > $worst;
 	}
 	my $busy = (cpu_ticks($server) - $ticks) / 100;
-	cmp_ok($refused, '>', 500, "a hundred writers were refused $refused times");
-	cmp_ok($reads, '>', 500, "$reads reads meanwhile, the slowest in $worst s");
+	cmp_ok($refused, '>', 100, "a hundred writers were refused $refused times");
+	cmp_ok($reads, '>', 100, "$reads reads meanwhile, the slowest in $worst s");
 	cmp_ok($worst, '<', 0.1, 'none of them waited for the lock');
 	diag(sprintf '%d refusals, %d reads, slowest %.1f ms, server busy %.2f s', $refused, $reads, $worst * 1e3, $busy);
 	close $_ for @writers[0 .. 49];		# also while parked
