@@ -26,12 +26,22 @@ my $INSIDE = 'MB_INSIDE_MACHINE';
 
 # ---- the machine ---------------------------------------------------------------------------------
 
+# All of a test, or what is left of it.
+sub leave_out
+{
+	my $reason = shift;
+	plan skip_all => $reason unless Test::More->builder->current_test;
+	Test::More->builder->skip($reason);
+	done_testing;
+	exit;
+}
+
 sub machine
 {
 	my %with = @_;
 	return if $ENV{$INSIDE};
-	plan skip_all => 'a sanitized program needs more than its unit allows' if $ENV{MB_SAN};
-	plan skip_all => 'needs root, to boot a systemd of its own' if $>;
+	leave_out('a sanitized program needs more than its unit allows') if $ENV{MB_SAN};
+	leave_out('needs root, to boot a systemd of its own') if $>;
 	my $tree = $with{tree} || install_tree();
 	$with{prepare}->($tree) if $with{prepare};
 	for my $boot (1 .. $with{boots} || 1) {
@@ -41,7 +51,7 @@ sub machine
 		print $with{boots} ? "    $_" : $_ while <$tap>;
 		close $tap;
 		my $status = $? >> 8 || $? & 127;
-		plan skip_all => 'systemd cannot be booted here' if $status == 77;
+		leave_out('systemd cannot be booted here') if $status == 77;
 		exit $status unless $with{boots};
 		is($status, 0, "boot $boot");
 	}
