@@ -29,7 +29,7 @@ list() {
 	command python3       | python3            | the library's example in Python
 	command mandoc        | mandoc             | checks of the manual pages
 	END
-	[ "${1-}" != ci ] && [ "${1-}" != deb ] || cat <<-'END'
+	[ -z "${1-}" ] || cat <<-'END'
 	command dh            | debhelper          | Debian packages
 	command fakeroot      | fakeroot           | Debian packages, without root
 	command lintian       | lintian            | checks of Debian packages
