@@ -19,14 +19,18 @@ int why_set(char *why, int error, const char *format, ...)
 }
 
 /* FNV-1a, 64 bits: each step is a bijection of the state, so no change of a single byte can go unseen. */
-uint64_t header_checksum(const struct segment_header *header)
+uint64_t checksum_add(uint64_t hash, const void *data, size_t size)
 {
-	const uint8_t *bytes = (const uint8_t *)header;
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	const uint8_t *bytes = data;
 
-	for (size_t i = 0; i < offsetof(struct segment_header, checksum); i++)
+	for (size_t i = 0; i < size; i++)
 		hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
 	return hash;
+}
+
+uint64_t header_checksum(const struct segment_header *header)
+{
+	return checksum_add(CHECKSUM_START, header, offsetof(struct segment_header, checksum));
 }
 
 int mbshm_layout_add(struct mbshm_layout *layout, enum mbshm_table table, uint32_t first, uint32_t count)

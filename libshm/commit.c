@@ -25,14 +25,6 @@ static inline void entry_set(uint64_t *root, unsigned place, unsigned page)
 	*word = (*word & ~(UINT64_C(0xffff) << shift)) | (uint64_t)page << shift;
 }
 
-int64_t coarse_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
 /* Load the committed root; check what will be used of it. */
 static int change_begin(const struct mbshm *img, const struct mbshm_txn *txn, struct change *change)
 {
@@ -137,8 +129,8 @@ static void root_write(struct mbshm *img, const struct mbshm_txn *txn, struct ch
 
 	change->given[txn->page_count] = (uint16_t)commit_root(change->base);
 	change->root[ROOT_VERSION] = version;
-	change->root[ROOT_WALL_NS] = (uint64_t)coarse_ns(CLOCK_REALTIME_COARSE);
-	change->root[ROOT_MONO_NS] = (uint64_t)coarse_ns(CLOCK_MONOTONIC_COARSE);
+	change->root[ROOT_WALL_NS] = (uint64_t)clock_ns(CLOCK_REALTIME_COARSE);
+	change->root[ROOT_MONO_NS] = (uint64_t)clock_ns(CLOCK_MONOTONIC_COARSE);
 	change->root[ROOT_WRITER] = img->slot;
 	change->root[ROOT_JOURNAL] += txn->span_count;
 	for (unsigned i = 0; i < img->root_words; i++) {

@@ -10,14 +10,6 @@
 
 #include "values.h"
 
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
 static void header_fill(struct segment_header *header, const struct mbshm_config *config, uint32_t pool_pages)
 {
 	header->magic = SEGMENT_MAGIC;

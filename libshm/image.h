@@ -48,6 +48,8 @@ struct mbshm {
 
 /* check.c: what can be known without trusting the segment. */
 int why_set(char *why, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+#define CHECKSUM_START UINT64_C(0xcbf29ce484222325)
+uint64_t checksum_add(uint64_t hash, const void *data, size_t size);
 uint64_t header_checksum(const struct segment_header *header);
 int header_check(const struct segment_header *header, uint64_t file_bytes, struct mbshm_layout *layout, char *why);
 int layout_check(const struct mbshm_layout *layout, char *why);
@@ -62,6 +64,7 @@ int handle_make(const char *path, int follow, const struct mbshm_config *config,
 void history_copy(struct mbshm *img, struct segment_page *root, const struct mbshm *old);
 
 /* lock.c */
+int64_t clock_ns(clockid_t clock);
 uint64_t mono_ns(void);
 int slot_claim(struct mbshm *img);
 int lock_take(struct mbshm *img, uint32_t timeout_us);	/* 0, -EPERM (after fork), -EACCES (no writer), -ETIMEDOUT, -ESTALE */

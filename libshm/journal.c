@@ -34,8 +34,8 @@ static int entry_write(struct mbshm *img, const struct journal_span *span, uint3
 		return rc;
 	words[ENTRY_SEQUENCE] = sequence;
 	words[ENTRY_VERSION] = version;
-	words[ENTRY_WALL_NS] = (uint64_t)coarse_ns(CLOCK_REALTIME_COARSE);
-	words[ENTRY_MONO_NS] = (uint64_t)coarse_ns(CLOCK_MONOTONIC_COARSE);
+	words[ENTRY_WALL_NS] = (uint64_t)clock_ns(CLOCK_REALTIME_COARSE);
+	words[ENTRY_MONO_NS] = (uint64_t)clock_ns(CLOCK_MONOTONIC_COARSE);
 	words[ENTRY_ORIGIN] = origin_pack(&span->origin);
 	memcpy(&words[ENTRY_ADDRESS], span->origin.address, 16);
 	words[ENTRY_SPAN] = (uint64_t)span->table | (uint64_t)span->addr << 16 | (uint64_t)span->count << 32;

@@ -12,12 +12,17 @@ enum {
 	PROBE_NS = 1000 * 1000,		/* ask for the owner's life at least this often */
 };
 
-uint64_t mono_ns(void)
+int64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+	clock_gettime(clock, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+uint64_t mono_ns(void)
+{
+	return (uint64_t)clock_ns(CLOCK_MONOTONIC);
 }
 
 /* The word's owner as slot + 1; 0: free. */

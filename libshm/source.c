@@ -46,8 +46,8 @@ void mbshm_source_touch(struct mbshm *img)
 {
 	if (!img->source || atomic_load_explicit(&img->dead, memory_order_relaxed))
 		return;
-	owner_store(&img->source->word[SOURCE_WALL_NS], (uint64_t)coarse_ns(CLOCK_REALTIME_COARSE));
-	owner_store(&img->source->word[SOURCE_MONO_NS], (uint64_t)coarse_ns(CLOCK_MONOTONIC_COARSE));
+	owner_store(&img->source->word[SOURCE_WALL_NS], (uint64_t)clock_ns(CLOCK_REALTIME_COARSE));
+	owner_store(&img->source->word[SOURCE_MONO_NS], (uint64_t)clock_ns(CLOCK_MONOTONIC_COARSE));
 }
 
 /* Under the lock: the entry of that name, or a free one made ready.  The mark of use is stored last: an entry whose claimer died is free. */

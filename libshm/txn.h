@@ -41,7 +41,5 @@ int journal_write(struct mbshm *img, const struct mbshm_txn *txn, uint32_t root,
 void wait_wake(struct mbshm *img);
 /* source.c, under the lock or not: this handle has just published version. */
 void source_refresh(struct mbshm *img, uint64_t version);
-/* commit.c */
-int64_t coarse_ns(clockid_t clock);
 
 #endif

@@ -158,18 +158,9 @@ int values_publish(struct mbshm *img, const struct values *values, bool whole, u
 
 /* ---- file -------------------------------------------------------------------------------------------------------------------- */
 
-static uint64_t checksum_add(uint64_t hash, const void *data, size_t size)
-{
-	const uint8_t *bytes = data;
-
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 static uint64_t values_checksum(const struct values_header *header, const struct values *values)
 {
-	return checksum_add(checksum_add(UINT64_C(0xcbf29ce484222325), header, sizeof *header), values->bytes, values->size_bytes);
+	return checksum_add(checksum_add(CHECKSUM_START, header, sizeof *header), values->bytes, values->size_bytes);
 }
 
 static int write_all(int fd, const void *data, size_t size)
@@ -193,7 +184,7 @@ static int file_write(int fd, const struct values *values)
 {
 	struct values_header header = {
 		.magic = VALUES_MAGIC, .format = VALUES_FORMAT, .span_count = values->layout.span_count, .version = values->version,
-		.saved_wall_ns = (uint64_t)coarse_ns(CLOCK_REALTIME_COARSE),
+		.saved_wall_ns = (uint64_t)clock_ns(CLOCK_REALTIME_COARSE),
 	};
 	uint64_t checksum;
 	int rc;
@@ -289,7 +280,7 @@ static int file_parse(const uint8_t *data, size_t size, struct values *values, c
 	memcpy(&checksum, data + size - 8, 8);
 	if (header.magic != VALUES_MAGIC || header.format != VALUES_FORMAT)
 		return why_set(why, -EBADMSG, "not a file of saved values, or of another format");
-	if (checksum != checksum_add(UINT64_C(0xcbf29ce484222325), data, size - 8))
+	if (checksum != checksum_add(CHECKSUM_START, data, size - 8))
 		return why_set(why, -EBADMSG, "damaged (checksum)");
 	if (!header.span_count || header.span_count > MBSHM_SPANS_MAX || !header.version || header.version >= VERSION_MAX)
 		return why_set(why, -EBADMSG, "damaged header");

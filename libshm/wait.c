@@ -20,7 +20,7 @@ void wait_wake(struct mbshm *img)
 	if (!waiters_load(control))
 		return;
 	/* Taken away whole: who still waits for more comes back and leaves it again. */
-	if ((uint64_t)coarse_ns(CLOCK_MONOTONIC_COARSE) >= waiters_take(control))
+	if ((uint64_t)clock_ns(CLOCK_MONOTONIC_COARSE) >= waiters_take(control))
 		return;
 	wake_count_up(control);
 	syscall(SYS_futex, &control->wait_futex, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
