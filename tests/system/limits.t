@@ -151,13 +151,15 @@ subtest 'a frame that takes too long' => sub {
 	is(stop($server), 0, 'stops');
 };
 
-# Over a unix socket: the kernel keeps less of what nobody reads, so it takes less of it.
+# Over a unix socket: the kernel keeps less of what nobody reads, so it takes less of it.  Each is answered once before it turns deaf:
+# requests that pile up before their connection is accepted are cut differently, and the server may then hold too little of each.
 subtest 'memory' => sub {
 	my $path = temp_dir() . '/limits.sock';
 	my $server = start_server(conf('workers = 1  max_connections = 3000', "listen = [\"127.0.0.1:0\", \"unix:$path\"]"));
 	my $honest = tcp($server->{port});
 	my $request = adu(1, 1, h('04 0000 0064')) x 77;	# the answers are 16 KiB: what the server keeps of one that is not read
 	my @deaf = map { IO::Socket::UNIX->new(Peer => $path, Type => SOCK_STREAM) // die "$path: $!" } 1 .. 800;
+	is(scalar(grep { alive($_) } @deaf), 800, 'all are served while they listen');
 	$_->blocking(0) for @deaf;
 	my ($stalled, $end) = (0, time + 60);
 	until ($stalled || time > $end) {
@@ -167,7 +169,7 @@ subtest 'memory' => sub {
 		}
 		$stalled = stat_of('stalled');
 	}
-	cmp_ok($stalled, '>', 0, "$stalled that do not read their answers were closed");
+	cmp_ok($stalled, '>', 0, "$stalled that do not read their answers were closed") or return;
 	ok(alive($honest), 'the honest one is served');
 	wait_line($server, qr/closed: it does not take its answers, and memory is short/);
 	open my $in, '<', "/proc/$server->{pid}/status" or die;
