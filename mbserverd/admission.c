@@ -90,19 +90,21 @@ static void refuse(int fd, _Atomic uint64_t *counter)
 }
 
 /* Is there room, or could it be made? */
-static bool make_room(struct admission *admission, const char *from)
+static bool make_room(struct admission *admission, const struct mbshm_origin *peer)
 {
 	static struct log_limit limit, none;
+	char from[PEER_TEXT_SIZE];
 	if (workers_connections(admission->workers) < admission->connections_max)
 		return true;
 	if (workers_evict(admission->workers)) {
 		if (log_allowed(&limit))
 			log_warn("all %u connections are taken: closing the one unused longest for %s", admission->connections_max,
-				 from);
+				 peer_format(peer, from));
 		return true;
 	}
 	if (log_allowed(&none))
-		log_warn("all %u connections are taken and none may be closed: refusing %s", admission->connections_max, from);
+		log_warn("all %u connections are taken and none may be closed: refusing %s", admission->connections_max,
+			 peer_format(peer, from));
 	return false;
 }
 
@@ -114,31 +116,35 @@ void admission_decide(struct admission *admission, int fd, const struct sockaddr
 	struct address *address = peer.family == AF_UNIX ? NULL : address_find(admission, &peer);
 	unsigned max = policy->plant->server.max_per_address;
 	char from[PEER_TEXT_SIZE];
-	peer_format(&peer, from);
 	if (access_refused(&policy->access, access_rules(&policy->access, peer.family, peer.address))) {
 		if (log_allowed(&refused))
-			log_warn("refused %s: server.access", from);
+			log_warn("refused %s: server.access", peer_format(&peer, from));
 		refuse(fd, &admission->counters->refused);
 		return;
 	}
 	if (address != NULL && max != 0 && address->connections >= max) {
 		if (log_allowed(&limited))
-			log_warn("refused %s: its address has %u connections already", from, max);
+			log_warn("refused %s: its address has %u connections already", peer_format(&peer, from), max);
 		refuse(fd, &admission->counters->limited);
 		return;
 	}
-	if (!make_room(admission, from)) {
+	if (!make_room(admission, &peer)) {
 		refuse(fd, &admission->counters->crowded);
 		return;
 	}
 	if (log_allowed(&opened))
-		log_info("%s connected", from);
+		log_info("%s connected", peer_format(&peer, from));
 	counters_add(&admission->counters->opened, 1);
 	if (!workers_adopt(admission->workers, fd, &peer, address)) {
-		log_error("%s: out of memory", from);
+		log_error("%s: out of memory", peer_format(&peer, from));
 		counters_add(&admission->counters->ended, 1);
 		close(fd);
 	}
+}
+
+void admission_done(struct admission *admission)
+{
+	workers_hand_over(admission->workers);
 }
 
 void admission_shortage(struct admission *admission, int error)

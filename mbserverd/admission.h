@@ -16,8 +16,9 @@ void admission_free(struct admission *admission);
 /* After a reload, and once a second: take over the policy's limits. */
 void admission_refresh(struct admission *admission);
 
-/* A connection was accepted: give it to a worker, or close it. */
+/* A connection was accepted: give it to a worker, or close it.  Those that get in are served from admission_done on, after one or many. */
 void admission_decide(struct admission *admission, int fd, const struct sockaddr_storage *peer);
+void admission_done(struct admission *admission);
 
 /* Out of descriptors or memory: make room. */
 void admission_shortage(struct admission *admission, int error);

@@ -55,10 +55,8 @@ static void report_refusal(const struct execution *with, const struct client *cl
 	static struct log_limit limit;
 	char peer[PEER_TEXT_SIZE];
 	counters_add(&with->counters->refused_writes, 1);
-	if (!log_allowed(&limit))
-		return;
-	peer_format(&client->origin, peer);
-	log_warn("%s may not write: unit %u, function %u", peer, request->unit, request->pdu[0]);
+	if (log_allowed(&limit))
+		log_warn("%s may not write: unit %u, function %u", peer_format(&client->origin, peer), request->unit, request->pdu[0]);
 }
 
 int call_may_write(const struct call *call, enum mbshm_table table, uint32_t first, uint32_t count)

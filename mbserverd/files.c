@@ -1,34 +1,34 @@
 /* Files and FIFOs, which are holding registers under other names: 20, 21, 24. */
 #include "call.h"
 
-/* Where the group's registers are.  false: there is no such file, or it ends before. */
-static bool find(const struct call *call, const struct group *group, uint16_t *addr)
+/* Where the group's registers are.  -1: there is no such file, or it ends before. */
+static int find(const struct call *call, const struct group *group)
 {
 	const struct plant_server *server = &call->unit->plant->server;
 	for (unsigned i = 0; i < server->file_count; i++) {
 		const struct plant_file *file = &server->files[i];
 		if (file->number != group->file)
 			continue;
-		*addr = (uint16_t)(file->registers.first + group->record);
-		return group->record + group->count <= (int)file->registers.count;
+		if (group->record + group->count > (int)file->registers.count)
+			break;
+		return (int)file->registers.first + group->record;
 	}
-	return false;
+	return -1;
 }
 
 /* All groups are looked up before anything is done. */
 static int check(const struct call *call, bool write)
 {
-	uint16_t addr;
 	for (size_t at = GROUPS_AT; at < call->request->bytes; ) {
 		struct group group = group_next(call->request, &at);
-		if (!find(call, &group, &addr))
+		if (find(call, &group) < 0)
 			return MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS;
 	}
 	if (call->unit->image == NULL)
 		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
 	for (size_t at = GROUPS_AT; at < call->request->bytes; ) {
 		struct group group = group_next(call->request, &at);
-		find(call, &group, &addr);
+		uint32_t addr = (uint32_t)find(call, &group);
 		int exception = (write ? call_may_write : call_may_read)(call, MBSHM_HOLDING_REGISTERS, addr, group.count);
 		if (exception != 0)
 			return exception;
@@ -39,7 +39,7 @@ static int check(const struct call *call, bool write)
 int files_read(struct call *call)
 {
 	struct mbshm_read reads[GROUPS_MAX];
-	uint16_t values[PDU_MAX / 2], addr;
+	uint16_t values[PDU_MAX / 2];
 	unsigned count = 0, used = 0;
 	int exception = check(call, false);
 	if (exception != 0)
@@ -47,7 +47,7 @@ int files_read(struct call *call)
 
 	for (size_t at = GROUPS_AT; at < call->request->bytes; used += reads[count++].count) {
 		struct group group = group_next(call->request, &at);
-		find(call, &group, &addr);
+		uint32_t addr = (uint32_t)find(call, &group);
 		reads[count] = (struct mbshm_read){ MBSHM_HOLDING_REGISTERS, addr, group.count, &values[used] };
 	}
 	int error = mbshm_read(call->unit->image, reads, count, NULL);
@@ -69,7 +69,7 @@ int files_read(struct call *call)
 
 int files_write(struct call *call)
 {
-	uint16_t values[PDU_MAX / 2], addr;
+	uint16_t values[PDU_MAX / 2];
 	int exception = check(call, true);
 	if (exception != 0)
 		return exception;
@@ -77,7 +77,7 @@ int files_write(struct call *call)
 	call_begin(call);
 	for (size_t at = GROUPS_AT; at < call->request->bytes; ) {
 		struct group group = group_next(call->request, &at);
-		find(call, &group, &addr);
+		uint16_t addr = (uint16_t)find(call, &group);
 		registers_from_wire(values, group.data, group.count);
 		int error = mbshm_txn_write_registers(call->with->txn, MBSHM_HOLDING_REGISTERS, addr, group.count, values);
 		if (error != 0)

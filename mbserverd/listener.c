@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -53,19 +54,25 @@ static bool accept_one(struct listeners *listeners, int fd)
 	return true;
 }
 
+/* As many as that, or all there are: 0, or the errno that ended it. */
+static int accept_many(struct listeners *listeners, int fd, unsigned most)
+{
+	int error = 0;
+	while (most-- != 0 && error == 0)
+		error = accept_one(listeners, fd) ? 0 : errno;
+	admission_done(listeners->admission);
+	return error;
+}
+
 static int on_ready(sd_event_source *source, int fd, uint32_t events, void *context)
 {
 	struct listeners *listeners = context;
+	int error = accept_many(listeners, fd, ACCEPTS_PER_TURN);
 	(void)events;
-	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		if (accept_one(listeners, fd))
-			continue;
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			admission_shortage(listeners->admission, errno);
-			/* Rest until the next refresh: the socket would stay ready and spin the loop. */
-			sd_event_source_set_enabled(source, SD_EVENT_OFF);
-		}
-		break;
+	if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
+		admission_shortage(listeners->admission, error);
+		/* Rest until the next refresh: the socket would stay ready and spin the loop. */
+		sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	}
 	return 0;
 }
@@ -215,8 +222,8 @@ static void remove_at(struct listeners *listeners, unsigned index)
 	bool unix_socket = listener->wanted.text[0] != '\0' && listener->wanted.port[0] == '\0';
 	if (unix_socket && lstat(listener->wanted.host, &st) == 0 && st.st_dev == listener->device && st.st_ino == listener->inode)
 		unlink(listener->wanted.host);
-	while (!listeners->passed && accept_one(listeners, listener->fd))
-		;
+	if (!listeners->passed)
+		accept_many(listeners, listener->fd, UINT_MAX);
 	sd_event_source_unref(listener->source);
 	close(listener->fd);
 	*listener = listeners->sockets[--listeners->count];

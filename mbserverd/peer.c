@@ -23,11 +23,12 @@ struct mbshm_origin peer_origin(const struct sockaddr_storage *address)
 	return peer;
 }
 
-void peer_format(const struct mbshm_origin *peer, char text[PEER_TEXT_SIZE])
+const char *peer_format(const struct mbshm_origin *peer, char text[PEER_TEXT_SIZE])
 {
 	char address[INET6_ADDRSTRLEN];
 	if (peer->family == AF_UNIX || inet_ntop(peer->family, peer->address, address, sizeof address) == NULL)
 		snprintf(text, PEER_TEXT_SIZE, "unix");
 	else
 		snprintf(text, PEER_TEXT_SIZE, peer->family == AF_INET6 ? "[%s]:%u" : "%s:%u", address, peer->port);
+	return text;
 }

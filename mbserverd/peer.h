@@ -11,7 +11,7 @@ enum { PEER_TEXT_SIZE = 64 };
 /* What accept4(2) told, as the journal wants it: IPv4 mapped into IPv6 is IPv4. */
 struct mbshm_origin peer_origin(const struct sockaddr_storage *address);
 
-/* "192.0.2.7:49152", "[2001:db8::7]:49152", "unix". */
-void peer_format(const struct mbshm_origin *peer, char text[PEER_TEXT_SIZE]);
+/* "192.0.2.7:49152", "[2001:db8::7]:49152", "unix": text. */
+const char *peer_format(const struct mbshm_origin *peer, char text[PEER_TEXT_SIZE]);
 
 #endif

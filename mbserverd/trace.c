@@ -128,7 +128,6 @@ void trace_odd(const struct mbshm_origin *peer, const uint8_t *bytes, size_t cou
 {
 	char from[PEER_TEXT_SIZE];
 	struct line line = { .used = 0 };
-	peer_format(peer, from);
 	put_bytes(&line, bytes, count < ADU_MAX ? count : ADU_MAX);
-	log_info("trace %s > %s: %s", from, line.text, why);
+	log_info("trace %s > %s: %s", peer_format(peer, from), line.text, why);
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS_PER_TURN = 64, ORDERS_PER_TURN = 64, USE_TICK_MS = 4 };
+enum { EVENTS_PER_TURN = 64, ORDERS_PER_TURN = 64, RETRIES_PER_TURN = 64, USE_TICK_MS = 4 };
 
 /* A message from the main thread; it is written to a pipe and read from it whole. */
 struct order {
@@ -30,6 +31,8 @@ struct worker {
 
 	/* main thread only */
 	unsigned pings;
+	unsigned order_count;			/* orders that are not written yet */
+	struct order orders[ORDERS_PER_TURN];
 
 	/* any thread */
 	_Atomic unsigned pongs;
@@ -44,7 +47,7 @@ struct worker {
 	uint64_t generation;			/* of the policy that connections have been looked at with */
 	struct connection_list by_use;		/* those that may be closed for it, the one unused longest first */
 	struct connection_list kept;		/* the others */
-	struct connection_list waiting[CONNECTION_STATES];	/* but for INPUT, where nearly all are: the longest first */
+	struct connection_list waiting[CONNECTION_STATES];	/* but for INPUT, where nearly all are: the longest first, of LOCK who was tried longest ago */
 	struct bench bench;
 };
 
@@ -124,11 +127,8 @@ static void report_end(const struct worker *w, const struct connection *c)
 	if (!log_allowed(&limits[c->end]))
 		return;
 	char peer[PEER_TEXT_SIZE];
-	peer_format(&c->client.origin, peer);
-	if (c->end == END_PEER || c->end == END_STOP)
-		log_info("%s %s", peer, ends[c->end].text);
-	else
-		log_warn("%s %s", peer, ends[c->end].text);
+	bool usual = c->end == END_PEER || c->end == END_STOP;
+	(usual ? log_info : log_warn)("%s %s", peer_format(&c->client.origin, peer), ends[c->end].text);
 }
 
 /* Give up c, which waits for c->state; c->end says why. */
@@ -245,18 +245,28 @@ static void ready(struct worker *w, struct connection *c, uint32_t events)
 	measure(w, before, w->now_ns);
 }
 
-/* Once a millisecond; all of them together spend at most one wait for the lock, unless it becomes free. */
+static void retry_write(struct worker *w, struct connection *c)
+{
+	uint64_t before = w->bench.execution.counters->requests;
+	int64_t since_ms = c->since_ms, start_ns = c->busy_since_ms * 1000000;
+	TAILQ_REMOVE(&w->waiting[CONNECTION_LOCK], c, waiting);		/* the others come before it is tried again */
+	TAILQ_INSERT_TAIL(&w->waiting[CONNECTION_LOCK], c, waiting);
+	settle(w, c, connection_retry(&w->bench, c), since_ms);
+	measure(w, before, start_ns);
+}
+
+/* Once a millisecond, as many as cost next to nothing; together they spend one wait for the lock, unless it becomes free. */
 static void retry_writes(struct worker *w)
 {
-	struct connection *next;
+	struct connection_list *parked = &w->waiting[CONNECTION_LOCK];
+	const struct connection *last = TAILQ_LAST(parked, connection_list);
 	w->retried_ms = w->now_ms;
-	w->bench.execution.lock_wait_us = LOCK_WAIT_US;
-	for (struct connection *c = TAILQ_FIRST(&w->waiting[CONNECTION_LOCK]); c != NULL; c = next) {
-		next = TAILQ_NEXT(c, waiting);
-		uint64_t before = w->bench.execution.counters->requests;
-		int64_t since_ms = c->since_ms, start_ns = c->busy_since_ms * 1000000;
-		settle(w, c, connection_retry(&w->bench, c), since_ms);
-		measure(w, before, start_ns);
+	w->bench.execution.lock_wait_us = TAILQ_EMPTY(parked) ? LOCK_WAIT_US : LOCK_RETRY_US;
+	for (unsigned i = 0; i < RETRIES_PER_TURN && last != NULL; i++) {
+		struct connection *c = TAILQ_FIRST(parked);
+		if (c == last)
+			last = NULL;
+		retry_write(w, c);
 	}
 }
 
@@ -486,12 +496,28 @@ fail:
 	return error;
 }
 
+_Static_assert(ORDERS_PER_TURN * sizeof(struct order) <= PIPE_BUF, "orders are written whole");
+
 /* Blocks when a worker is 4,000 orders behind: then nobody should accept more for it, and the watchdog may notice. */
-static void order(struct worker *w, int kind, struct connection *connection)
+static void orders_write(struct worker *w)
 {
-	struct order message = { kind, connection };
-	while (write(w->order_write, &message, sizeof message) < 0 && errno == EINTR)
+	while (w->order_count != 0 && write(w->order_write, w->orders, w->order_count * sizeof *w->orders) < 0 && errno == EINTR)
 		;
+	w->order_count = 0;
+}
+
+/* To be written with others: a pipe and a thread woken for each of many connections at once took longer than the connections. */
+static void order_later(struct worker *w, int kind, struct connection *connection)
+{
+	w->orders[w->order_count++] = (struct order){ kind, connection };
+	if (w->order_count == ORDERS_PER_TURN)
+		orders_write(w);
+}
+
+static void order(struct worker *w, int kind)
+{
+	order_later(w, kind, NULL);
+	orders_write(w);
 }
 
 int workers_start(unsigned count, struct workers **workers)
@@ -513,7 +539,7 @@ int workers_start(unsigned count, struct workers **workers)
 void workers_stop(struct workers *all)
 {
 	for (unsigned i = 0; i < all->count; i++)
-		order(all->workers[i], ORDER_STOP, NULL);
+		order(all->workers[i], ORDER_STOP);
 	for (unsigned i = 0; i < all->count; i++) {
 		pthread_join(all->workers[i]->thread, NULL);
 		worker_free(all->workers[i]);
@@ -533,8 +559,14 @@ bool workers_adopt(struct workers *all, int fd, const struct mbshm_origin *peer,
 	least->connections++;
 	if (address != NULL)
 		address->connections++;
-	order(least, ORDER_ADOPT, c);
+	order_later(least, ORDER_ADOPT, c);
 	return true;
+}
+
+void workers_hand_over(struct workers *all)
+{
+	for (unsigned i = 0; i < all->count; i++)
+		orders_write(all->workers[i]);
 }
 
 bool workers_evict(struct workers *all)
@@ -545,14 +577,14 @@ bool workers_evict(struct workers *all)
 			oldest = all->workers[i];
 	if (oldest->oldest_used_ms == INT64_MAX)
 		return false;
-	order(oldest, ORDER_EVICT, NULL);
+	order(oldest, ORDER_EVICT);
 	return true;
 }
 
 void workers_revise(struct workers *all)
 {
 	for (unsigned i = 0; i < all->count; i++)
-		order(all->workers[i], ORDER_REVISE, NULL);
+		order(all->workers[i], ORDER_REVISE);
 }
 
 unsigned workers_connections(const struct workers *all)
@@ -573,7 +605,7 @@ bool workers_alive(struct workers *all)
 			continue;
 		}
 		w->pings++;
-		order(w, ORDER_PING, NULL);
+		order(w, ORDER_PING);
 	}
 	return alive;
 }

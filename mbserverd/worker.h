@@ -18,9 +18,10 @@ int workers_start(unsigned count, struct workers **workers);
 /* Answer what has been received, close everything, join, free. */
 void workers_stop(struct workers *workers);
 
-/* Give fd (non-blocking, connected) to the worker with the fewest connections, and count it at its address (may be NULL).
- * false: no memory, fd is still the caller's. */
+/* Give fd (non-blocking, connected) to the worker with the fewest connections, and count it at its address (may be NULL).  The
+ * worker hears of it by workers_hand_over.  false: no memory, fd is still the caller's. */
 bool workers_adopt(struct workers *workers, int fd, const struct mbshm_origin *peer, struct address *address);
+void workers_hand_over(struct workers *workers);
 
 /* Have the connection closed that has been unused longest.  false: there is none that may be. */
 bool workers_evict(struct workers *workers);
