@@ -26,22 +26,26 @@ static int entry_write(struct mbshm *img, const struct journal_span *span, uint3
 {
 	struct segment_control *control = &img->seg->control;
 	struct segment_journal_entry *entry = &img->seg->journal[(sequence - 1) % SEGMENT_JOURNAL];
-	uint64_t words[ENTRY_WORDS] = { 0 };
+	const _Atomic uint64_t *published = img->pool[root].word;
+	unsigned used = ENTRY_VALUES + (value_bytes(span->table, span->count) + 7) / 8;
+	uint64_t words[ENTRY_WORDS];
 	struct mbshm_read read = { span->table, span->addr, span->count, words + ENTRY_VALUES };
-	int rc = span_copy(img, root, &read);
+	int rc;
 
+	words[used - 1] = 0;	/* the values may fill a part of it */
+	rc = span_copy(img, root, &read);
 	if (rc)
 		return rc;
 	words[ENTRY_SEQUENCE] = sequence;
 	words[ENTRY_VERSION] = version;
-	words[ENTRY_WALL_NS] = (uint64_t)clock_ns(CLOCK_REALTIME_COARSE);
-	words[ENTRY_MONO_NS] = (uint64_t)clock_ns(CLOCK_MONOTONIC_COARSE);
+	words[ENTRY_WALL_NS] = page_load(&published[ROOT_WALL_NS]);
+	words[ENTRY_MONO_NS] = page_load(&published[ROOT_MONO_NS]);
 	words[ENTRY_ORIGIN] = origin_pack(&span->origin);
 	memcpy(&words[ENTRY_ADDRESS], span->origin.address, 16);
 	words[ENTRY_SPAN] = (uint64_t)span->table | (uint64_t)span->addr << 16 | (uint64_t)span->count << 32;
 	if (sequence > SEGMENT_JOURNAL && sequence - SEGMENT_JOURNAL + 1 > owner_load(&control->journal_floor))
 		owner_store(&control->journal_floor, sequence - SEGMENT_JOURNAL + 1);
-	for (unsigned i = 0, n = ENTRY_VALUES + (value_bytes(span->table, span->count) + 7) / 8; i < n; i++)
+	for (unsigned i = 0; i < used; i++)
 		page_store(&entry->word[i], words[i]);
 	POINT(journal_written);
 	return 0;

@@ -246,7 +246,7 @@ static void keep_aside(const char *path, char *why)
 	size_t used = strlen(why);
 
 	if (snprintf(aside, sizeof aside, "%s.refused", path) < (int)sizeof aside && !rename(path, aside))
-		snprintf(why + used, MBSHM_WHY_SIZE - used, " (kept aside as %s)", aside);
+		snprintf(why + used, MBSHM_WHY_SIZE - used, " (kept aside as %.400s)", aside);
 }
 
 int mbshm_values_save(struct mbshm *img, const char *path, uint32_t timeout_us, uint64_t *version, char *why)
