@@ -13,14 +13,14 @@ enum {
 	RECEIVE_BYTES = 2048,		/* of one recv */
 	OUTPUT_BYTES = 16384,		/* answers gathered for one send */
 	LOCK_WAIT_US = 20,		/* a worker spins this long for the writer lock; it never sleeps on it */
-	LOCK_RETRY_US = 2,		/* and each millisecond this long, while writes are parked: some 20 publishes of a busy writer */
+	LOCK_RETRY_US = 2,		/* each millisecond, while writes are parked: some 20 publishes of a busy writer */
 	LOCK_PATIENCE_MS = 50,		/* then the client is told exception 06 */
 	FOREIGN_MAX = 3,		/* frames of another protocol before the connection is closed */
 };
 
 /* What all connections of a worker work with, one after the other. */
 struct bench {
-	struct execution execution;	/* lock_wait_us: 0 once the lock was busy; the worker grants some anew each millisecond */
+	struct execution execution;	/* lock_wait_us: 0 once the lock was busy; granted anew each millisecond */
 	bool stopping;			/* answer what has been received, then shut down */
 	size_t held_bytes;		/* that connections have allocated */
 	size_t output_bytes;

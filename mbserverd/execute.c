@@ -56,7 +56,8 @@ static void report_refusal(const struct execution *with, const struct client *cl
 	char peer[PEER_TEXT_SIZE];
 	counters_add(&with->counters->refused_writes, 1);
 	if (log_allowed(&limit))
-		log_warn("%s may not write: unit %u, function %u", peer_format(&client->origin, peer), request->unit, request->pdu[0]);
+		log_warn("%s may not write: unit %u, function %u", peer_format(&client->origin, peer), request->unit,
+			 request->pdu[0]);
 }
 
 int call_may_write(const struct call *call, enum mbshm_table table, uint32_t first, uint32_t count)

@@ -47,7 +47,8 @@ struct worker {
 	uint64_t generation;			/* of the policy that connections have been looked at with */
 	struct connection_list by_use;		/* those that may be closed for it, the one unused longest first */
 	struct connection_list kept;		/* the others */
-	struct connection_list waiting[CONNECTION_STATES];	/* but for INPUT, where nearly all are: the longest first, of LOCK who was tried longest ago */
+	/* But for INPUT, where nearly all are: the longest first; of LOCK, who was tried longest ago. */
+	struct connection_list waiting[CONNECTION_STATES];
 	struct bench bench;
 };
 

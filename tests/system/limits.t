@@ -151,8 +151,8 @@ subtest 'a frame that takes too long' => sub {
 	is(stop($server), 0, 'stops');
 };
 
-# Over a unix socket: the kernel keeps less of what nobody reads, so it takes less of it.  Each is answered once before it turns deaf:
-# requests that pile up before their connection is accepted are cut differently, and the server may then hold too little of each.
+# Over a unix socket: the kernel keeps less of what nobody reads, so it takes less of it.  Each is answered once before it turns
+# deaf: requests that pile up before their connection is accepted are cut differently, and the server may then hold too little of each.
 subtest 'memory' => sub {
 	my $path = temp_dir() . '/limits.sock';
 	my $server = start_server(conf('workers = 1  max_connections = 3000', "listen = [\"127.0.0.1:0\", \"unix:$path\"]"));
