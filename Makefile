@@ -177,7 +177,7 @@ check-long: deps
 	$(Q)BUILD=$(BUILD) MB_LONG=1 tests/run $(T)
 
 fuzz:
-	$(Q)common/deps.sh ci
+	$(Q)scripts/deps.sh ci
 	+$(Q)$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)/fuzz SAN=address,undefined COVER=1 fuzz-run
 
 fuzz-run: $(FUZZ) $(FUZZ:$(BUILD)/tests/test_%=$(BUILD)/%) $(BUILD)/tests/test_corruption
@@ -187,11 +187,11 @@ fuzz-run: $(FUZZ) $(FUZZ:$(BUILD)/tests/test_%=$(BUILD)/%) $(BUILD)/tests/test_c
 # never returns; the compilers' warnings and the sanitizers look after those.
 UNSEEN := nullPointer nullPointerRedundantCheck ctunullpointer uninitvar ctuuninitvar overlappingWriteUnion
 lint:
-	$(Q)common/deps.sh ci
+	$(Q)scripts/deps.sh ci
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
 		$(UNSEEN:%=--suppress=%) -D_GNU_SOURCE -I. -Ilibshm -Icommon -Isimulatord \
 		common libshm mbserverd simulatord mbclient tests
-	$(Q)shellcheck $(wildcard common/*.sh systemd/*.sh tests/*.sh tests/run tests/run-san tests/fuzz/run .ci/run)
+	$(Q)shellcheck $(wildcard scripts/*.sh systemd/*.sh tests/*.sh tests/run tests/run-san tests/fuzz/run .ci/run)
 
 bench: deps
 	$(Q)$(MAKE) --no-print-directory all $(BENCHES)
@@ -200,11 +200,11 @@ bench: deps
 # ---- for people ----------------------------------------------------------------------------------
 # Says what is missing and installs it (root or sudo); silent when nothing is.
 deps:
-	$(Q)common/deps.sh
+	$(Q)scripts/deps.sh
 
 run: deps
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)BUILD=$(BUILD) common/run
+	$(Q)BUILD=$(BUILD) scripts/run
 
 # Where things go; LIBDIR is another one on Debian, /usr/lib/x86_64-linux-gnu.
 LIBDIR ?= $(PREFIX)/lib

@@ -24,7 +24,7 @@ list() {
 	echo "644 systemd/mbimage.sysusers $PREFIX/lib/sysusers.d/mbimage.conf"
 	echo "644 systemd/mbimage.tmpfiles $PREFIX/lib/tmpfiles.d/mbimage.conf"
 	for program in mbserverd simulatord mbclient mbshm; do
-		echo "644 common/completion.bash $SHARE/bash-completion/completions/$program"
+		echo "644 scripts/completion.bash $SHARE/bash-completion/completions/$program"
 	done
 	for document in README.md CHANGELOG.md LICENSE docs/*.md; do
 		echo "644 $document $SHARE/doc/mbimage/${document##*/}"

@@ -26,7 +26,7 @@ dist() {
 }
 
 deb() {
-	common/deps.sh deb
+	scripts/deps.sh deb
 	dist >/dev/null
 	rm -rf "$BUILD/deb"
 	mkdir -p "$BUILD/deb"

@@ -14,7 +14,7 @@ my @SERVICES = map { "$_\@default.service" } qw(mbserverd simulatord mbimage-ret
 if (!$ENV{MB_INSIDE_MACHINE}) {
 	plan skip_all => 'takes its time (make check-long)' unless $ENV{MB_LONG};
 	for my $tool (qw(dpkg-buildpackage dh fakeroot lintian)) {
-		plan skip_all => "needs $tool (common/deps.sh deb)" if system("command -v $tool >/dev/null");
+		plan skip_all => "needs $tool (scripts/deps.sh deb)" if system("command -v $tool >/dev/null");
 	}
 	delete @ENV{qw(MAKEFLAGS MAKELEVEL)};
 	my $build = temp_dir() . '/build';

@@ -53,7 +53,7 @@ if (!$ENV{MB_INSIDE_MACHINE}) {
 		my $complete = sub {
 			my $line = shift;
 			my ($status, $out, $err) = run('bash', '-c', <<'END', 'bash', $line);
-source common/completion.bash
+source scripts/completion.bash
 compopt() { :; }
 read -ra COMP_WORDS <<<"$1"
 [[ $1 != *' ' ]] || COMP_WORDS+=('')

@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# "make run" (common/run): with and without a terminal, with the port taken, and that it takes down all that it started.
+# "make run" (scripts/run): with and without a terminal, with the port taken, and that it takes down all that it started.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -17,7 +17,7 @@ my $shown;
 
 sub free_port { return IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 1)->sockport }
 
-# Under a shell on a terminal of its own, as make would be: a shell that Ctrl-C reaches does not say how common/run ended.
+# Under a shell on a terminal of its own, as make would be: a shell that Ctrl-C reaches does not say how scripts/run ended.
 sub start_on_terminal
 {
 	my $port = shift;
@@ -30,7 +30,7 @@ sub start_on_terminal
 		open STDIN, '<&', $pty->slave;
 		open STDOUT, '>&', $pty->slave;
 		open STDERR, '>&', $pty->slave;
-		{ no warnings; exec 'sh', '-c', 'common/run; echo "status $?."'; }
+		{ no warnings; exec 'sh', '-c', 'scripts/run; echo "status $?."'; }
 		POSIX::_exit(127);
 	}
 	$pty->close_slave;
@@ -72,7 +72,7 @@ sub left_of
 
 subtest 'without a terminal it prints a few reads' => sub {
 	local $ENV{MB_PORT} = free_port();
-	my ($status, $out, $err) = run('common/run');
+	my ($status, $out, $err) = run('scripts/run');
 	is($status, 0, 'status') or diag $err;
 	my ($image) = $out =~ m{image (/[\w-]+)};
 	my @reads = $out =~ /Read \d+: (\d+)/g;
@@ -84,7 +84,7 @@ subtest 'without a terminal it prints a few reads' => sub {
 subtest 'with the port taken it says what to do' => sub {
 	my $other = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 1);
 	local $ENV{MB_PORT} = $other->sockport;
-	my ($status, $out, $err) = run('common/run');
+	my ($status, $out, $err) = run('scripts/run');
 	is($status, 1, 'status');
 	like($err, qr/Port $ENV{MB_PORT} is taken.*MB_PORT=/s, 'in words');
 };

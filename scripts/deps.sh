@@ -1,5 +1,5 @@
 #!/bin/sh
-# common/deps.sh [GROUP]: install what building and testing need and is missing, from Debian; silent when nothing is.
+# scripts/deps.sh [GROUP]: install what building and testing need and is missing, from Debian; silent when nothing is.
 # GROUP ci adds what .ci/run needs beyond that, deb what "make deb" needs.
 set -eu
 
