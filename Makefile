@@ -46,9 +46,9 @@ obj      = $(patsubst %.c,$(O)/%.o,$(1))
 points   = $(patsubst %.c,$(O)/points/%.o,$(1))
 
 SHM_SRC    := $(wildcard libshm/*.c)
-SHMTOOL_SRC:= $(wildcard libshm/tool/*.c)
+SHMTOOL_SRC:= $(wildcard mbshm/*.c)
 # The models belong to the simulator, but every program checks all of the plant file, so all of them link the table.
-COMMON_SRC := $(wildcard common/*.c) simulatord/model.c
+COMMON_SRC := $(wildcard common/*.c common/*/*.c) simulatord/model.c
 SERVER_SRC := $(filter-out mbserverd/main.c,$(wildcard mbserverd/*.c))
 SIM_SRC    := $(filter-out simulatord/main.c simulatord/model.c,$(wildcard simulatord/*.c))
 CLIENT_SRC := $(filter-out mbclient/main.c,$(wildcard mbclient/*.c))
@@ -158,7 +158,7 @@ $(BUILD)/fuzz_%: $(O)/tests/fuzz/%.o $(PARTS) $(BUILD)/libserver.a $(LIBS)
 	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(BUILD)/libserver.a $(LIBS) $(LIBS_mbserverd) -lm
 ifdef COVER
 CFLAGS += -O2
-$(O)/common/%.o $(O)/mbserverd/%.o $(O)/libshm/values.o $(O)/tests/fuzz/oracle.o: \
+$(O)/common/%.o $(O)/common/base/%.o $(O)/mbserverd/%.o $(O)/libshm/values.o $(O)/tests/fuzz/oracle.o: \
 	CFLAGS += -fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp
 endif
 
@@ -190,7 +190,7 @@ lint:
 	$(Q)scripts/deps.sh ci
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
 		$(UNSEEN:%=--suppress=%) -D_GNU_SOURCE -I. -Ilibshm -Icommon -Isimulatord \
-		common libshm mbserverd simulatord mbclient tests
+		common libshm mbserverd simulatord mbclient mbshm tests
 	$(Q)shellcheck $(wildcard scripts/*.sh systemd/*.sh tests/*.sh tests/run tests/run-san tests/fuzz/run .ci/run)
 
 bench: deps

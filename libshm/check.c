@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "image.h"
+#include "libshm/image.h"
 
 int why_set(char *why, int error, const char *format, ...)
 {

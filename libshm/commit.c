@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <time.h>
 
-#include "txn.h"
+#include "libshm/txn.h"
 
 /* A commit's private view: the root as it will be, and which pages are taken for which. */
 struct change {

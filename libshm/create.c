@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "values.h"
+#include "libshm/values.h"
 
 static void header_fill(struct segment_header *header, const struct mbshm_config *config, uint32_t pool_pages)
 {

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "image.h"
+#include "libshm/image.h"
 
 /* An entry is the version that retired the page << 16 | page. */
 

@@ -5,9 +5,9 @@
 #include <pthread.h>
 #include <time.h>
 
-#include "layout.h"
-#include "order.h"
-#include "points.h"
+#include "libshm/layout.h"
+#include "libshm/order.h"
+#include "libshm/points.h"
 
 /* Words first..last of a page. */
 struct word_range { uint8_t first, last; };

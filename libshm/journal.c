@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "txn.h"
+#include "libshm/txn.h"
 
 enum { ENTRY_SEQUENCE, ENTRY_VERSION, ENTRY_WALL_NS, ENTRY_MONO_NS, ENTRY_ORIGIN, ENTRY_ADDRESS, ENTRY_SPAN = ENTRY_ADDRESS + 2, ENTRY_VALUES };
 enum { VALUE_WORDS = (MBSHM_JOURNAL_BYTES + 7) / 8, ENTRY_WORDS = ENTRY_VALUES + VALUE_WORDS };

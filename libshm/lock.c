@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <time.h>
 
-#include "image.h"
+#include "libshm/image.h"
 
 enum {
 	SPIN_TURNS = 20,		/* about 1 us of pauses before the first look at the clock */

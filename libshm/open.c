@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "values.h"
+#include "libshm/values.h"
 
 enum { OPEN_TRIES = 100 };
 

@@ -3,7 +3,7 @@
 #ifndef ORDER_H
 #define ORDER_H
 
-#include "layout.h"
+#include "libshm/layout.h"
 
 /* Data and root words.  A reader that sees a word of a page's next life also sees the min_valid that was raised before: page_store
  * releases it, page_load acquires it.  Plain mov on x86-64. */

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "image.h"
+#include "libshm/image.h"
 
 enum { READ_TRIES = 16 };
 

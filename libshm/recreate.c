@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "txn.h"
-#include "values.h"
+#include "libshm/txn.h"
+#include "libshm/values.h"
 
 /* Under the lock: whoever is attached is told to open anew. */
 static void retire(struct mbshm *img)

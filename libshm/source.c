@@ -3,7 +3,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "txn.h"
+#include "libshm/txn.h"
 
 enum { SOURCE_NAME, SOURCE_WALL_NS = SOURCE_NAME + MBSHM_SOURCE_NAME_SIZE / 8, SOURCE_MONO_NS, SOURCE_VERSION, SOURCE_COMMITS, SOURCE_USED };
 _Static_assert(SOURCE_USED < sizeof(struct segment_source) / 8, "a source fits");

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "image.h"
+#include "libshm/image.h"
 
 #ifdef MBSHM_POINTS
 void (*mbshm_point_hook)(const char *name);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "txn.h"
+#include "libshm/txn.h"
 
 struct mbshm_txn *mbshm_txn_new(unsigned words)
 {

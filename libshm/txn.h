@@ -2,7 +2,7 @@
 #ifndef TXN_H
 #define TXN_H
 
-#include "image.h"
+#include "libshm/image.h"
 
 /* A change: word = (word & ~mask) | value.  An expectation: (word & mask) == value. */
 struct staged_word {

@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "txn.h"
-#include "values.h"
+#include "libshm/txn.h"
+#include "libshm/values.h"
 
 #define VALUES_MAGIC UINT64_C(0x3153474552424d2e)	/* ".MBREGS1" */
 

@@ -2,7 +2,7 @@
 #ifndef VALUES_H
 #define VALUES_H
 
-#include "image.h"
+#include "libshm/image.h"
 
 struct values {
 	uint64_t version;		/* they had */

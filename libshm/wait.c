@@ -5,7 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "txn.h"
+#include "libshm/txn.h"
 
 enum {
 	POLL_NS = 1000 * 1000,		/* of a read-only waiter */

@@ -1,4 +1,4 @@
-#include "ask.h"
+#include "mbclient/ask.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "wait.h"
+#include "mbclient/wait.h"
 
 /* ---- a number out of a line ---------------------------------------------------------------------------------------------- */
 

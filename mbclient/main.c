@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ask.h"
-#include "log.h"
-#include "menu.h"
+#include "mbclient/ask.h"
+#include "base/log.h"
+#include "mbclient/menu.h"
 #include "options.h"
-#include "target.h"
-#include "wait.h"
+#include "mbclient/target.h"
+#include "mbclient/wait.h"
 
 struct settings {
 	int unit;

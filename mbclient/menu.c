@@ -1,9 +1,9 @@
-#include "menu.h"
+#include "mbclient/menu.h"
 
 #include <stdio.h>
 
-#include "ask.h"
-#include "wait.h"
+#include "mbclient/ask.h"
+#include "mbclient/wait.h"
 
 enum { PROMPT_SIZE = 128 };
 

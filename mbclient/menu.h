@@ -2,7 +2,7 @@
 #ifndef MENU_H
 #define MENU_H
 
-#include "session.h"
+#include "mbclient/session.h"
 
 /* Run it.  Every answer is complete and valid before anything is sent; a request that fails is said in words and the dialogue
  * goes on.  Returns on Exit, at the end of the input, and on Ctrl-C at a prompt; Ctrl-C in a series of reads ends the series. */

@@ -1,4 +1,4 @@
-#include "session.h"
+#include "mbclient/session.h"
 
 #include <errno.h>
 #include <modbus.h>
@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "wait.h"
+#include "mbclient/wait.h"
 
 enum { WHY_SIZE = 512 };
 

@@ -1,4 +1,4 @@
-#include "wait.h"
+#include "mbclient/wait.h"
 
 #include <errno.h>
 #include <poll.h>

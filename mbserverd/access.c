@@ -1,6 +1,6 @@
-#include "access.h"
+#include "mbserverd/access.h"
 
-#include "protocol.h"
+#include "mbserverd/protocol.h"
 
 static const struct mbshm_layout nothing;	/* without spans: nothing may be written */
 

@@ -1,8 +1,8 @@
-#include "admission.h"
+#include "mbserverd/admission.h"
 
-#include "log.h"
-#include "peer.h"
-#include "policy.h"
+#include "base/log.h"
+#include "mbserverd/peer.h"
+#include "mbserverd/policy.h"
 
 #include <errno.h>
 #include <stdlib.h>

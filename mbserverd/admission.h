@@ -2,7 +2,7 @@
 #ifndef ADMISSION_H
 #define ADMISSION_H
 
-#include "worker.h"
+#include "mbserverd/worker.h"
 
 #include <sys/socket.h>
 

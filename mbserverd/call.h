@@ -2,7 +2,7 @@
 #ifndef CALL_H
 #define CALL_H
 
-#include "execute.h"
+#include "mbserverd/execute.h"
 
 struct call {
 	const struct execution *with;

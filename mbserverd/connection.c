@@ -1,6 +1,6 @@
-#include "connection.h"
+#include "mbserverd/connection.h"
 
-#include "trace.h"
+#include "mbserverd/trace.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #ifndef CONNECTION_H
 #define CONNECTION_H
 
-#include "execute.h"
+#include "mbserverd/execute.h"
 
 #include <sys/queue.h>
 

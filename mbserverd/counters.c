@@ -1,6 +1,6 @@
-#include "counters.h"
+#include "mbserverd/counters.h"
 
-#include "log.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* Functions about the device itself: 7, 8, 11, 12, 17, 43/14. */
-#include "call.h"
+#include "mbserverd/call.h"
 
 #include <string.h>
 

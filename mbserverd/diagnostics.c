@@ -1,7 +1,7 @@
-#include "diagnostics.h"
+#include "mbserverd/diagnostics.h"
 
-#include "counters.h"
-#include "protocol.h"
+#include "mbserverd/counters.h"
+#include "mbserverd/protocol.h"
 
 /* Bits of an event: 6.10. */
 enum {

@@ -1,7 +1,7 @@
-#include "call.h"
+#include "mbserverd/call.h"
 
-#include "log.h"
-#include "peer.h"
+#include "base/log.h"
+#include "mbserverd/peer.h"
 
 #include <errno.h>
 #include <string.h>

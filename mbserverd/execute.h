@@ -2,10 +2,10 @@
 #ifndef EXECUTE_H
 #define EXECUTE_H
 
-#include "counters.h"
-#include "diagnostics.h"
-#include "policy.h"
-#include "protocol.h"
+#include "mbserverd/counters.h"
+#include "mbserverd/diagnostics.h"
+#include "mbserverd/policy.h"
+#include "mbserverd/protocol.h"
 
 enum {
 	EXECUTE_BUSY = -2,	/* beside PLANT_SILENCE */

@@ -1,5 +1,5 @@
 /* Files and FIFOs, which are holding registers under other names: 20, 21, 24. */
-#include "call.h"
+#include "mbserverd/call.h"
 
 /* Where the group's registers are.  -1: there is no such file, or it ends before. */
 static int find(const struct call *call, const struct group *group)

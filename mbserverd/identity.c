@@ -1,6 +1,6 @@
-#include "identity.h"
+#include "mbserverd/identity.h"
 
-#include "protocol.h"
+#include "mbserverd/protocol.h"
 
 #include <string.h>
 

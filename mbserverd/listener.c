@@ -1,7 +1,7 @@
-#include "listener.h"
+#include "mbserverd/listener.h"
 
-#include "log.h"
-#include "policy.h"
+#include "base/log.h"
+#include "mbserverd/policy.h"
 
 #include <errno.h>
 #include <fcntl.h>

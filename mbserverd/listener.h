@@ -2,7 +2,7 @@
 #ifndef LISTENER_H
 #define LISTENER_H
 
-#include "admission.h"
+#include "mbserverd/admission.h"
 
 #include <systemd/sd-event.h>
 

@@ -1,10 +1,10 @@
 /* mbserverd - serves the image over Modbus TCP.  The main thread accepts, reloads and watches; workers answer. */
 #include "daemon.h"
-#include "listener.h"
-#include "log.h"
+#include "mbserverd/listener.h"
+#include "base/log.h"
 #include "options.h"
-#include "policy.h"
-#include "stats.h"
+#include "mbserverd/policy.h"
+#include "mbserverd/stats.h"
 
 #include <inttypes.h>
 #include <sched.h>

@@ -1,4 +1,4 @@
-#include "peer.h"
+#include "mbserverd/peer.h"
 
 #include "plant.h"
 

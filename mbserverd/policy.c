@@ -1,7 +1,7 @@
 /* The one file that knows RCU.  The writer is the main thread; readers are the workers, quiescent once per turn of their loop. */
-#include "policy.h"
+#include "mbserverd/policy.h"
 
-#include "log.h"
+#include "base/log.h"
 #include "options.h"
 
 #include <errno.h>

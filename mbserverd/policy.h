@@ -9,8 +9,8 @@
 #ifndef POLICY_H
 #define POLICY_H
 
-#include "access.h"
-#include "identity.h"
+#include "mbserverd/access.h"
+#include "mbserverd/identity.h"
 #include "mbshm.h"
 #include "plant.h"
 

@@ -1,4 +1,4 @@
-#include "protocol.h"
+#include "mbserverd/protocol.h"
 
 #include <endian.h>
 #include <string.h>

@@ -1,8 +1,8 @@
-#include "stats.h"
+#include "mbserverd/stats.h"
 
-#include "counters.h"
-#include "log.h"
-#include "protocol.h"
+#include "mbserverd/counters.h"
+#include "base/log.h"
+#include "mbserverd/protocol.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* Functions on the four tables: 1-6, 15, 16, 22, 23. */
-#include "call.h"
+#include "mbserverd/call.h"
 
 int tables_read_bits(struct call *call)
 {

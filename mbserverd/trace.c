@@ -1,8 +1,8 @@
-#include "trace.h"
+#include "mbserverd/trace.h"
 
-#include "log.h"
-#include "peer.h"
-#include "protocol.h"
+#include "base/log.h"
+#include "mbserverd/peer.h"
+#include "mbserverd/protocol.h"
 
 #include <stdarg.h>
 #include <stdio.h>

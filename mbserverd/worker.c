@@ -1,7 +1,7 @@
-#include "worker.h"
+#include "mbserverd/worker.h"
 
-#include "log.h"
-#include "peer.h"
+#include "base/log.h"
+#include "mbserverd/peer.h"
 
 #include <errno.h>
 #include <fcntl.h>

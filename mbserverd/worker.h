@@ -3,7 +3,7 @@
 #ifndef WORKER_H
 #define WORKER_H
 
-#include "connection.h"
+#include "mbserverd/connection.h"
 
 enum {
 	STOP_GRACE_MS = 300,		/* how long a stopping worker waits for answers to be taken and peers to close */

@@ -1,4 +1,4 @@
-#include "display.h"
+#include "simulatord/display.h"
 
 #include <errno.h>
 #include <fcntl.h>

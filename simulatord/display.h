@@ -5,7 +5,7 @@
 #ifndef DISPLAY_H
 #define DISPLAY_H
 
-#include "simulation.h"
+#include "simulatord/simulation.h"
 
 struct display;
 

@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include "daemon.h"
-#include "log.h"
+#include "base/log.h"
 #include "options.h"
-#include "service.h"
+#include "simulatord/service.h"
 
 static const char *set_display(void *context, const char *arg)
 {

@@ -1,4 +1,4 @@
-#include "model.h"
+#include "simulatord/model.h"
 
 #include <errno.h>
 #include <math.h>

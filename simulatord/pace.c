@@ -1,4 +1,4 @@
-#include "pace.h"
+#include "simulatord/pace.h"
 
 #include <errno.h>
 #include <stdlib.h>

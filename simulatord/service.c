@@ -1,4 +1,4 @@
-#include "service.h"
+#include "simulatord/service.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "daemon.h"
-#include "display.h"
-#include "log.h"
+#include "simulatord/display.h"
+#include "base/log.h"
 #include "options.h"
-#include "pace.h"
+#include "simulatord/pace.h"
 
 enum {
 	CHECK_US = 1000000,	/* does the name still lead to our image? */

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
-#include "simulation.h"
+#include "simulatord/simulation.h"
 
 struct service;
 

@@ -1,4 +1,4 @@
-#include "simulation.h"
+#include "simulatord/simulation.h"
 
 #include <errno.h>
 #include <math.h>

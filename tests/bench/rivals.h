@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "order.h"
+#include "libshm/order.h"
 
 enum { RIVAL_WORDS = MBSHM_ITEMS / 4, RIVAL_TRIES = 16 };	/* as many tries as the image has */
 

@@ -7,8 +7,8 @@
 #include "fuzz.h"
 #include "oracle.h"
 
-#include "image.h"
-#include "log.h"
+#include "libshm/image.h"
+#include "base/log.h"
 #include "mbserverd/connection.h"
 
 #include <errno.h>

@@ -5,7 +5,7 @@
  * 2 + 2 + 4 bytes, little-endian, values}, and header and checksum are made to fit. */
 #include "fuzz.h"
 
-#include "values.h"
+#include "libshm/values.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Prints where everything lies in a segment: "OFFSET BYTES NAME" a line.  The table of docs/image.md is compared with it. */
 #include <stdio.h>
 
-#include "layout.h"
+#include "libshm/layout.h"
 
 #define FIELD(type, member, base) \
 	printf("%zu %zu %s.%s\n", (base) + offsetof(struct segment_##type, member), sizeof ((struct segment_##type *)0)->member, \

@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-#include "image.h"
+#include "libshm/image.h"
 
 extern void (*mbshm_point_hook)(const char *name);
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "model.h"
+#include "simulatord/model.h"
 
 enum { STEPS = 100000 };
 

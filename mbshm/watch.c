@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "mbshm/tool.h"
 
 enum { CELL = 26, PAUSE_NS = 100 * 1000 * 1000 };	/* a screen need not change faster than it can be read */
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "tool.h"
+#include "mbshm/tool.h"
 
 static int verdict(const char *what, int rc, const char *why)
 {

@@ -1,11 +1,11 @@
-#include "output.h"
+#include "base/output.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "log.h"
+#include "base/log.h"
 
 void json_string(const char *text)
 {

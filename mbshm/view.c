@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "tool.h"
+#include "mbshm/tool.h"
 
 enum { READ_TRIES = 1000, READ_NAP_NS = 100 * 1000 };
 

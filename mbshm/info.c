@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "tool.h"
+#include "mbshm/tool.h"
 
 enum { MEASURE_MS = 500 };
 

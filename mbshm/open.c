@@ -3,7 +3,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "tool.h"
+#include "mbshm/tool.h"
 
 enum { LOOK_MS = 1000, RETRY_NS = 200 * 1000 * 1000 };	/* does the name still lead there?  does it again? */
 

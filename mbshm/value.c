@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tool.h"
+#include "mbshm/tool.h"
 
 /* ---- addresses ----------------------------------------------------------------------------------------------------------- */
 

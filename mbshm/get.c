@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tool.h"
+#include "mbshm/tool.h"
 
 static int print_view(const struct tool *tool, struct mbshm *img, struct view *view)
 {

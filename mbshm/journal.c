@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "tool.h"
+#include "mbshm/tool.h"
 
 static const struct field fields[] = {
 	{ "sequence", FIELD_NUMBER, 6 }, { "version", FIELD_NUMBER, 0 }, { "time", FIELD_TEXT, -24 },

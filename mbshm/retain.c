@@ -7,7 +7,7 @@
 
 #include "daemon.h"
 #include "options.h"
-#include "tool.h"
+#include "mbshm/tool.h"
 
 enum { LOOK_US = 1000000 };	/* does the name still lead to our image? */
 

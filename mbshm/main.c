@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "options.h"
-#include "tool.h"
+#include "mbshm/tool.h"
 
 #define TAKES(option) (1u << OPTION_##option)
 

@@ -5,9 +5,9 @@
 #ifndef TOOL_H
 #define TOOL_H
 
-#include "log.h"
+#include "base/log.h"
 #include "plant.h"
-#include "output.h"
+#include "base/output.h"
 
 enum { TOOL_TIMEOUT_US = 1000000, EXPECT_MAX = 64 };
 
