@@ -7,7 +7,7 @@
 #include "mbclient/ask.h"
 #include "base/log.h"
 #include "mbclient/menu.h"
-#include "options.h"
+#include "program/options.h"
 #include "mbclient/target.h"
 #include "mbclient/wait.h"
 

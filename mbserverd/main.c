@@ -1,8 +1,8 @@
 /* mbserverd - serves the image over Modbus TCP.  The main thread accepts, reloads and watches; workers answer. */
-#include "daemon.h"
+#include "program/daemon.h"
 #include "mbserverd/listener.h"
 #include "base/log.h"
-#include "options.h"
+#include "program/options.h"
 #include "mbserverd/policy.h"
 #include "mbserverd/stats.h"
 

@@ -2,7 +2,7 @@
 #include "mbserverd/policy.h"
 
 #include "base/log.h"
-#include "options.h"
+#include "program/options.h"
 
 #include <errno.h>
 #include <stdlib.h>

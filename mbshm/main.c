@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "options.h"
+#include "program/options.h"
 #include "mbshm/tool.h"
 
 #define TAKES(option) (1u << OPTION_##option)

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon.h"
-#include "options.h"
+#include "program/daemon.h"
+#include "program/options.h"
 #include "mbshm/tool.h"
 
 enum { LOOK_US = 1000000 };	/* does the name still lead to our image? */

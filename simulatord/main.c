@@ -4,9 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon.h"
+#include "program/daemon.h"
 #include "base/log.h"
-#include "options.h"
+#include "program/options.h"
 #include "simulatord/service.h"
 
 static const char *set_display(void *context, const char *arg)

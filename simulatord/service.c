@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon.h"
+#include "program/daemon.h"
 #include "simulatord/display.h"
 #include "base/log.h"
-#include "options.h"
+#include "program/options.h"
 #include "simulatord/pace.h"
 
 enum {
