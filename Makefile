@@ -34,7 +34,7 @@ endif
 PKGS     := libmodbus liburcu-qsbr libsystemd libconfig
 # Asked only when something is compiled, so that "make run" on a bare machine can install them first.
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-CPPFLAGS += -D_GNU_SOURCE -DMBIMAGE_VERSION='"$(VERSION)"' -DURCU_INLINE_SMALL_FUNCTIONS -I. -Ilibshm -Icommon -Isimulatord
+CPPFLAGS += -D_GNU_SOURCE -DMBIMAGE_VERSION='"$(VERSION)"' -DURCU_INLINE_SMALL_FUNCTIONS -I. -Ilibshm -Icommon
 CFLAGS   += -std=c11 $(OPT) $(HARD) $(WARN) -pthread
 LDFLAGS  += -pthread -Wl,-z,relro,-z,now -Wl,--as-needed
 
@@ -47,10 +47,9 @@ points   = $(patsubst %.c,$(O)/points/%.o,$(1))
 
 SHM_SRC    := $(wildcard libshm/*.c)
 SHMTOOL_SRC:= $(wildcard mbshm/*.c)
-# The models belong to the simulator, but every program checks all of the plant file, so all of them link the table.
-COMMON_SRC := $(wildcard common/*.c common/*/*.c) simulatord/model.c
+COMMON_SRC := $(wildcard common/*.c common/*/*.c)
 SERVER_SRC := $(filter-out mbserverd/main.c,$(wildcard mbserverd/*.c))
-SIM_SRC    := $(filter-out simulatord/main.c simulatord/model.c,$(wildcard simulatord/*.c))
+SIM_SRC    := $(filter-out simulatord/main.c,$(wildcard simulatord/*.c))
 CLIENT_SRC := $(filter-out mbclient/main.c,$(wildcard mbclient/*.c))
 
 PROGRAMS := $(addprefix $(BUILD)/,mbserverd simulatord mbclient $(if $(SHMTOOL_SRC),mbshm))
@@ -189,7 +188,7 @@ UNSEEN := nullPointer nullPointerRedundantCheck ctunullpointer uninitvar ctuunin
 lint:
 	$(Q)scripts/deps.sh ci
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
-		$(UNSEEN:%=--suppress=%) -D_GNU_SOURCE -I. -Ilibshm -Icommon -Isimulatord \
+		$(UNSEEN:%=--suppress=%) -D_GNU_SOURCE -I. -Ilibshm -Icommon \
 		common libshm mbserverd simulatord mbclient mbshm tests
 	$(Q)shellcheck $(wildcard scripts/*.sh systemd/*.sh tests/*.sh tests/run tests/run-san tests/fuzz/run .ci/run)
 

@@ -7,7 +7,7 @@
 #define PLANT_H
 
 #include "mbshm.h"
-#include "simulatord/model.h"
+#include "model/model.h"
 
 enum {
 	PLANT_ERROR_SIZE = 1024,

@@ -1,6 +1,6 @@
 /* Prints the table of settings, for the test of the manual: path, what a value must be, its default, tab between them; without a
  * default it is required.  Then the models: their usage alone. */
-#include "simulatord/model.h"
+#include "model/model.h"
 #include "settings.h"
 
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "simulatord/model.h"
+#include "model/model.h"
 
 enum { STEPS = 100000 };
 

@@ -1,4 +1,4 @@
-#include "simulatord/model.h"
+#include "model/model.h"
 
 #include <errno.h>
 #include <math.h>
