@@ -47,7 +47,7 @@ points   = $(patsubst %.c,$(O)/points/%.o,$(1))
 
 SHM_SRC    := $(wildcard libshm/*.c)
 SHMTOOL_SRC:= $(wildcard mbshm/*.c)
-COMMON_SRC := $(wildcard common/*.c common/*/*.c)
+COMMON_SRC := $(wildcard common/*/*.c)
 SERVER_SRC := $(filter-out mbserverd/main.c,$(wildcard mbserverd/*.c))
 SIM_SRC    := $(filter-out simulatord/main.c,$(wildcard simulatord/*.c))
 CLIENT_SRC := $(filter-out mbclient/main.c,$(wildcard mbclient/*.c))
@@ -79,7 +79,7 @@ $(O)/points/%.o: %.c Makefile
 	$(call say,CC)
 	$(Q)$(CC) $(CPPFLAGS) -DMBSHM_POINTS $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
-$(O)/common/default.o: default.conf
+$(O)/common/plant/default.o: default.conf
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
@@ -157,7 +157,7 @@ $(BUILD)/fuzz_%: $(O)/tests/fuzz/%.o $(PARTS) $(BUILD)/libserver.a $(LIBS)
 	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(BUILD)/libserver.a $(LIBS) $(LIBS_mbserverd) -lm
 ifdef COVER
 CFLAGS += -O2
-$(O)/common/%.o $(O)/common/base/%.o $(O)/mbserverd/%.o $(O)/libshm/values.o $(O)/tests/fuzz/oracle.o: \
+$(O)/common/%.o $(O)/mbserverd/%.o $(O)/libshm/values.o $(O)/tests/fuzz/oracle.o: \
 	CFLAGS += -fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp
 endif
 

@@ -2,7 +2,7 @@
 #ifndef TARGET_H
 #define TARGET_H
 
-#include "plant.h"
+#include "plant/plant.h"
 
 struct target {
 	char host[256];

@@ -5,7 +5,7 @@
 #ifndef ACCESS_H
 #define ACCESS_H
 
-#include "plant.h"
+#include "plant/plant.h"
 
 enum { ACCESS_DEFAULT = PLANT_ACCESS_MAX, ACCESS_RULES };	/* the plant's rules, and the one for everybody else */
 

@@ -5,7 +5,7 @@
 #ifndef IDENTITY_H
 #define IDENTITY_H
 
-#include "plant.h"
+#include "plant/plant.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 #include "mbserverd/peer.h"
 
-#include "plant.h"
+#include "plant/plant.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

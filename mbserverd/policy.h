@@ -12,7 +12,7 @@
 #include "mbserverd/access.h"
 #include "mbserverd/identity.h"
 #include "mbshm.h"
-#include "plant.h"
+#include "plant/plant.h"
 
 /* A device: what one or more unit ids lead to. */
 struct unit {

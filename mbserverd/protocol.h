@@ -9,7 +9,7 @@
 #ifndef PROTOCOL_H
 #define PROTOCOL_H
 
-#include "plant.h"
+#include "plant/plant.h"
 
 #include <modbus.h>	/* the protocol's constants only */
 

@@ -6,7 +6,7 @@
 #define TOOL_H
 
 #include "base/log.h"
-#include "plant.h"
+#include "plant/plant.h"
 #include "base/output.h"
 
 enum { TOOL_TIMEOUT_US = 1000000, EXPECT_MAX = 64 };

@@ -5,7 +5,7 @@
 #ifndef SIMULATION_H
 #define SIMULATION_H
 
-#include "plant.h"
+#include "plant/plant.h"
 
 /* What a point held at the last step. */
 struct simulation_cell {

@@ -3,7 +3,7 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
-#include "plant.h"
+#include "plant/plant.h"
 
 /* One option of a program.  Long options only; value NULL: a flag. */
 struct option_row {

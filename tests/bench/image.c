@@ -17,7 +17,7 @@
 
 #include "bench.h"
 #include "mbshm.h"
-#include "plant.h"
+#include "plant/plant.h"
 #include "rivals.h"
 
 enum {

@@ -2,7 +2,7 @@
 #include "fuzz.h"
 
 #include "mbshm.h"
-#include "plant.h"
+#include "plant/plant.h"
 
 #include <stdbool.h>
 #include <stdio.h>

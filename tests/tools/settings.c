@@ -1,7 +1,7 @@
 /* Prints the table of settings, for the test of the manual: path, what a value must be, its default, tab between them; without a
  * default it is required.  Then the models: their usage alone. */
 #include "model/model.h"
-#include "settings.h"
+#include "plant/settings.h"
 
 #include <stdio.h>
 

@@ -4,9 +4,9 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "default.h"
-#include "plant.h"
-#include "settings.h"
+#include "plant/default.h"
+#include "plant/plant.h"
+#include "plant/settings.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* The lists of sections that describe a device: units, stale, files, fifos. */
-#include "settings.h"
+#include "plant/settings.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
-#include "plant.h"
+#include "plant/plant.h"
 
-#include "default.h"
-#include "settings.h"
+#include "plant/default.h"
+#include "plant/settings.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "settings.h"
+#include "plant/settings.h"
 
 #include <errno.h>
 #include <stdio.h>

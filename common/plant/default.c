@@ -1,4 +1,4 @@
-#include "default.h"
+#include "plant/default.h"
 
 /* The build runs in the top folder, where default.conf is. */
 __asm__(".pushsection .rodata\n"

@@ -1,4 +1,4 @@
-#include "values.h"
+#include "plant/kinds.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "settings.h"
+#include "plant/settings.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

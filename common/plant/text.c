@@ -1,6 +1,6 @@
-#include "source.h"
+#include "plant/text.h"
 
-#include "plant.h"
+#include "plant/plant.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
 #ifndef SETTINGS_H
 #define SETTINGS_H
 
-#include "plant.h"
-#include "source.h"
+#include "plant/plant.h"
+#include "plant/text.h"
 
 struct setting_kind;	/* how values are written and read: "a whole number", "a duration", ... */
 

@@ -2,7 +2,7 @@
 #ifndef VALUES_H
 #define VALUES_H
 
-#include "settings.h"
+#include "plant/settings.h"
 
 /* One value being read. */
 struct reading {
