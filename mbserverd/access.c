@@ -1,6 +1,6 @@
 #include "mbserverd/access.h"
 
-#include "mbserverd/protocol.h"
+#include "modbus/protocol.h"
 
 static const struct mbshm_layout nothing;	/* without spans: nothing may be written */
 

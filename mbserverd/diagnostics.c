@@ -1,7 +1,7 @@
 #include "mbserverd/diagnostics.h"
 
 #include "mbserverd/counters.h"
-#include "mbserverd/protocol.h"
+#include "modbus/protocol.h"
 
 /* Bits of an event: 6.10. */
 enum {

@@ -5,7 +5,7 @@
 #include "mbserverd/counters.h"
 #include "mbserverd/diagnostics.h"
 #include "mbserverd/policy.h"
-#include "mbserverd/protocol.h"
+#include "modbus/protocol.h"
 
 enum {
 	EXECUTE_BUSY = -2,	/* beside PLANT_SILENCE */

@@ -1,6 +1,6 @@
 #include "mbserverd/identity.h"
 
-#include "mbserverd/protocol.h"
+#include "modbus/protocol.h"
 
 #include <string.h>
 

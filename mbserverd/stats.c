@@ -2,7 +2,7 @@
 
 #include "mbserverd/counters.h"
 #include "base/log.h"
-#include "mbserverd/protocol.h"
+#include "modbus/protocol.h"
 
 #include <errno.h>
 #include <fcntl.h>

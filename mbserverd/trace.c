@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "mbserverd/peer.h"
-#include "mbserverd/protocol.h"
+#include "modbus/protocol.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "mbserverd/protocol.h"
+#include "modbus/protocol.h"
 
 #include <endian.h>
 #include <string.h>
