@@ -1,15 +1,17 @@
-/* Commit: the staged words become one new version.  Before the publish nothing that counts has changed; after it all has. */
+/* Commit: the staged words become one new version.  Before the publish nothing that counts has
+ * changed; after it all has. */
+#include "libshm/txn.h"
+
 #include <errno.h>
 #include <time.h>
 
-#include "libshm/txn.h"
-
 /* A commit's private view: the root as it will be, and which pages are taken for which. */
 struct change {
-	uint64_t base;					/* commit word that is replaced */
+	uint64_t base; /* commit word that is replaced */
 	uint64_t root[ROOT_WORDS_MAX];
-	uint16_t pages[MBSHM_PAGES_MAX + 1];		/* pool pages taken for the transaction's pages, and for the root */
-	uint16_t given[MBSHM_PAGES_MAX + 1];		/* pool pages they replace, and the old root */
+	uint16_t pages[MBSHM_PAGES_MAX +
+		       1]; /* pool pages taken for the transaction's pages, and for the root */
+	uint16_t given[MBSHM_PAGES_MAX + 1]; /* pool pages they replace, and the old root */
 };
 
 static inline unsigned entry_get(const uint64_t *root, unsigned place)
@@ -21,7 +23,6 @@ static inline void entry_set(uint64_t *root, unsigned place, unsigned page)
 {
 	uint64_t *word = &root[ROOT_PAGES + place / 4];
 	unsigned shift = place % 4 * 16;
-
 	*word = (*word & ~(UINT64_C(0xffff) << shift)) | (uint64_t)page << shift;
 }
 
@@ -29,7 +30,6 @@ static inline void entry_set(uint64_t *root, unsigned place, unsigned page)
 static int change_begin(const struct mbshm *img, const struct mbshm_txn *txn, struct change *change)
 {
 	uint32_t root = commit_root(change->base);
-
 	if (root >= img->pool_pages || commit_version(change->base) >= VERSION_MAX)
 		return -EBADMSG;
 	for (unsigned i = 0; i < img->root_words; i++)
@@ -40,28 +40,30 @@ static int change_begin(const struct mbshm *img, const struct mbshm_txn *txn, st
 	return 0;
 }
 
-static bool expectations_hold(const struct mbshm *img, const struct mbshm_txn *txn, const struct change *change)
+static bool expectations_hold(const struct mbshm *img, const struct mbshm_txn *txn,
+			      const struct change *change)
 {
 	for (unsigned i = 0; i < txn->count; i++) {
 		const struct staged_word *staged = &txn->words[i];
-
 		if (!staged->expect)
 			continue;
 		uint32_t page = entry_get(change->root, img->root_slot[staged->page]);
-		if (page >= img->pool_pages || (page_load(&img->pool[page].word[staged->word]) & staged->mask) != staged->value)
+		if (page >= img->pool_pages || (page_load(&img->pool[page].word[staged->word]) &
+						staged->mask) != staged->value)
 			return false;
 	}
 	return true;
 }
 
-/* Pages for everything; a damaged or stale free list is made anew.  *stamp: the highest version that retired one of them. */
-static int pages_take(struct mbshm *img, const struct mbshm_txn *txn, struct change *change, uint64_t *stamp)
+/* Pages for everything; a damaged or stale free list is made anew.  *stamp: the highest version
+ * that retired one of them. */
+static int pages_take(struct mbshm *img, const struct mbshm_txn *txn, struct change *change,
+		      uint64_t *stamp)
 {
 	uint64_t version = commit_version(change->base);
 	unsigned count = txn->page_count + 1;
 	bool stale = owner_load(&img->seg->control.dirty) && !MUTATED(NO_REBUILD);
 	int rc = stale ? -EBADMSG : free_take(img, version, count, change->pages, stamp);
-
 	if (rc) {
 		rc = free_rebuild(img, change->base);
 		if (!rc)
@@ -79,12 +81,12 @@ static void readers_warn(struct segment_control *control, uint64_t stamp)
 }
 
 /* Only the words that spans touch: the others are never read. */
-static void page_copy(struct segment_page *to, const struct segment_page *from, struct word_range range)
+static void page_copy(struct segment_page *to, const struct segment_page *from,
+		      struct word_range range)
 {
 	_Atomic uint64_t *out = &to->word[range.first];
 	const _Atomic uint64_t *in = &from->word[range.first];
 	unsigned count = range.last - range.first + 1u;
-
 	for (; count >= 4; count -= 4, in += 4, out += 4) {
 		page_store(out, page_load(in));
 		page_store(out + 1, page_load(in + 1));
@@ -99,18 +101,16 @@ static void pages_write(struct mbshm *img, const struct mbshm_txn *txn, struct c
 {
 	unsigned last = MBSHM_PAGES_MAX;
 	struct segment_page *page = NULL;
-
 	for (unsigned i = 0; i < txn->page_count; i++) {
 		unsigned place = img->root_slot[txn->pages[i]];
-
 		change->given[i] = (uint16_t)entry_get(change->root, place);
-		page_copy(&img->pool[change->pages[i]], &img->pool[change->given[i]], img->used[place]);
+		page_copy(&img->pool[change->pages[i]], &img->pool[change->given[i]],
+			  img->used[place]);
 		entry_set(change->root, place, change->pages[i]);
 		POINT(page_copied);
 	}
 	for (unsigned i = 0; i < txn->count; i++) {
 		const struct staged_word *staged = &txn->words[i];
-
 		if (staged->expect)
 			continue;
 		if (staged->page != last) {
@@ -118,15 +118,14 @@ static void pages_write(struct mbshm *img, const struct mbshm_txn *txn, struct c
 			page = &img->pool[entry_get(change->root, img->root_slot[last])];
 		}
 		_Atomic uint64_t *word = &page->word[staged->word];
-
 		page_store(word, (page_load(word) & ~staged->mask) | staged->value);
 	}
 }
 
-static void root_write(struct mbshm *img, const struct mbshm_txn *txn, struct change *change, uint64_t version)
+static void root_write(struct mbshm *img, const struct mbshm_txn *txn, struct change *change,
+		       uint64_t version)
 {
 	struct segment_page *page = &img->pool[change->pages[txn->page_count]];
-
 	change->given[txn->page_count] = (uint16_t)commit_root(change->base);
 	change->root[ROOT_VERSION] = version;
 	change->root[ROOT_WALL_NS] = (uint64_t)clock_ns(CLOCK_REALTIME_COARSE);
@@ -144,7 +143,6 @@ static void root_write(struct mbshm *img, const struct mbshm_txn *txn, struct ch
 static int reads_fill(const struct mbshm *img, const struct mbshm_txn *txn, uint32_t root)
 {
 	int rc = 0;
-
 	for (unsigned i = 0; i < txn->read_count && !rc; i++)
 		rc = span_copy(img, root, &txn->reads[i]);
 	return rc;
@@ -157,7 +155,6 @@ static int publish(struct mbshm *img, const struct mbshm_txn *txn, uint64_t *ver
 	struct change change;
 	uint64_t stamp;
 	int rc;
-
 	change.base = commit_load(control);
 	*version = commit_version(change.base);
 	rc = change_begin(img, txn, &change);
@@ -182,7 +179,8 @@ static int publish(struct mbshm *img, const struct mbshm_txn *txn, uint64_t *ver
 				   change.root[ROOT_JOURNAL] - txn->span_count + 1);
 	if (rc)
 		return rc;
-	/* Only the lock's owner stores commit: a failure means that somebody else owns it too.  dirty stays set. */
+	/* Only the lock's owner stores commit: a failure means that somebody else owns it too.
+	 * dirty stays set. */
 	if (!commit_publish(control, change.base, *version << 16 | change.pages[txn->page_count]))
 		return -EBADMSG;
 	POINT(published);
@@ -196,14 +194,13 @@ int mbshm_txn_commit(struct mbshm_txn *txn, uint32_t timeout_us, uint64_t *versi
 	struct mbshm *img = txn->img;
 	uint64_t published;
 	int rc, released;
-
 	rc = lock_take(img, timeout_us);
 	if (rc)
 		return rc;
 	rc = publish(img, txn, &published);
 	released = lock_release(img);
 	if (!rc)
-		wait_wake(img);	/* outside the lock: it may be a system call */
+		wait_wake(img); /* outside the lock: it may be a system call */
 	if (version && (!rc || rc == -ECANCELED))
 		*version = published;
 	if (rc || released)

@@ -1,4 +1,7 @@
-/* Creation: the segment is built complete without a name and then linked to it, so nobody ever sees half of it. */
+/* Creation: the segment is built complete without a name and then linked to it, so nobody ever sees
+ * half of it. */
+#include "libshm/values.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,9 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "libshm/values.h"
-
-static void header_fill(struct segment_header *header, const struct mbshm_config *config, uint32_t pool_pages)
+static void header_fill(struct segment_header *header, const struct mbshm_config *config,
+			uint32_t pool_pages)
 {
 	header->magic = SEGMENT_MAGIC;
 	header->layout = SEGMENT_LAYOUT;
@@ -21,23 +23,23 @@ static void header_fill(struct segment_header *header, const struct mbshm_config
 	header->created_wall_ns = (uint64_t)clock_ns(CLOCK_REALTIME);
 	for (unsigned i = 0; i < config->layout.span_count; i++) {
 		const struct mbshm_span *span = &config->layout.spans[i];
-
-		header->spans[i] = (struct segment_span){ (uint16_t)span->table, (uint16_t)span->first, span->count };
+		header->spans[i] = (struct segment_span){ (uint16_t)span->table,
+							  (uint16_t)span->first, span->count };
 	}
 	header->checksum = header_checksum(header);
 }
 
-/* Version 1: live pages 0..live-1, all zero, root page behind them, the rest free with nothing to validate (stamp 0). */
+/* Version 1: live pages 0..live-1, all zero, root page behind them, the rest free with nothing to
+ * validate (stamp 0). */
 static void pool_fill(struct segment *seg, uint32_t pool_pages, unsigned live)
 {
-	struct segment_page *root = (struct segment_page *)((char *)seg + pool_offset(pool_pages)) + live;
-
+	struct segment_page *root =
+		(struct segment_page *)((char *)seg + pool_offset(pool_pages)) + live;
 	page_store(&root->word[ROOT_VERSION], 1);
 	page_store(&root->word[ROOT_WALL_NS], (uint64_t)clock_ns(CLOCK_REALTIME));
 	page_store(&root->word[ROOT_MONO_NS], (uint64_t)clock_ns(CLOCK_MONOTONIC));
 	for (unsigned i = 0; i < live; i++) {
 		_Atomic uint64_t *word = &root->word[ROOT_PAGES + i / 4];
-
 		page_store(word, page_load(word) | (uint64_t)i << i % 4 * 16);
 	}
 	for (uint32_t page = live + 1; page < pool_pages; page++)
@@ -46,21 +48,26 @@ static void pool_fill(struct segment *seg, uint32_t pool_pages, unsigned live)
 	commit_publish(&seg->control, 0, UINT64_C(1) << 16 | live);
 }
 
-/* The umask must not decide who may write: mode and group are set on the open file, whatever it says. */
+/* The umask must not decide who may write: mode and group are set on the open file, whatever it
+ * says. */
 static int segment_build(int fd, const struct mbshm_config *config, char *why)
 {
-	uint32_t pool_pages = config->pool_pages ? config->pool_pages : mbshm_pool_default(&config->layout);
+	uint32_t pool_pages =
+		config->pool_pages ? config->pool_pages : mbshm_pool_default(&config->layout);
 	size_t size = segment_size(pool_pages);
 	int error = posix_fallocate(fd, 0, (off_t)size);
-
 	if (error)
-		return why_set(why, -error, error == ENOSPC ? "no room for %zu KiB in /dev/shm (%s)" : "cannot reserve %zu KiB: %s",
+		return why_set(why, -error,
+			       error == ENOSPC ? "no room for %zu KiB in /dev/shm (%s)"
+					       : "cannot reserve %zu KiB: %s",
 			       size / 1024, strerror(error));
 	if (config->group != (gid_t)-1 && fchown(fd, (uid_t)-1, config->group))
-		return why_set(why, -errno, "cannot give the image to group %u: %s (be a member of it, or root)",
+		return why_set(why, -errno,
+			       "cannot give the image to group %u: %s (be a member of it, or root)",
 			       (unsigned)config->group, strerror(errno));
 	if (fchmod(fd, config->mode))
-		return why_set(why, -errno, "cannot set mode %04o: %s", (unsigned)config->mode, strerror(errno));
+		return why_set(why, -errno, "cannot set mode %04o: %s", (unsigned)config->mode,
+			       strerror(errno));
 
 	struct segment *seg = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (seg == MAP_FAILED)
@@ -75,7 +82,6 @@ static int segment_build(int fd, const struct mbshm_config *config, char *why)
 static int image_build(const struct mbshm_config *config, int *fd, char *why)
 {
 	int rc;
-
 	*fd = open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (*fd < 0)
 		return why_set(why, -errno, "cannot create in /dev/shm: %s", strerror(errno));
@@ -87,16 +93,16 @@ static int image_build(const struct mbshm_config *config, int *fd, char *why)
 	return rc;
 }
 
-/* Before anybody else can see it: the values of every address in both layouts, one version on, the journal and the sources. */
-static int image_seed(const char *path, const struct mbshm_config *config, const struct values *seed, const struct mbshm *old, char *why)
+/* Before anybody else can see it: the values of every address in both layouts, one version on, the
+ * journal and the sources. */
+static int image_seed(const char *path, const struct mbshm_config *config,
+		      const struct values *seed, const struct mbshm *old, char *why)
 {
 	struct mbshm *img;
 	int rc = handle_make(path, 0, config, MBSHM_WRITE, &img, why);
-
 	if (rc)
 		return rc;
 	struct segment_page *root = &img->pool[img->live];
-
 	page_store(&root->word[ROOT_VERSION], seed->version);
 	owner_store(&img->seg->control.commit, seed->version << 16 | img->live);
 	if (old)
@@ -106,11 +112,11 @@ static int image_seed(const char *path, const struct mbshm_config *config, const
 	return rc ? why_set(why, rc, "cannot fill the new image: %s", strerror(-rc)) : 0;
 }
 
-int image_create(const struct mbshm_config *config, const struct values *seed, const struct mbshm *old, bool replace, char *why)
+int image_create(const struct mbshm_config *config, const struct values *seed,
+		 const struct mbshm *old, bool replace, char *why)
 {
 	char from[64], to[MBSHM_NAME_SIZE + 16], beside[MBSHM_NAME_SIZE + 32];
 	int fd, rc = image_build(config, &fd, why);
-
 	if (rc)
 		return rc;
 	/* By /proc, since AT_EMPTY_PATH asks for a capability. */
@@ -118,18 +124,22 @@ int image_create(const struct mbshm_config *config, const struct values *seed, c
 	if (seed)
 		rc = image_seed(from, config, seed, old, why);
 	/* Root replaces somebody's image: it stays theirs. */
-	if (!rc && old && !geteuid() && fchown(fd, old->owner, config->group != (gid_t)-1 ? config->group : old->group))
-		rc = why_set(why, -errno, "cannot give the image to user %u: %s", (unsigned)old->owner, strerror(errno));
+	if (!rc && old && !geteuid() &&
+	    fchown(fd, old->owner, config->group != (gid_t)-1 ? config->group : old->group))
+		rc = why_set(why, -errno, "cannot give the image to user %u: %s",
+			     (unsigned)old->owner, strerror(errno));
 	if (rc)
 		goto done;
 	snprintf(to, sizeof to, "/dev/shm%s", config->name);
 	snprintf(beside, sizeof beside, "/dev/shm/.%s.new", config->name + 1);
 	if (replace)
-		unlink(beside);	/* of a replacer that was killed; we hold the old image's lock */
+		unlink(beside); /* of a replacer that was killed; we hold the old image's lock */
 	if (linkat(AT_FDCWD, from, AT_FDCWD, replace ? beside : to, AT_SYMLINK_FOLLOW)) {
-		rc = why_set(why, -errno, "cannot link the new image to %s: %s", replace ? beside : to, strerror(errno));
+		rc = why_set(why, -errno, "cannot link the new image to %s: %s",
+			     replace ? beside : to, strerror(errno));
 	} else if (replace && rename(beside, to)) {
-		rc = why_set(why, -errno, "cannot rename the new image to %s: %s", to, strerror(errno));
+		rc = why_set(why, -errno, "cannot rename the new image to %s: %s", to,
+			     strerror(errno));
 		unlink(beside);
 	}
 done:

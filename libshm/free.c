@@ -1,25 +1,24 @@
-/* The free list: first in, first out, so that a page rests as long as possible before its next life.  Every function runs under the lock. */
+/* The free list: first in, first out, so that a page rests as long as possible before its next
+ * life.  Every function runs under the lock. */
+#include "libshm/image.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "libshm/image.h"
-
 /* An entry is the version that retired the page << 16 | page. */
 
-/* Make the list anew from the committed root: what no root names is free.  The stamps are the current version: a reader may still hold
- * any older one. */
+/* Make the list anew from the committed root: what no root names is free.  The stamps are the
+ * current version: a reader may still hold any older one. */
 int free_rebuild(struct mbshm *img, uint64_t commit)
 {
 	struct segment_control *control = &img->seg->control;
 	uint8_t used[(MBSHM_POOL_MAX + 8) / 8] = { 0 };
 	uint32_t root = commit_root(commit);
 	uint64_t stamp = MUTATED(STAMP_ZERO) ? 0 : commit_version(commit), tail = 0;
-
-	owner_store(&control->dirty, 1);	/* a death in here must lead here again */
+	owner_store(&control->dirty, 1); /* a death in here must lead here again */
 	POINT(rebuild_started);
 	for (unsigned i = 0; i <= img->live; i++) {
 		uint32_t page = i < img->live ? root_entry(img, root, i) : root;
-
 		if (page >= img->pool_pages || used[page / 8] & 1u << page % 8)
 			return -EBADMSG;
 		used[page / 8] |= (uint8_t)(1u << page % 8);
@@ -38,18 +37,17 @@ int free_rebuild(struct mbshm *img, uint64_t commit)
 	return 0;
 }
 
-/* Take count pages; *stamp becomes the highest version that retired one of them.  -EBADMSG: the list is damaged; nothing was taken. */
+/* Take count pages; *stamp becomes the highest version that retired one of them.  -EBADMSG: the
+ * list is damaged; nothing was taken. */
 int free_take(struct mbshm *img, uint64_t version, unsigned count, uint16_t *pages, uint64_t *stamp)
 {
 	struct segment_control *control = &img->seg->control;
 	uint64_t head = owner_load(&control->free_head), tail = owner_load(&control->free_tail);
-
 	if (tail - head > img->free_mask + 1 || tail - head < count)
 		return -EBADMSG;
 	*stamp = 0;
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t entry = owner_load(&img->seg->free_list[(head + i) & img->free_mask]);
-
 		if ((entry & 0xffff) >= img->pool_pages || entry >> 16 > version)
 			return -EBADMSG;
 		pages[i] = entry & 0xffff;
@@ -66,10 +64,11 @@ int free_take(struct mbshm *img, uint64_t version, unsigned count, uint16_t *pag
 void free_give(struct mbshm *img, uint64_t version, const uint16_t *pages, unsigned count)
 {
 	struct segment_control *control = &img->seg->control;
-	uint64_t stamp = MUTATED(STAMP_LOW) ? version - 1 : version, tail = owner_load(&control->free_tail);
-
+	uint64_t stamp = MUTATED(STAMP_LOW) ? version - 1 : version,
+		 tail = owner_load(&control->free_tail);
 	for (unsigned i = 0; i < count; i++)
-		owner_store(&img->seg->free_list[(tail + i) & img->free_mask], stamp << 16 | pages[i]);
+		owner_store(&img->seg->free_list[(tail + i) & img->free_mask],
+			    stamp << 16 | pages[i]);
 	owner_store(&control->free_tail, tail + count);
 	POINT(pages_returned);
 	owner_store(&control->dirty, 0);

@@ -1,33 +1,36 @@
 /* Inside of libmbshm: the handle and what its files offer one another. */
-#ifndef IMAGE_H
-#define IMAGE_H
-
-#include <pthread.h>
-#include <time.h>
+#ifndef LIBSHM_IMAGE_H
+#define LIBSHM_IMAGE_H
 
 #include "libshm/layout.h"
 #include "libshm/order.h"
 #include "libshm/points.h"
 
+#include <pthread.h>
+#include <time.h>
+
 /* Words first..last of a page. */
-struct word_range { uint8_t first, last; };
+struct word_range {
+	uint8_t first, last;
+};
 
 struct mbshm {
 	/* Set by open, then constant. */
-	struct segment *seg;		/* PROT_READ only unless writable */
-	struct segment_page *pool;	/* inside seg */
-	uint64_t free_mask;		/* free list slots - 1 */
+	struct segment *seg;       /* PROT_READ only unless writable */
+	struct segment_page *pool; /* inside seg */
+	uint64_t free_mask;        /* free list slots - 1 */
 	size_t size_bytes;
-	int fd;				/* carries the slot's lock */
+	int fd; /* carries the slot's lock */
 	bool writable;
-	uint16_t slot;			/* this writer's, 0..SEGMENT_SLOTS - 1 */
+	uint16_t slot; /* this writer's, 0..SEGMENT_SLOTS - 1 */
 	uint32_t pool_pages;
-	unsigned live;			/* pages that the spans touch */
-	unsigned root_words;		/* used words of a root page */
-	struct mbshm_layout layout;	/* private, checked copy of the header's */
-	uint16_t first_span[MBSHM_TABLES + 1];	/* a table's spans are first_span[t] .. first_span[t + 1] - 1 */
-	uint16_t root_slot[MBSHM_PAGES_MAX];	/* place of a page in the root, NO_PAGE */
-	struct word_range used[MBSHM_PAGES_MAX];	/* by place in the root: what spans touch */
+	unsigned live;              /* pages that the spans touch */
+	unsigned root_words;        /* used words of a root page */
+	struct mbshm_layout layout; /* private, checked copy of the header's */
+	uint16_t first_span[MBSHM_TABLES +
+			    1]; /* a table's spans are first_span[t] .. first_span[t + 1] - 1 */
+	uint16_t root_slot[MBSHM_PAGES_MAX];     /* place of a page in the root, NO_PAGE */
+	struct word_range used[MBSHM_PAGES_MAX]; /* by place in the root: what spans touch */
 	char name[MBSHM_NAME_SIZE];
 	dev_t dev;
 	ino_t ino;
@@ -35,15 +38,15 @@ struct mbshm {
 	gid_t group;
 
 	/* Any thread. */
-	_Atomic bool dead;		/* inherited by fork */
+	_Atomic bool dead; /* inherited by fork */
 	_Atomic uint64_t retries;
 
 	/* The committing thread's, under mutex. */
 	pthread_mutex_t mutex;
-	uint64_t held;			/* our lock word while we own the lock */
-	struct segment_source *source;	/* refreshed by each commit; NULL: none claimed */
+	uint64_t held;                 /* our lock word while we own the lock */
+	struct segment_source *source; /* refreshed by each commit; NULL: none claimed */
 
-	struct mbshm *next;		/* all handles of the process, for the fork handler */
+	struct mbshm *next; /* all handles of the process, for the fork handler */
 };
 
 /* check.c: what can be known without trusting the segment. */
@@ -51,7 +54,8 @@ int why_set(char *why, int error, const char *format, ...) __attribute__((format
 #define CHECKSUM_START UINT64_C(0xcbf29ce484222325)
 uint64_t checksum_add(uint64_t hash, const void *data, size_t size);
 uint64_t header_checksum(const struct segment_header *header);
-int header_check(const struct segment_header *header, uint64_t file_bytes, struct mbshm_layout *layout, char *why);
+int header_check(const struct segment_header *header, uint64_t file_bytes,
+		 struct mbshm_layout *layout, char *why);
 int layout_check(const struct mbshm_layout *layout, char *why);
 bool layout_equal(const struct mbshm_layout *a, const struct mbshm_layout *b);
 void layout_text(const struct mbshm_layout *layout, char *text, size_t size);
@@ -59,7 +63,8 @@ void layout_text(const struct mbshm_layout *layout, char *text, size_t size);
 /* open.c */
 int config_check(const struct mbshm_config *config, int flags, char *why);
 /* A handle on the segment at path.  follow: O_NOFOLLOW or 0. */
-int handle_make(const char *path, int follow, const struct mbshm_config *config, int flags, struct mbshm **img, char *why);
+int handle_make(const char *path, int follow, const struct mbshm_config *config, int flags,
+		struct mbshm **img, char *why);
 /* journal.c: carry journal and sources over into an image that nobody sees yet. */
 void history_copy(struct mbshm *img, struct segment_page *root, const struct mbshm *old);
 
@@ -67,12 +72,15 @@ void history_copy(struct mbshm *img, struct segment_page *root, const struct mbs
 int64_t clock_ns(clockid_t clock);
 uint64_t mono_ns(void);
 int slot_claim(struct mbshm *img);
-int lock_take(struct mbshm *img, uint32_t timeout_us);	/* 0, -EPERM (after fork), -EACCES (no writer), -ETIMEDOUT, -ESTALE */
+int lock_take(
+	struct mbshm *img,
+	uint32_t timeout_us); /* 0, -EPERM (after fork), -EACCES (no writer), -ETIMEDOUT, -ESTALE */
 int lock_release(struct mbshm *img);
 
 /* free.c: the free list, under the lock. */
 int free_rebuild(struct mbshm *img, uint64_t commit);
-int free_take(struct mbshm *img, uint64_t version, unsigned count, uint16_t *pages, uint64_t *stamp);
+int free_take(struct mbshm *img, uint64_t version, unsigned count, uint16_t *pages,
+	      uint64_t *stamp);
 void free_give(struct mbshm *img, uint64_t version, const uint16_t *pages, unsigned count);
 
 /* read.c */
@@ -80,21 +88,28 @@ int span_copy(const struct mbshm *img, uint32_t root, const struct mbshm_read *r
 int root_copy(const struct mbshm *img, uint64_t *root, uint64_t *version);
 
 /* Inline, since each read begins with it. */
-static inline bool span_declared(const struct mbshm *img, enum mbshm_table table, uint32_t first, uint32_t count)
+static inline bool span_declared(const struct mbshm *img, enum mbshm_table table, uint32_t first,
+				 uint32_t count)
 {
-	if ((unsigned)table >= MBSHM_TABLES || !count || count > MBSHM_ITEMS || first > MBSHM_ITEMS - count)
+	if ((unsigned)table >= MBSHM_TABLES || !count || count > MBSHM_ITEMS ||
+	    first > MBSHM_ITEMS - count)
 		return false;
 	const struct mbshm_span *span = &img->layout.spans[img->first_span[table]];
 	const struct mbshm_span *end = &img->layout.spans[img->first_span[table + 1]];
-
 	for (; span < end && first >= span->first; span++)
 		if (first - span->first < span->count)
 			return count <= span->count - (first - span->first);
 	return false;
 }
 
-static inline uint64_t commit_version(uint64_t commit) { return commit >> 16; }
-static inline uint32_t commit_root(uint64_t commit) { return commit & 0xffff; }
+static inline uint64_t commit_version(uint64_t commit)
+{
+	return commit >> 16;
+}
+static inline uint32_t commit_root(uint64_t commit)
+{
+	return commit & 0xffff;
+}
 
 /* The pool page of a page's place in a root page; unchecked, compare with pool_pages before use. */
 static inline uint32_t root_entry(const struct mbshm *img, uint32_t root, unsigned place)

@@ -1,13 +1,24 @@
-/* The journal: a ring of entries that lies outside the pages, and yet is published with them, since its head is a word of the root.
+/* The journal: a ring of entries that lies outside the pages, and yet is published with them, since
+ * its head is a word of the root.
  *
- * Entry n (1, 2, ...) lies at (n - 1) % SEGMENT_JOURNAL.  A writer raises the floor before it overwrites an old entry; a reader that copied
- * an entry asks for the floor afterwards: the same validation as for pages. */
+ * Entry n (1, 2, ...) lies at (n - 1) % SEGMENT_JOURNAL.  A writer raises the floor before it
+ * overwrites an old entry; a reader that copied an entry asks for the floor afterwards: the same
+ * validation as for pages. */
+#include "libshm/txn.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "libshm/txn.h"
-
-enum { ENTRY_SEQUENCE, ENTRY_VERSION, ENTRY_WALL_NS, ENTRY_MONO_NS, ENTRY_ORIGIN, ENTRY_ADDRESS, ENTRY_SPAN = ENTRY_ADDRESS + 2, ENTRY_VALUES };
+enum {
+	ENTRY_SEQUENCE,
+	ENTRY_VERSION,
+	ENTRY_WALL_NS,
+	ENTRY_MONO_NS,
+	ENTRY_ORIGIN,
+	ENTRY_ADDRESS,
+	ENTRY_SPAN = ENTRY_ADDRESS + 2,
+	ENTRY_VALUES
+};
 enum { VALUE_WORDS = (MBSHM_JOURNAL_BYTES + 7) / 8, ENTRY_WORDS = ENTRY_VALUES + VALUE_WORDS };
 _Static_assert(ENTRY_WORDS <= sizeof(struct segment_journal_entry) / 8, "an entry fits");
 
@@ -18,11 +29,12 @@ static inline unsigned value_bytes(enum mbshm_table table, unsigned count)
 
 static uint64_t origin_pack(const struct mbshm_origin *origin)
 {
-	return origin->kind | (uint64_t)origin->family << 8 | (uint64_t)origin->unit << 16 | (uint64_t)origin->function << 24 |
-	       (uint64_t)origin->port << 32;
+	return origin->kind | (uint64_t)origin->family << 8 | (uint64_t)origin->unit << 16 |
+	       (uint64_t)origin->function << 24 | (uint64_t)origin->port << 32;
 }
 
-static int entry_write(struct mbshm *img, const struct journal_span *span, uint32_t root, uint64_t version, uint64_t sequence)
+static int entry_write(struct mbshm *img, const struct journal_span *span, uint32_t root,
+		       uint64_t version, uint64_t sequence)
 {
 	struct segment_control *control = &img->seg->control;
 	struct segment_journal_entry *entry = &img->seg->journal[(sequence - 1) % SEGMENT_JOURNAL];
@@ -31,8 +43,7 @@ static int entry_write(struct mbshm *img, const struct journal_span *span, uint3
 	uint64_t words[ENTRY_WORDS];
 	struct mbshm_read read = { span->table, span->addr, span->count, words + ENTRY_VALUES };
 	int rc;
-
-	words[used - 1] = 0;	/* the values may fill a part of it */
+	words[used - 1] = 0; /* the values may fill a part of it */
 	rc = span_copy(img, root, &read);
 	if (rc)
 		return rc;
@@ -42,8 +53,10 @@ static int entry_write(struct mbshm *img, const struct journal_span *span, uint3
 	words[ENTRY_MONO_NS] = page_load(&published[ROOT_MONO_NS]);
 	words[ENTRY_ORIGIN] = origin_pack(&span->origin);
 	memcpy(&words[ENTRY_ADDRESS], span->origin.address, 16);
-	words[ENTRY_SPAN] = (uint64_t)span->table | (uint64_t)span->addr << 16 | (uint64_t)span->count << 32;
-	if (sequence > SEGMENT_JOURNAL && sequence - SEGMENT_JOURNAL + 1 > owner_load(&control->journal_floor))
+	words[ENTRY_SPAN] =
+		(uint64_t)span->table | (uint64_t)span->addr << 16 | (uint64_t)span->count << 32;
+	if (sequence > SEGMENT_JOURNAL &&
+	    sequence - SEGMENT_JOURNAL + 1 > owner_load(&control->journal_floor))
 		owner_store(&control->journal_floor, sequence - SEGMENT_JOURNAL + 1);
 	for (unsigned i = 0; i < used; i++)
 		page_store(&entry->word[i], words[i]);
@@ -51,13 +64,13 @@ static int entry_write(struct mbshm *img, const struct journal_span *span, uint3
 	return 0;
 }
 
-int journal_write(struct mbshm *img, const struct mbshm_txn *txn, uint32_t root, uint64_t version, uint64_t next)
+int journal_write(struct mbshm *img, const struct mbshm_txn *txn, uint32_t root, uint64_t version,
+		  uint64_t next)
 {
 	/* Of more entries than the ring holds, only the last ones could be read. */
 	unsigned from = txn->span_count > SEGMENT_JOURNAL ? txn->span_count - SEGMENT_JOURNAL : 0;
 	_Atomic uint64_t *floor = &img->seg->control.journal_floor;
 	int rc = 0;
-
 	/* A writer that died with many entries may have raised it beyond those that come now. */
 	if (owner_load(floor) > next)
 		owner_store(floor, next);
@@ -69,13 +82,19 @@ int journal_write(struct mbshm *img, const struct mbshm_txn *txn, uint32_t root,
 static int entry_unpack(const uint64_t *words, struct mbshm_journal_entry *entry)
 {
 	uint64_t origin = words[ENTRY_ORIGIN], span = words[ENTRY_SPAN];
-
 	*entry = (struct mbshm_journal_entry){
-		.sequence = words[ENTRY_SEQUENCE], .version = words[ENTRY_VERSION],
-		.wall_ns = (int64_t)words[ENTRY_WALL_NS], .mono_ns = (int64_t)words[ENTRY_MONO_NS],
-		.origin = { .kind = origin & 0xff, .family = origin >> 8 & 0xff, .unit = origin >> 16 & 0xff,
-			    .function = origin >> 24 & 0xff, .port = origin >> 32 & 0xffff },
-		.table = (enum mbshm_table)(span & 0xffff), .addr = span >> 16 & 0xffff, .count = span >> 32 & 0xffff,
+		.sequence = words[ENTRY_SEQUENCE],
+		.version = words[ENTRY_VERSION],
+		.wall_ns = (int64_t)words[ENTRY_WALL_NS],
+		.mono_ns = (int64_t)words[ENTRY_MONO_NS],
+		.origin = { .kind = origin & 0xff,
+			    .family = origin >> 8 & 0xff,
+			    .unit = origin >> 16 & 0xff,
+			    .function = origin >> 24 & 0xff,
+			    .port = origin >> 32 & 0xffff },
+		.table = (enum mbshm_table)(span & 0xffff),
+		.addr = span >> 16 & 0xffff,
+		.count = span >> 32 & 0xffff,
 	};
 	memcpy(entry->origin.address, &words[ENTRY_ADDRESS], 16);
 	if ((unsigned)entry->table >= MBSHM_TABLES || !entry->count ||
@@ -85,12 +104,12 @@ static int entry_unpack(const uint64_t *words, struct mbshm_journal_entry *entry
 	return 0;
 }
 
-int mbshm_journal_next(const struct mbshm *img, uint64_t *cursor, struct mbshm_journal_entry *entry, uint64_t *missed)
+int mbshm_journal_next(const struct mbshm *img, uint64_t *cursor, struct mbshm_journal_entry *entry,
+		       uint64_t *missed)
 {
 	const struct segment_control *control = &img->seg->control;
 	uint64_t root[ROOT_WORDS_MAX], words[ENTRY_WORDS], wanted = *cursor ? *cursor : 1, floor;
 	int rc = root_copy(img, root, NULL);
-
 	if (rc)
 		return rc;
 	for (;;) {
@@ -100,7 +119,8 @@ int mbshm_journal_next(const struct mbshm *img, uint64_t *cursor, struct mbshm_j
 		if (wanted > root[ROOT_JOURNAL])
 			return -EAGAIN;
 		for (unsigned i = 0; i < ENTRY_WORDS; i++)
-			words[i] = page_load(&img->seg->journal[(wanted - 1) % SEGMENT_JOURNAL].word[i]);
+			words[i] = page_load(
+				&img->seg->journal[(wanted - 1) % SEGMENT_JOURNAL].word[i]);
 		if (page_load(&control->journal_floor) <= wanted)
 			break;
 	}
@@ -115,15 +135,16 @@ int mbshm_journal_next(const struct mbshm *img, uint64_t *cursor, struct mbshm_j
 void history_copy(struct mbshm *img, struct segment_page *root, const struct mbshm *old)
 {
 	uint64_t words[ROOT_WORDS_MAX];
-
 	if (root_copy(old, words, NULL))
 		return;
 	for (unsigned n = 0; n < SEGMENT_JOURNAL; n++)
 		for (unsigned i = 0; i < sizeof(struct segment_journal_entry) / 8; i++)
-			page_store(&img->seg->journal[n].word[i], page_load(&old->seg->journal[n].word[i]));
+			page_store(&img->seg->journal[n].word[i],
+				   page_load(&old->seg->journal[n].word[i]));
 	for (unsigned n = 0; n < SEGMENT_SOURCES; n++)
 		for (unsigned i = 0; i < sizeof(struct segment_source) / 8; i++)
-			page_store(&img->seg->sources[n].word[i], page_load(&old->seg->sources[n].word[i]));
+			page_store(&img->seg->sources[n].word[i],
+				   page_load(&old->seg->sources[n].word[i]));
 	page_store(&root->word[ROOT_JOURNAL], words[ROOT_JOURNAL]);
 	owner_store(&img->seg->control.journal_floor, page_load(&old->seg->control.journal_floor));
 }

@@ -1,21 +1,21 @@
-/* The writer lock: one word, taken by CAS; whether its owner lives is asked of the kernel, which drops the owner's slot lock at death. */
+/* The writer lock: one word, taken by CAS; whether its owner lives is asked of the kernel, which
+ * drops the owner's slot lock at death. */
+#include "libshm/image.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <time.h>
 
-#include "libshm/image.h"
-
 enum {
-	SPIN_TURNS = 20,		/* about 1 us of pauses before the first look at the clock */
-	NO_SLEEP_US = 20,		/* waits up to this never sleep */
+	SPIN_TURNS = 20,  /* about 1 us of pauses before the first look at the clock */
+	NO_SLEEP_US = 20, /* waits up to this never sleep */
 	NAP_NS = 50 * 1000,
-	PROBE_NS = 1000 * 1000,		/* ask for the owner's life at least this often */
+	PROBE_NS = 1000 * 1000, /* ask for the owner's life at least this often */
 };
 
 int64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;
-
 	clock_gettime(clock, &now);
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
@@ -26,21 +26,28 @@ uint64_t mono_ns(void)
 }
 
 /* The word's owner as slot + 1; 0: free. */
-static unsigned word_owner(uint64_t word) { return word & 0xffff; }
-/* Taking and releasing both raise the generation, so a word never comes back while somebody still compares with it. */
-static uint64_t word_next(uint64_t word, unsigned owner) { return ((word >> 16) + 1) << 16 | owner; }
+static unsigned word_owner(uint64_t word)
+{
+	return word & 0xffff;
+}
+/* Taking and releasing both raise the generation, so a word never comes back while somebody still
+ * compares with it. */
+static uint64_t word_next(uint64_t word, unsigned owner)
+{
+	return ((word >> 16) + 1) << 16 | owner;
+}
 
 static struct flock slot_range(unsigned slot, short type)
 {
 	return (struct flock){ .l_type = type, .l_whence = SEEK_SET, .l_start = slot, .l_len = 1 };
 }
 
-/* F_RDLCK: only a write lock conflicts, so somebody's read lock on the byte cannot pose as the owner. */
+/* F_RDLCK: only a write lock conflicts, so somebody's read lock on the byte cannot pose as the
+ * owner. */
 static bool owner_dead(const struct mbshm *img, uint64_t word)
 {
 	unsigned slot = word_owner(word) - 1;
 	struct flock range = slot_range(slot, F_RDLCK);
-
 	if (slot >= SEGMENT_SLOTS || slot == img->slot)
 		return true;
 	return fcntl(img->fd, F_OFD_GETLK, &range) == 0 && range.l_type == F_UNLCK;
@@ -78,8 +85,8 @@ static bool wait_turn(struct wait *wait, uint64_t *now)
 static int mutex_take(struct mbshm *img, struct wait *wait)
 {
 	uint64_t now;
-
-	/* trylock and naps: a timed lock would do, but ThreadSanitizer misreads pthread_mutex_clocklock. */
+	/* trylock and naps: a timed lock would do, but ThreadSanitizer misreads
+	 * pthread_mutex_clocklock. */
 	while (pthread_mutex_trylock(&img->mutex))
 		if (!wait_turn(wait, &now))
 			return -ETIMEDOUT;
@@ -93,7 +100,6 @@ static int word_try(struct mbshm *img, bool probe)
 	uint64_t word = lock_load(control);
 	unsigned mine = img->slot + 1u;
 	bool stolen = word_owner(word) != 0;
-
 	/* Our own slot in the word while we do not hold it is a dead predecessor's. */
 	if (stolen && word_owner(word) != mine && !(probe && owner_dead(img, word)))
 		return 1;
@@ -104,7 +110,8 @@ static int word_try(struct mbshm *img, bool probe)
 	if (stolen) {
 		owner_store(&control->steals, owner_load(&control->steals) + 1);
 		POINT(lock_stolen);
-		/* The dead owner may have been replacing the image and have come as far as the new name. */
+		/* The dead owner may have been replacing the image and have come as far as the new
+		 * name. */
 		if (mbshm_check(img) == -ESTALE)
 			owner_store(&control->commit, COMMIT_RETIRED);
 	}
@@ -114,17 +121,16 @@ static int word_try(struct mbshm *img, bool probe)
 int slot_claim(struct mbshm *img)
 {
 	struct segment_control *control = &img->seg->control;
-
 	for (unsigned slot = 0; slot < SEGMENT_SLOTS; slot++) {
 		struct flock range = slot_range(slot, F_WRLCK);
-
 		if (fcntl(img->fd, F_OFD_SETLK, &range)) {
 			if (errno == EAGAIN || errno == EACCES)
 				continue;
 			return -errno;
 		}
 		img->slot = (uint16_t)slot;
-		/* A dead predecessor may still own the lock under this slot, and would now look alive: take it over like any dead one's. */
+		/* A dead predecessor may still own the lock under this slot, and would now look
+		 * alive: take it over like any dead one's. */
 		if (word_owner(lock_load(control)) == slot + 1 && !word_try(img, false))
 			lock_swap(control, img->held, word_next(img->held, 0));
 		return 0;
@@ -137,7 +143,6 @@ int lock_take(struct mbshm *img, uint32_t timeout_us)
 	struct wait wait = { .timeout_ns = timeout_us * UINT64_C(1000) };
 	uint64_t now = 0, probe_at = 0;
 	bool probe = false, more = true;
-
 	if (atomic_load_explicit(&img->dead, memory_order_relaxed))
 		return -EPERM;
 	if (!img->writable)
@@ -151,9 +156,11 @@ int lock_take(struct mbshm *img, uint32_t timeout_us)
 			return -ETIMEDOUT;
 		}
 		more = wait_turn(&wait, &now);
-		/* Half-way through a short wait, or each millisecond of a long one, and once more before giving up. */
+		/* Half-way through a short wait, or each millisecond of a long one, and once more
+		 * before giving up. */
 		if (now && !probe_at)
-			probe_at = now + (wait.timeout_ns / 2 < PROBE_NS ? wait.timeout_ns / 2 : PROBE_NS);
+			probe_at = now + (wait.timeout_ns / 2 < PROBE_NS ? wait.timeout_ns / 2
+									 : PROBE_NS);
 		probe = !more || (probe_at && now >= probe_at);
 		if (probe)
 			probe_at = now + PROBE_NS;
@@ -168,7 +175,6 @@ int lock_take(struct mbshm *img, uint32_t timeout_us)
 int lock_release(struct mbshm *img)
 {
 	bool ours = lock_swap(&img->seg->control, img->held, word_next(img->held, 0));
-
 	POINT(unlocked);
 	pthread_mutex_unlock(&img->mutex);
 	return ours ? 0 : -EBADMSG;

@@ -1,4 +1,7 @@
-/* Attaching: nothing in the segment is believed before it is checked, and the checked copy is private. */
+/* Attaching: nothing in the segment is believed before it is checked, and the checked copy is
+ * private. */
+#include "libshm/values.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,8 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "libshm/values.h"
-
 enum { OPEN_TRIES = 100 };
 
 /* All handles of this process, so that a forked child can let go of what it inherited. */
@@ -17,11 +18,18 @@ static pthread_mutex_t handles_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct mbshm *handles;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 
-static void fork_prepare(void) { pthread_mutex_lock(&handles_mutex); }
-static void fork_parent(void) { pthread_mutex_unlock(&handles_mutex); }
+static void fork_prepare(void)
+{
+	pthread_mutex_lock(&handles_mutex);
+}
+static void fork_parent(void)
+{
+	pthread_mutex_unlock(&handles_mutex);
+}
 
-/* The slot's lock belongs to the open file description, which parent and child share: unlocking here would unlock the parent, and keeping
- * the descriptor would keep the slot alive after the parent's death.  So: close.  (The mapping is not inherited: MADV_DONTFORK.) */
+/* The slot's lock belongs to the open file description, which parent and child share: unlocking
+ * here would unlock the parent, and keeping the descriptor would keep the slot alive after the
+ * parent's death.  So: close.  (The mapping is not inherited: MADV_DONTFORK.) */
 static void fork_child(void)
 {
 	for (struct mbshm *img = handles; img; img = img->next) {
@@ -32,17 +40,20 @@ static void fork_child(void)
 	pthread_mutex_unlock(&handles_mutex);
 }
 
-static void fork_watch(void) { pthread_atfork(fork_prepare, fork_parent, fork_child); }
+static void fork_watch(void)
+{
+	pthread_atfork(fork_prepare, fork_parent, fork_child);
+}
 
-/* Opened and noted in one: a fork of another thread in between would give its child a descriptor that nobody closes, and that keeps the
- * slot's lock after our death. */
+/* Opened and noted in one: a fork of another thread in between would give its child a descriptor
+ * that nobody closes, and that keeps the slot's lock after our death. */
 static int handle_add(struct mbshm *img, const char *path, int flags)
 {
 	int error;
-
 	pthread_once(&fork_once, fork_watch);
 	pthread_mutex_lock(&handles_mutex);
-	img->fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);	/* O_NONBLOCK: a FIFO must not hang us */
+	img->fd = open(path,
+		       flags | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: a FIFO must not hang us */
 	error = errno;
 	if (img->fd >= 0) {
 		img->next = handles;
@@ -70,11 +81,12 @@ int config_check(const struct mbshm_config *config, int flags, char *why)
 {
 	const char *name = config->name;
 	unsigned live;
-
-	if (!memchr(name, '\0', MBSHM_NAME_SIZE) || name[0] != '/' || !name[1] || strchr(name + 1, '/') || !strcmp(name, "/.") ||
-	    !strcmp(name, "/.."))
-		return why_set(why, -EINVAL, "bad image name; expected \"/NAME\" with one slash, at most %d characters",
-			       MBSHM_NAME_SIZE - 1);
+	if (!memchr(name, '\0', MBSHM_NAME_SIZE) || name[0] != '/' || !name[1] ||
+	    strchr(name + 1, '/') || !strcmp(name, "/.") || !strcmp(name, "/.."))
+		return why_set(
+			why, -EINVAL,
+			"bad image name; expected \"/NAME\" with one slash, at most %d characters",
+			MBSHM_NAME_SIZE - 1);
 	if (layout_check(&config->layout, why))
 		return -EINVAL;
 	if (!(flags & MBSHM_CREATE))
@@ -82,12 +94,19 @@ int config_check(const struct mbshm_config *config, int flags, char *why)
 	live = mbshm_layout_pages(&config->layout);
 	if (!live)
 		return why_set(why, -EINVAL, "an image without ranges cannot be created");
-	if (config->pool_pages && (config->pool_pages < MBSHM_POOL_MIN || config->pool_pages > MBSHM_POOL_MAX ||
-				   config->pool_pages < 2 * (live + 1)))
-		return why_set(why, -EINVAL, "pool of %u pages; expected %u..%d: two for each of %u live pages and the root",
-			       config->pool_pages, 2 * (live + 1) > MBSHM_POOL_MIN ? 2 * (live + 1) : MBSHM_POOL_MIN, MBSHM_POOL_MAX, live);
+	if (config->pool_pages &&
+	    (config->pool_pages < MBSHM_POOL_MIN || config->pool_pages > MBSHM_POOL_MAX ||
+	     config->pool_pages < 2 * (live + 1)))
+		return why_set(why, -EINVAL,
+			       "pool of %u pages; expected %u..%d: two for each of %u live pages "
+			       "and the root",
+			       config->pool_pages,
+			       2 * (live + 1) > MBSHM_POOL_MIN ? 2 * (live + 1) : MBSHM_POOL_MIN,
+			       MBSHM_POOL_MAX, live);
 	if (config->mode & ~0775u || (config->mode & 0600) != 0600)
-		return why_set(why, -EINVAL, "mode %04o; expected the owner's read and write, and nothing for others but reading",
+		return why_set(why, -EINVAL,
+			       "mode %04o; expected the owner's read and write, and nothing for "
+			       "others but reading",
 			       (unsigned)config->mode);
 	return 0;
 }
@@ -97,48 +116,56 @@ static int file_check(const struct stat *st, const struct mbshm_config *config, 
 {
 	if (!S_ISREG(st->st_mode))
 		return why_set(why, -EBADMSG, "not a regular file");
-	if (st->st_uid != geteuid() && st->st_uid != 0 && (config->group == (gid_t)-1 || st->st_gid != config->group))
-		return why_set(why, -EPERM, "belongs to user %u, group %u; expected user %u, root, or the plant's group",
+	if (st->st_uid != geteuid() && st->st_uid != 0 &&
+	    (config->group == (gid_t)-1 || st->st_gid != config->group))
+		return why_set(why, -EPERM,
+			       "belongs to user %u, group %u; expected user %u, root, or the "
+			       "plant's group",
 			       (unsigned)st->st_uid, (unsigned)st->st_gid, (unsigned)geteuid());
 	if (st->st_mode & 0002)
-		return why_set(why, -EPERM, "mode %04o: writable by everybody", (unsigned)st->st_mode & 07777);
+		return why_set(why, -EPERM, "mode %04o: writable by everybody",
+			       (unsigned)st->st_mode & 07777);
 	if (st->st_size < (off_t)sizeof(struct segment))
-		return why_set(why, -EBADMSG, "not a register image (%lld bytes)", (long long)st->st_size);
+		return why_set(why, -EBADMSG, "not a register image (%lld bytes)",
+			       (long long)st->st_size);
 	return 0;
 }
 
 static int wanted_check(const struct mbshm *img, const struct mbshm_config *config, char *why)
 {
 	char ours[200], theirs[200];
-
 	if (config->layout.span_count && !layout_equal(&config->layout, &img->layout)) {
 		layout_text(&config->layout, ours, sizeof ours);
 		layout_text(&img->layout, theirs, sizeof theirs);
 		return why_set(why, -ENXIO, "declares {%s}; the plant says {%s}", theirs, ours);
 	}
 	if (config->pool_pages && config->pool_pages != img->pool_pages)
-		return why_set(why, -ENXIO, "has a pool of %u pages; the plant says %u", img->pool_pages, config->pool_pages);
+		return why_set(why, -ENXIO, "has a pool of %u pages; the plant says %u",
+			       img->pool_pages, config->pool_pages);
 	return 0;
 }
 
-/* Where each page's index stands in a root page, what of a page is in use, and where each table's spans begin. */
+/* Where each page's index stands in a root page, what of a page is in use, and where each table's
+ * spans begin. */
 static void index_build(struct mbshm *img)
 {
 	unsigned place = 0, i = 0;
-
 	memset(img->root_slot, 0xff, sizeof img->root_slot);
 	for (unsigned s = 0; s < img->layout.span_count; s++) {
 		const struct mbshm_span *span = &img->layout.spans[s];
-		uint32_t first = span->first * table_bits(span->table), last = first + span->count * table_bits(span->table) - 1;
-
+		uint32_t first = span->first * table_bits(span->table),
+			 last = first + span->count * table_bits(span->table) - 1;
 		for (uint32_t p = first / PAGE_BITS; p <= last / PAGE_BITS; p++) {
 			uint16_t *slot = &img->root_slot[table_first_page(span->table) + p];
-
 			if (*slot == NO_PAGE) {
 				*slot = (uint16_t)place++;
-				img->used[*slot].first = (uint8_t)(p == first / PAGE_BITS ? first / 64 % PAGE_WORDS : 0);
+				img->used[*slot].first =
+					(uint8_t)(p == first / PAGE_BITS ? first / 64 % PAGE_WORDS
+									 : 0);
 			}
-			img->used[*slot].last = (uint8_t)(p == last / PAGE_BITS ? last / 64 % PAGE_WORDS : PAGE_WORDS - 1);
+			img->used[*slot].last =
+				(uint8_t)(p == last / PAGE_BITS ? last / 64 % PAGE_WORDS
+								: PAGE_WORDS - 1);
 		}
 	}
 	img->live = place;
@@ -155,7 +182,6 @@ static int segment_map(struct mbshm *img, const struct mbshm_config *config, cha
 	struct segment_header header;
 	struct stat st;
 	int rc;
-
 	if (fstat(img->fd, &st))
 		return why_set(why, -errno, "%s", strerror(errno));
 	rc = file_check(&st, config, why);
@@ -175,10 +201,12 @@ static int segment_map(struct mbshm *img, const struct mbshm_config *config, cha
 	rc = wanted_check(img, config, why);
 	if (rc)
 		return rc;
-	img->seg = mmap(NULL, img->size_bytes, PROT_READ | (img->writable ? PROT_WRITE : 0), MAP_SHARED, img->fd, 0);
+	img->seg = mmap(NULL, img->size_bytes, PROT_READ | (img->writable ? PROT_WRITE : 0),
+			MAP_SHARED, img->fd, 0);
 	if (img->seg == MAP_FAILED) {
 		img->seg = NULL;
-		return why_set(why, -errno, "cannot map %zu KiB: %s", img->size_bytes / 1024, strerror(errno));
+		return why_set(why, -errno, "cannot map %zu KiB: %s", img->size_bytes / 1024,
+			       strerror(errno));
 	}
 	madvise(img->seg, img->size_bytes, MADV_DONTFORK);
 	img->pool = (struct segment_page *)((char *)img->seg + pool_offset(img->pool_pages));
@@ -187,11 +215,11 @@ static int segment_map(struct mbshm *img, const struct mbshm_config *config, cha
 	return 0;
 }
 
-int handle_make(const char *path, int follow, const struct mbshm_config *config, int flags, struct mbshm **out, char *why)
+int handle_make(const char *path, int follow, const struct mbshm_config *config, int flags,
+		struct mbshm **out, char *why)
 {
 	struct mbshm *img = calloc(1, sizeof *img);
 	int rc;
-
 	if (!img)
 		return why_set(why, -ENOMEM, "out of memory");
 	img->writable = flags & MBSHM_WRITE;
@@ -208,7 +236,10 @@ int handle_make(const char *path, int follow, const struct mbshm_config *config,
 		goto fail;
 	rc = img->writable ? slot_claim(img) : 0;
 	if (rc) {
-		why_set(why, rc, rc == -EUSERS ? "all %d writer slots are taken" : "cannot lock a writer slot (of %d)", SEGMENT_SLOTS);
+		why_set(why, rc,
+			rc == -EUSERS ? "all %d writer slots are taken"
+				      : "cannot lock a writer slot (of %d)",
+			SEGMENT_SLOTS);
 		goto fail;
 	}
 	*out = img;
@@ -226,11 +257,9 @@ fail:
 static int name_open(const struct mbshm_config *config, int flags, struct mbshm **out, char *why)
 {
 	char path[MBSHM_NAME_SIZE + 16];
-
 	snprintf(path, sizeof path, "/dev/shm%s", config->name);
 	for (int tries = 0; tries < OPEN_TRIES; tries++) {
 		int rc = handle_make(path, O_NOFOLLOW, config, flags, out, why);
-
 		if (rc != -ENOENT || !(flags & MBSHM_CREATE))
 			return rc;
 		why_set(why, 0, "%s", "");
@@ -244,7 +273,6 @@ static int name_open(const struct mbshm_config *config, int flags, struct mbshm 
 int mbshm_open(const struct mbshm_config *config, int flags, struct mbshm **out, char *why)
 {
 	int rc;
-
 	*out = NULL;
 	why_set(why, 0, "%s", "");
 	if (flags & MBSHM_CREATE)
@@ -286,13 +314,13 @@ int mbshm_check(const struct mbshm *img)
 {
 	char path[MBSHM_NAME_SIZE + 16];
 	struct stat st;
-
 	if (atomic_load(&img->dead))
 		return -EPERM;
 	snprintf(path, sizeof path, "/dev/shm%s", img->name);
 	if (lstat(path, &st))
 		return -errno;
-	if (st.st_dev != img->dev || st.st_ino != img->ino || commit_load(&img->seg->control) == COMMIT_RETIRED)
+	if (st.st_dev != img->dev || st.st_ino != img->ino ||
+	    commit_load(&img->seg->control) == COMMIT_RETIRED)
 		return -ESTALE;
 	return 0;
 }

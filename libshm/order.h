@@ -1,33 +1,37 @@
-/* Every access to a word that several processes share, with its memory order and the partner it pairs with.
- * Nobody else in this project's image code writes memory_order.  docs/image.md has the argument that these are enough. */
-#ifndef ORDER_H
-#define ORDER_H
+/* Every access to a word that several processes share, with its memory order and the partner it
+ * pairs with. Nobody else in this project's image code writes memory_order.  docs/image.md has the
+ * argument that these are enough. */
+#ifndef LIBSHM_ORDER_H
+#define LIBSHM_ORDER_H
 
 #include "libshm/layout.h"
 
-/* Data and root words.  A reader that sees a word of a page's next life also sees the min_valid that was raised before: page_store
- * releases it, page_load acquires it.  Plain mov on x86-64. */
+/* Data and root words.  A reader that sees a word of a page's next life also sees the min_valid
+ * that was raised before: page_store releases it, page_load acquires it.  Plain mov on x86-64. */
 static inline uint64_t page_load(const _Atomic uint64_t *word)
 {
-	return atomic_load_explicit(word, memory_order_acquire);	/* pairs with page_store */
+	return atomic_load_explicit(word, memory_order_acquire); /* pairs with page_store */
 }
 static inline void page_store(_Atomic uint64_t *word, uint64_t value)
 {
-	atomic_store_explicit(word, value, memory_order_release);	/* pairs with page_load */
+	atomic_store_explicit(word, value, memory_order_release); /* pairs with page_load */
 }
 
-/* The commit word.  Acquire pairs with the release of commit_publish: who sees a version sees its pages.  (seq_cst: see waiters_announce.) */
+/* The commit word.  Acquire pairs with the release of commit_publish: who sees a version sees its
+ * pages.  (seq_cst: see waiters_announce.) */
 static inline uint64_t commit_load(const struct segment_control *control)
 {
 	return atomic_load_explicit(&control->commit, memory_order_acquire);
 }
 static inline bool commit_publish(struct segment_control *control, uint64_t old, uint64_t new)
 {
-	return atomic_compare_exchange_strong_explicit(&control->commit, &old, new, memory_order_seq_cst, memory_order_acquire);
+	return atomic_compare_exchange_strong_explicit(&control->commit, &old, new,
+						       memory_order_seq_cst, memory_order_acquire);
 }
 
-/* min_valid.  Loaded after the data: the acquires of page_load keep it there.  Stored before the first page_store, whose release
- * carries it.  Acquire on the load so that a commit word loaded after it is not older than the one that allowed it. */
+/* min_valid.  Loaded after the data: the acquires of page_load keep it there.  Stored before the
+ * first page_store, whose release carries it.  Acquire on the load so that a commit word loaded
+ * after it is not older than the one that allowed it. */
 static inline uint64_t min_valid_load(const struct segment_control *control)
 {
 	return atomic_load_explicit(&control->min_valid, memory_order_acquire);
@@ -44,11 +48,13 @@ static inline uint64_t lock_load(const struct segment_control *control)
 }
 static inline bool lock_swap(struct segment_control *control, uint64_t old, uint64_t new)
 {
-	return atomic_compare_exchange_strong_explicit(&control->lock, &old, new, memory_order_acq_rel, memory_order_relaxed);
+	return atomic_compare_exchange_strong_explicit(&control->lock, &old, new,
+						       memory_order_acq_rel, memory_order_relaxed);
 }
 
-/* Words that only the lock's owner changes.  Each store is a release so that they reach memory in program order: a process killed
- * between two of them leaves the first without the second, never the other way round. */
+/* Words that only the lock's owner changes.  Each store is a release so that they reach memory in
+ * program order: a process killed between two of them leaves the first without the second, never
+ * the other way round. */
 static inline uint64_t owner_load(const _Atomic uint64_t *word)
 {
 	return atomic_load_explicit(word, memory_order_relaxed);
@@ -58,12 +64,12 @@ static inline void owner_store(_Atomic uint64_t *word, uint64_t value)
 	atomic_store_explicit(word, value, memory_order_release);
 }
 
-/* Waiting.  A waiter announces itself, then looks at commit; a writer publishes, then looks for an announcement.  All four
- * accesses are sequentially consistent, so at least one of the two sees the other. */
+/* Waiting.  A waiter announces itself, then looks at commit; a writer publishes, then looks for an
+ * announcement.  All four accesses are sequentially consistent, so at least one of the two sees the
+ * other. */
 static inline void waiters_announce(struct segment_control *control, uint64_t until)
 {
 	uint64_t known = atomic_load(&control->wait_until);
-
 	while (known < until && !atomic_compare_exchange_weak(&control->wait_until, &known, until))
 		;
 }

@@ -1,16 +1,17 @@
-/* Reading: copy first, ask afterwards whether what was copied could have been overwritten meanwhile. */
+/* Reading: copy first, ask afterwards whether what was copied could have been overwritten
+ * meanwhile. */
+#include "libshm/image.h"
+
 #include <errno.h>
 #include <string.h>
-
-#include "libshm/image.h"
 
 enum { READ_TRIES = 16 };
 
 /* The pool page of a page of the tables, under a root page; NULL: the index is outside the pool. */
-static inline const struct segment_page *live_page(const struct mbshm *img, uint32_t root, unsigned page)
+static inline const struct segment_page *live_page(const struct mbshm *img, uint32_t root,
+						   unsigned page)
 {
 	uint32_t index = root_entry(img, root, img->root_slot[page]);
-
 	return index < img->pool_pages ? &img->pool[index] : NULL;
 }
 
@@ -19,14 +20,16 @@ static inline void word_put(void *out, uint64_t value)
 	memcpy(out, &value, sizeof value);
 }
 
-/* Registers from..to - 1 of a page: those up to a word's edge one by one, then whole words, then the rest. */
-static inline __attribute__((always_inline)) uint16_t *page_registers_copy(const struct segment_page *page, unsigned from, unsigned to, uint16_t *out)
+/* Registers from..to - 1 of a page: those up to a word's edge one by one, then whole words, then
+ * the rest. */
+static inline __attribute__((always_inline)) uint16_t *
+page_registers_copy(const struct segment_page *page, unsigned from, unsigned to, uint16_t *out)
 {
 	const _Atomic uint64_t *word = &page->word[from / 4];
 	uint64_t value;
-
 	if (from % 4)
-		for (value = page_load(word++) >> from % 4 * 16; from < to && from % 4; from++, value >>= 16)
+		for (value = page_load(word++) >> from % 4 * 16; from < to && from % 4;
+		     from++, value >>= 16)
 			*out++ = (uint16_t)value;
 	for (; from + 16 <= to; from += 16, word += 4, out += 16) {
 		word_put(out, page_load(word));
@@ -42,37 +45,39 @@ static inline __attribute__((always_inline)) uint16_t *page_registers_copy(const
 	return out;
 }
 
-static inline __attribute__((always_inline)) int registers_copy(const struct mbshm *img, uint32_t root, unsigned first_page,
-								uint32_t first, uint32_t count, uint16_t *out)
+static inline __attribute__((always_inline)) int registers_copy(const struct mbshm *img,
+								uint32_t root, unsigned first_page,
+								uint32_t first, uint32_t count,
+								uint16_t *out)
 {
 	uint32_t end = first + count, stop;
-
 	for (; first < end; first = stop) {
-		const struct segment_page *page = live_page(img, root, first_page + first / PAGE_REGISTERS);
-
+		const struct segment_page *page =
+			live_page(img, root, first_page + first / PAGE_REGISTERS);
 		if (!page)
 			return -EBADMSG;
 		stop = first - first % PAGE_REGISTERS + PAGE_REGISTERS;
 		if (stop > end)
 			stop = end;
-		out = page_registers_copy(page, first % PAGE_REGISTERS, (stop - 1) % PAGE_REGISTERS + 1, out);
+		out = page_registers_copy(page, first % PAGE_REGISTERS,
+					  (stop - 1) % PAGE_REGISTERS + 1, out);
 	}
 	return 0;
 }
 
-/* Bits are shifted into place, 64 at a time.  word k of the stream; a page is looked up when k enters it. */
-static int bits_copy(const struct mbshm *img, uint32_t root, unsigned first_page, uint32_t first, uint32_t count, uint8_t *out)
+/* Bits are shifted into place, 64 at a time.  word k of the stream; a page is looked up when k
+ * enters it. */
+static int bits_copy(const struct mbshm *img, uint32_t root, unsigned first_page, uint32_t first,
+		     uint32_t count, uint8_t *out)
 {
 	uint32_t k = first / 64, last = (first + count - 1) / 64;
 	unsigned shift = first % 64;
 	const struct segment_page *page = live_page(img, root, first_page + k / PAGE_WORDS);
-
 	if (!page)
 		return -EBADMSG;
 	uint64_t value = page_load(&page->word[k % PAGE_WORDS]);
 	for (uint32_t left = count;; left -= 64) {
 		uint64_t low = value >> shift;
-
 		if (k < last) {
 			if (++k % PAGE_WORDS == 0) {
 				page = live_page(img, root, first_page + k / PAGE_WORDS);
@@ -80,7 +85,7 @@ static int bits_copy(const struct mbshm *img, uint32_t root, unsigned first_page
 					return -EBADMSG;
 			}
 			value = page_load(&page->word[k % PAGE_WORDS]);
-			low |= value << 1 << (63 - shift);	/* in two steps: shift may be 0 */
+			low |= value << 1 << (63 - shift); /* in two steps: shift may be 0 */
 		}
 		if (left <= 64) {
 			low &= ~UINT64_C(0) >> (64 - left);
@@ -96,18 +101,17 @@ static int bits_copy(const struct mbshm *img, uint32_t root, unsigned first_page
 int span_copy(const struct mbshm *img, uint32_t root, const struct mbshm_read *read)
 {
 	unsigned first_page = table_first_page(read->table);
-
 	if (read->table >= MBSHM_HOLDING_REGISTERS)
 		return registers_copy(img, root, first_page, read->first, read->count, read->out);
 	return bits_copy(img, root, first_page, read->first, read->count, read->out);
 }
 
-/* After a copy: was the version still whole?  1: overtaken, try again.  bad: the copy met an impossible index. */
+/* After a copy: was the version still whole?  1: overtaken, try again.  bad: the copy met an
+ * impossible index. */
 static inline int verdict(const struct mbshm *img, uint64_t version, int bad)
 {
 	const struct segment_control *control = &img->seg->control;
 	uint64_t min_valid = min_valid_load(control);
-
 	if (__builtin_expect(min_valid <= version, 1))
 		return bad;
 	uint64_t commit = commit_load(control);
@@ -121,24 +125,24 @@ static inline int verdict(const struct mbshm *img, uint64_t version, int bad)
 }
 
 /* Take one version's root page and run body(root) on it until it was not overtaken. */
-#define READ_VALIDATED(img, version_out, body) \
-	do { \
-		for (int try_ = 0; try_ < READ_TRIES; try_++) { \
-			uint64_t commit_ = commit_load(&(img)->seg->control); \
-			uint32_t root = commit_root(commit_); \
-			if (commit_ == COMMIT_RETIRED) \
-				return -ESTALE; \
-			if (root >= (img)->pool_pages) \
-				return -EBADMSG; \
-			POINT(read_begun); \
-			int rc_ = verdict(img, commit_version(commit_), (body)); \
-			if (rc_ <= 0) { \
-				if (version_out) \
+#define READ_VALIDATED(img, version_out, body)                                    \
+	do {                                                                      \
+		for (int try_ = 0; try_ < READ_TRIES; try_++) {                   \
+			uint64_t commit_ = commit_load(&(img)->seg->control);     \
+			uint32_t root = commit_root(commit_);                     \
+			if (commit_ == COMMIT_RETIRED)                            \
+				return -ESTALE;                                   \
+			if (root >= (img)->pool_pages)                            \
+				return -EBADMSG;                                  \
+			POINT(read_begun);                                        \
+			int rc_ = verdict(img, commit_version(commit_), (body));  \
+			if (rc_ <= 0) {                                           \
+				if (version_out)                                  \
 					*(version_out) = commit_version(commit_); \
-				return rc_; \
-			} \
-		} \
-		return -EAGAIN; \
+				return rc_;                                       \
+			}                                                         \
+		}                                                                 \
+		return -EAGAIN;                                                   \
 	} while (0)
 
 static inline bool is_dead(const struct mbshm *img)
@@ -146,8 +150,8 @@ static inline bool is_dead(const struct mbshm *img)
 	return atomic_load_explicit(&img->dead, memory_order_relaxed);
 }
 
-int mbshm_read_registers(const struct mbshm *img, enum mbshm_table table, uint16_t addr, uint16_t count, uint16_t *out,
-			 uint64_t *version)
+int mbshm_read_registers(const struct mbshm *img, enum mbshm_table table, uint16_t addr,
+			 uint16_t count, uint16_t *out, uint64_t *version)
 {
 	if (is_dead(img))
 		return -EPERM;
@@ -157,7 +161,8 @@ int mbshm_read_registers(const struct mbshm *img, enum mbshm_table table, uint16
 	READ_VALIDATED(img, version, registers_copy(img, root, first_page, addr, count, out));
 }
 
-int mbshm_read_bits(const struct mbshm *img, enum mbshm_table table, uint16_t addr, uint16_t count, uint8_t *out, uint64_t *version)
+int mbshm_read_bits(const struct mbshm *img, enum mbshm_table table, uint16_t addr, uint16_t count,
+		    uint8_t *out, uint64_t *version)
 {
 	if (is_dead(img))
 		return -EPERM;
@@ -167,16 +172,17 @@ int mbshm_read_bits(const struct mbshm *img, enum mbshm_table table, uint16_t ad
 	READ_VALIDATED(img, version, bits_copy(img, root, first_page, addr, count, out));
 }
 
-static int spans_copy(const struct mbshm *img, uint32_t root, const struct mbshm_read *reads, unsigned count)
+static int spans_copy(const struct mbshm *img, uint32_t root, const struct mbshm_read *reads,
+		      unsigned count)
 {
 	int rc = 0;
-
 	for (unsigned i = 0; i < count && !rc; i++)
 		rc = span_copy(img, root, &reads[i]);
 	return rc;
 }
 
-int mbshm_read(const struct mbshm *img, const struct mbshm_read *reads, unsigned count, uint64_t *version)
+int mbshm_read(const struct mbshm *img, const struct mbshm_read *reads, unsigned count,
+	       uint64_t *version)
 {
 	if (is_dead(img))
 		return -EPERM;
@@ -201,16 +207,16 @@ int root_copy(const struct mbshm *img, uint64_t *words, uint64_t *version)
 	READ_VALIDATED(img, version, root_words_copy(img, root, words));
 }
 
-int mbshm_snapshot(struct mbshm *img, const struct mbshm_read *reads, unsigned count, uint32_t timeout_us, uint64_t *version)
+int mbshm_snapshot(struct mbshm *img, const struct mbshm_read *reads, unsigned count,
+		   uint32_t timeout_us, uint64_t *version)
 {
 	int rc = mbshm_read(img, reads, count, version), released;
-
 	if (rc != -EAGAIN || !img->writable)
 		return rc;
 	rc = lock_take(img, timeout_us);
 	if (rc)
 		return rc;
-	rc = mbshm_read(img, reads, count, version);	/* nobody can overtake now */
+	rc = mbshm_read(img, reads, count, version); /* nobody can overtake now */
 	released = lock_release(img);
 	return rc ? rc : released;
 }

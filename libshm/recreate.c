@@ -1,13 +1,15 @@
-/* Giving a running image another segment: because its layout changes, or because its name was taken away.
+/* Giving a running image another segment: because its layout changes, or because its name was taken
+ * away.
  *
- * The order makes every instruction a safe one to die at: old image locked, new one complete and seeded, name given to it, old one
- * RETIRED, unlocked.  Who dies after the name leaves a lock behind; whoever steals it sees that the name leads elsewhere (lock.c). */
+ * The order makes every instruction a safe one to die at: old image locked, new one complete and
+ * seeded, name given to it, old one RETIRED, unlocked.  Who dies after the name leaves a lock
+ * behind; whoever steals it sees that the name leads elsewhere (lock.c). */
+#include "libshm/txn.h"
+#include "libshm/values.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "libshm/txn.h"
-#include "libshm/values.h"
 
 /* Under the lock: whoever is attached is told to open anew. */
 static void retire(struct mbshm *img)
@@ -17,18 +19,19 @@ static void retire(struct mbshm *img)
 	wait_wake(img);
 }
 
-static int replace_locked(struct mbshm *old, const struct mbshm_config *config, bool over, char *why)
+static int replace_locked(struct mbshm *old, const struct mbshm_config *config, bool over,
+			  char *why)
 {
 	struct values values;
 	int rc = values_take(old, true, 0, &values);
-
 	if (rc)
 		return why_set(why, rc, "cannot read the old image: %s", strerror(-rc));
 	POINT(recreate_read);
 	rc = image_create(config, &values, old, over, why);
 	POINT(recreate_named);
 	values_free(&values);
-	/* Also when somebody else was faster with the free name: nobody shall go on writing into an image without one. */
+	/* Also when somebody else was faster with the free name: nobody shall go on writing into an
+	 * image without one. */
 	if (!rc || (rc == -EEXIST && !over))
 		retire(old);
 	return rc;
@@ -39,7 +42,6 @@ int mbshm_recreate(const struct mbshm_config *config, uint32_t timeout_us, char 
 	struct mbshm_config any = *config;
 	struct mbshm *old;
 	int rc, released;
-
 	any.layout.span_count = 0;
 	any.pool_pages = 0;
 	rc = mbshm_open(&any, MBSHM_WRITE, &old, why);
@@ -47,16 +49,22 @@ int mbshm_recreate(const struct mbshm_config *config, uint32_t timeout_us, char 
 		return rc;
 	rc = config_check(config, MBSHM_CREATE, why);
 	if (!rc && geteuid() != 0 && geteuid() != old->owner)
-		rc = why_set(why, -EPERM, "the image belongs to user %u; only its owner and root may replace it", (unsigned)old->owner);
+		rc = why_set(why, -EPERM,
+			     "the image belongs to user %u; only its owner and root may replace it",
+			     (unsigned)old->owner);
 	if (!rc) {
 		rc = lock_take(old, timeout_us);
 		if (rc)
-			why_set(why, rc, rc == -ESTALE ? "replaced by somebody else just now" : "the writer lock was not to be had");
+			why_set(why, rc,
+				rc == -ESTALE ? "replaced by somebody else just now"
+					      : "the writer lock was not to be had");
 	}
 	if (!rc) {
-		/* Locked the image that the name leads to?  Else it was replaced while we waited. */
+		/* Locked the image that the name leads to?  Else it was replaced while we waited.
+		 */
 		rc = mbshm_check(old);
-		rc = rc ? why_set(why, rc, "replaced by somebody else just now") : replace_locked(old, config, true, why);
+		rc = rc ? why_set(why, rc, "replaced by somebody else just now")
+			: replace_locked(old, config, true, why);
 		released = lock_release(old);
 		rc = rc ? rc : released;
 	}
@@ -64,10 +72,10 @@ int mbshm_recreate(const struct mbshm_config *config, uint32_t timeout_us, char 
 	return rc;
 }
 
-int mbshm_revive(struct mbshm *img, const struct mbshm_config *config, uint32_t timeout_us, char *why)
+int mbshm_revive(struct mbshm *img, const struct mbshm_config *config, uint32_t timeout_us,
+		 char *why)
 {
 	int rc, released;
-
 	if (atomic_load(&img->dead))
 		return -EPERM;
 	if (!img->writable)
@@ -77,14 +85,17 @@ int mbshm_revive(struct mbshm *img, const struct mbshm_config *config, uint32_t 
 		return rc;
 	rc = lock_take(img, timeout_us);
 	if (rc)
-		return why_set(why, rc, rc == -ESTALE ? "replaced by somebody else" : "the writer lock was not to be had");
+		return why_set(why, rc,
+			       rc == -ESTALE ? "replaced by somebody else"
+					     : "the writer lock was not to be had");
 	rc = mbshm_check(img);
 	if (rc == -ENOENT)
 		rc = replace_locked(img, config, false, why);
 	else if (!rc)
 		rc = why_set(why, -EEXIST, "the name leads to this image");
 	else if (rc == -ESTALE)
-		retire(img);	/* a fresh one has the name: nobody shall go on writing into this one */
+		retire(img); /* a fresh one has the name: nobody shall go on writing into this one
+			      */
 	released = lock_release(img);
 	return rc ? rc : released;
 }

@@ -1,17 +1,24 @@
-/* Named producers.  An entry belongs to a name, not to a process: it tells how fresh the name's values are, whoever writes them now. */
+/* Named producers.  An entry belongs to a name, not to a process: it tells how fresh the name's
+ * values are, whoever writes them now. */
+#include "libshm/txn.h"
+
 #include <errno.h>
 #include <string.h>
 #include <time.h>
 
-#include "libshm/txn.h"
-
-enum { SOURCE_NAME, SOURCE_WALL_NS = SOURCE_NAME + MBSHM_SOURCE_NAME_SIZE / 8, SOURCE_MONO_NS, SOURCE_VERSION, SOURCE_COMMITS, SOURCE_USED };
+enum {
+	SOURCE_NAME,
+	SOURCE_WALL_NS = SOURCE_NAME + MBSHM_SOURCE_NAME_SIZE / 8,
+	SOURCE_MONO_NS,
+	SOURCE_VERSION,
+	SOURCE_COMMITS,
+	SOURCE_USED
+};
 _Static_assert(SOURCE_USED < sizeof(struct segment_source) / 8, "a source fits");
 
 static bool name_ok(const char *name)
 {
 	size_t length = strnlen(name, MBSHM_SOURCE_NAME_SIZE);
-
 	if (!length || length == MBSHM_SOURCE_NAME_SIZE)
 		return false;
 	for (size_t i = 0; i < length; i++)
@@ -24,7 +31,6 @@ static bool name_ok(const char *name)
 static bool name_load(const struct segment_source *entry, char *name)
 {
 	uint64_t words[MBSHM_SOURCE_NAME_SIZE / 8];
-
 	if (!page_load(&entry->word[SOURCE_USED]))
 		return false;
 	for (unsigned i = 0; i < MBSHM_SOURCE_NAME_SIZE / 8; i++)
@@ -38,7 +44,8 @@ void source_refresh(struct mbshm *img, uint64_t version)
 	if (!img->source)
 		return;
 	owner_store(&img->source->word[SOURCE_VERSION], version);
-	owner_store(&img->source->word[SOURCE_COMMITS], owner_load(&img->source->word[SOURCE_COMMITS]) + 1);
+	owner_store(&img->source->word[SOURCE_COMMITS],
+		    owner_load(&img->source->word[SOURCE_COMMITS]) + 1);
 	mbshm_source_touch(img);
 }
 
@@ -50,16 +57,15 @@ void mbshm_source_touch(struct mbshm *img)
 	owner_store(&img->source->word[SOURCE_MONO_NS], (uint64_t)clock_ns(CLOCK_MONOTONIC_COARSE));
 }
 
-/* Under the lock: the entry of that name, or a free one made ready.  The mark of use is stored last: an entry whose claimer died is free. */
+/* Under the lock: the entry of that name, or a free one made ready.  The mark of use is stored
+ * last: an entry whose claimer died is free. */
 static struct segment_source *entry_find(struct mbshm *img, const char *name)
 {
 	struct segment_source *free_entry = NULL;
 	uint64_t words[MBSHM_SOURCE_NAME_SIZE / 8] = { 0 };
 	char other[MBSHM_SOURCE_NAME_SIZE];
-
 	for (unsigned i = 0; i < SEGMENT_SOURCES; i++) {
 		struct segment_source *entry = &img->seg->sources[i];
-
 		if (!name_load(entry, other)) {
 			if (!free_entry)
 				free_entry = entry;
@@ -82,7 +88,6 @@ int mbshm_source_claim(struct mbshm *img, const char *name, uint32_t timeout_us)
 {
 	struct segment_source *entry;
 	int rc;
-
 	if (!name_ok(name))
 		return -EINVAL;
 	rc = lock_take(img, timeout_us);
@@ -98,7 +103,6 @@ int mbshm_source_claim(struct mbshm *img, const char *name, uint32_t timeout_us)
 int mbshm_source_get(const struct mbshm *img, unsigned index, struct mbshm_source *source)
 {
 	const struct segment_source *entry;
-
 	if (index >= SEGMENT_SOURCES)
 		return -ERANGE;
 	if (atomic_load(&img->dead))

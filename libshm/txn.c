@@ -1,18 +1,18 @@
-/* Staging: every change is a list of masked 64-bit words; no lock and no segment is involved until commit. */
+/* Staging: every change is a list of masked 64-bit words; no lock and no segment is involved until
+ * commit. */
+#include "libshm/txn.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "libshm/txn.h"
-
 struct mbshm_txn *mbshm_txn_new(unsigned words)
 {
 	struct mbshm_txn *txn = calloc(1, sizeof *txn);
-
 	if (!txn)
 		return NULL;
 	txn->capacity = words ? words : 1;
-	txn->span_capacity = 32;	/* more than the groups of any request */
+	txn->span_capacity = 32; /* more than the groups of any request */
 	txn->words = calloc(txn->capacity, sizeof *txn->words);
 	txn->spans = calloc(txn->span_capacity, sizeof *txn->spans);
 	if (!txn->words || !txn->spans) {
@@ -47,7 +47,6 @@ void mbshm_txn_begin(struct mbshm_txn *txn, struct mbshm *img)
 static int reserve(struct mbshm_txn *txn, unsigned words)
 {
 	struct staged_word *grown;
-
 	if (txn->capacity - txn->count >= words)
 		return 0;
 	grown = reallocarray(txn->words, (size_t)(txn->count + words) * 2, sizeof *grown);
@@ -59,21 +58,23 @@ static int reserve(struct mbshm_txn *txn, unsigned words)
 }
 
 /* Note a change for the journal, in pieces that fit an entry. */
-static int journal_stage(struct mbshm_txn *txn, enum mbshm_table table, uint32_t addr, uint32_t count)
+static int journal_stage(struct mbshm_txn *txn, enum mbshm_table table, uint32_t addr,
+			 uint32_t count)
 {
 	uint32_t most = MBSHM_JOURNAL_BYTES * 8 / table_bits(table);
 	struct journal_span *grown;
-
 	for (uint32_t n; count; addr += n, count -= n) {
 		n = count < most ? count : most;
 		if (txn->span_count == txn->span_capacity) {
-			grown = reallocarray(txn->spans, (size_t)txn->span_capacity * 2, sizeof *grown);
+			grown = reallocarray(txn->spans, (size_t)txn->span_capacity * 2,
+					     sizeof *grown);
 			if (!grown)
 				return -ENOMEM;
 			txn->spans = grown;
 			txn->span_capacity *= 2;
 		}
-		txn->spans[txn->span_count++] = (struct journal_span){ txn->origin, table, (uint16_t)addr, (uint16_t)n };
+		txn->spans[txn->span_count++] =
+			(struct journal_span){ txn->origin, table, (uint16_t)addr, (uint16_t)n };
 	}
 	return 0;
 }
@@ -84,7 +85,6 @@ static uint64_t buffer_bits(const uint8_t *buffer, size_t size_bits, size_t at, 
 	size_t byte = at / 8, left = (size_bits + 7) / 8 - byte;
 	unsigned shift = at % 8;
 	uint64_t value = 0;
-
 	if (left >= 8)
 		memcpy(&value, buffer + byte, 8);
 	else
@@ -99,18 +99,18 @@ static uint64_t buffer_bits(const uint8_t *buffer, size_t size_bits, size_t at, 
 static void page_touch(struct mbshm_txn *txn, unsigned page)
 {
 	uint64_t bit = UINT64_C(1) << page % 64;
-
 	if (!(txn->touched[page / 64] & bit))
 		txn->pages[txn->page_count++] = (uint16_t)page;
 	txn->touched[page / 64] |= bit;
 }
 
 /* Stage items addr..addr + count - 1, as a change or as an expectation. */
-static int stage(struct mbshm_txn *txn, enum mbshm_table table, uint32_t addr, uint32_t count, const uint8_t *buffer, bool expect)
+static int stage(struct mbshm_txn *txn, enum mbshm_table table, uint32_t addr, uint32_t count,
+		 const uint8_t *buffer, bool expect)
 {
-	uint32_t bits = count * table_bits(table), first = addr * table_bits(table), page = table_first_page(table);
+	uint32_t bits = count * table_bits(table), first = addr * table_bits(table),
+		 page = table_first_page(table);
 	int rc = reserve(txn, bits / 64 + 2);
-
 	if (!rc && txn->journal && !expect)
 		rc = journal_stage(txn, table, addr, count);
 	if (rc)
@@ -120,16 +120,14 @@ static int stage(struct mbshm_txn *txn, enum mbshm_table table, uint32_t addr, u
 	for (uint32_t done = 0, n; done < bits; done += n) {
 		uint32_t word = (first + done) / 64;
 		unsigned shift = (first + done) % 64;
-
 		n = bits - done < 64 - shift ? bits - done : 64 - shift;
 		if (!expect && (!done || word % PAGE_WORDS == 0))
 			page_touch(txn, page + word / PAGE_WORDS);
 		struct staged_word *staged = &txn->words[txn->count++];
-
 		staged->page = (uint16_t)(page + word / PAGE_WORDS);
 		staged->word = (uint8_t)(word % PAGE_WORDS);
 		staged->expect = expect;
-		if (n == 64 && done % 8 == 0) {	/* most words of most requests */
+		if (n == 64 && done % 8 == 0) { /* most words of most requests */
 			staged->mask = ~UINT64_C(0);
 			memcpy(&staged->value, buffer + done / 8, 8);
 		} else {
@@ -140,34 +138,39 @@ static int stage(struct mbshm_txn *txn, enum mbshm_table table, uint32_t addr, u
 	return 0;
 }
 
-static bool stageable(const struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr, uint16_t count, bool registers)
+static bool stageable(const struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr,
+		      uint16_t count, bool registers)
 {
-	return (table >= MBSHM_HOLDING_REGISTERS) == registers && span_declared(txn->img, table, addr, count);
+	return (table >= MBSHM_HOLDING_REGISTERS) == registers &&
+	       span_declared(txn->img, table, addr, count);
 }
 
-int mbshm_txn_write_registers(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr, uint16_t count, const uint16_t *values)
+int mbshm_txn_write_registers(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr,
+			      uint16_t count, const uint16_t *values)
 {
 	if (!stageable(txn, table, addr, count, true))
 		return -ERANGE;
 	return stage(txn, table, addr, count, (const uint8_t *)values, false);
 }
 
-int mbshm_txn_write_bits(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr, uint16_t count, const uint8_t *bits)
+int mbshm_txn_write_bits(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr,
+			 uint16_t count, const uint8_t *bits)
 {
 	if (!stageable(txn, table, addr, count, false))
 		return -ERANGE;
 	return stage(txn, table, addr, count, bits, false);
 }
 
-int mbshm_txn_expect_registers(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr, uint16_t count,
-			       const uint16_t *values)
+int mbshm_txn_expect_registers(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr,
+			       uint16_t count, const uint16_t *values)
 {
 	if (!stageable(txn, table, addr, count, true))
 		return -ERANGE;
 	return stage(txn, table, addr, count, (const uint8_t *)values, true);
 }
 
-int mbshm_txn_expect_bits(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr, uint16_t count, const uint8_t *bits)
+int mbshm_txn_expect_bits(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr,
+			  uint16_t count, const uint8_t *bits)
 {
 	if (!stageable(txn, table, addr, count, false))
 		return -ERANGE;
@@ -181,12 +184,12 @@ void mbshm_txn_journal(struct mbshm_txn *txn, const struct mbshm_origin *origin)
 		txn->origin = *origin;
 }
 
-int mbshm_txn_mask_register(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr, uint16_t and_mask, uint16_t or_mask)
+int mbshm_txn_mask_register(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr,
+			    uint16_t and_mask, uint16_t or_mask)
 {
 	uint16_t value = or_mask & (uint16_t)~and_mask;
 	unsigned shift = addr % 4 * 16;
 	int rc = mbshm_txn_write_registers(txn, table, addr, 1, &value);
-
 	/* The bits that and_mask keeps stay the register's. */
 	if (!rc)
 		txn->words[txn->count - 1].mask &= ~((uint64_t)and_mask << shift);

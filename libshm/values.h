@@ -1,14 +1,14 @@
 /* Inside of libmbshm: all values of an image, outside of it. */
-#ifndef VALUES_H
-#define VALUES_H
+#ifndef LIBSHM_VALUES_H
+#define LIBSHM_VALUES_H
 
 #include "libshm/image.h"
 
 struct values {
-	uint64_t version;		/* they had */
+	uint64_t version; /* they had */
 	struct mbshm_layout layout;
 	size_t size_bytes;
-	uint8_t *bytes;			/* per span in order, padded to 8 bytes; what values_free frees */
+	uint8_t *bytes; /* per span in order, padded to 8 bytes; what values_free frees */
 };
 
 void values_free(struct values *values);
@@ -25,8 +25,10 @@ int values_load(const char *path, struct values *values, char *why);
 /* Create the image of config, filled from its retain file.  0, -EEXIST (somebody else did), ... */
 int values_create(const struct mbshm_config *config, char *why);
 
-/* create.c: a complete image under its name.  seed: NULL for zeros at version 1; old: whose journal goes on, or NULL; replace: over an
- * existing name (the caller owns that image's writer lock), else -EEXIST. */
-int image_create(const struct mbshm_config *config, const struct values *seed, const struct mbshm *old, bool replace, char *why);
+/* create.c: a complete image under its name.  seed: NULL for zeros at version 1; old: whose journal
+ * goes on, or NULL; replace: over an existing name (the caller owns that image's writer lock), else
+ * -EEXIST. */
+int image_create(const struct mbshm_config *config, const struct values *seed,
+		 const struct mbshm *old, bool replace, char *why);
 
 #endif

@@ -1,22 +1,23 @@
-/* Waiting for a version.  A waiter leaves a time in the segment, "someone waits until then", not a count that its death would leak. */
+/* Waiting for a version.  A waiter leaves a time in the segment, "someone waits until then", not a
+ * count that its death would leak. */
+#include "libshm/txn.h"
+
 #include <errno.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "libshm/txn.h"
-
 enum {
-	POLL_NS = 1000 * 1000,		/* of a read-only waiter */
-	SLICE_NS = 100 * 1000 * 1000,	/* look again: a writer may be killed between publish and wake */
+	POLL_NS = 1000 * 1000, /* of a read-only waiter */
+	SLICE_NS =
+		100 * 1000 * 1000, /* look again: a writer may be killed between publish and wake */
 };
 
 /* After a publish.  Cheap when nobody waits: one load. */
 void wait_wake(struct mbshm *img)
 {
 	struct segment_control *control = &img->seg->control;
-
 	if (!waiters_load(control))
 		return;
 	/* Taken away whole: who still waits for more comes back and leaves it again. */
@@ -29,7 +30,6 @@ void wait_wake(struct mbshm *img)
 static void nap(uint64_t ns)
 {
 	struct timespec time = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
-
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
 }
 
@@ -37,7 +37,6 @@ static void nap(uint64_t ns)
 static int passed(const struct mbshm *img, uint64_t version, uint64_t *now)
 {
 	uint64_t commit = commit_load_ordered(&img->seg->control);
-
 	if (commit == COMMIT_RETIRED)
 		return -ESTALE;
 	if (commit_version(commit) <= version)
@@ -51,7 +50,6 @@ int mbshm_wait(const struct mbshm *img, uint64_t version, uint32_t timeout_ms, u
 {
 	uint64_t end = mono_ns() + timeout_ms * UINT64_C(1000000), time;
 	int rc;
-
 	if (atomic_load(&img->dead))
 		return -EPERM;
 	while ((rc = passed(img, version, now)) == 1) {
@@ -66,9 +64,9 @@ int mbshm_wait(const struct mbshm *img, uint64_t version, uint32_t timeout_ms, u
 		uint32_t count = wake_count_load(control);
 		uint64_t slice = end - time < SLICE_NS ? end - time : SLICE_NS;
 		struct timespec limit = { 0, (long)slice };
-
 		waiters_announce(control, time + slice + 2 * POLL_NS);
-		rc = passed(img, version, now);	/* published before the announcement was to be seen? */
+		rc = passed(img, version,
+			    now); /* published before the announcement was to be seen? */
 		if (rc != 1)
 			break;
 		syscall(SYS_futex, &control->wait_futex, FUTEX_WAIT, count, &limit, NULL, 0);

@@ -1,5 +1,7 @@
 #include "mbclient/ask.h"
 
+#include "mbclient/wait.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -7,9 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "mbclient/wait.h"
-
-/* ---- a number out of a line ---------------------------------------------------------------------------------------------- */
+/* ---- a number out of a line ---------------------------------------------------------------- */
 
 enum ask_result ask_parse(const struct question *question, const char *text, double *answer)
 {
@@ -20,12 +20,13 @@ enum ask_result ask_parse(const struct question *question, const char *text, dou
 		length += 1 + strspn(text + length + 1, digits);
 	if (whole == 0 || text[length + strspn(text + length, blanks)] != '\0')
 		return ASK_WRONG;
-	/* The text is known to be plain digits, so that strtod cannot read anything else into it. */
+	/* The text is known to be plain digits, so that strtod cannot read anything else into it.
+	 */
 	*answer = strtod(text, NULL);
 	return *answer >= question->low && *answer <= question->high ? ASK_ANSWER : ASK_WRONG;
 }
 
-/* ---- a line -------------------------------------------------------------------------------------------------------------- */
+/* ---- a line -------------------------------------------------------------------------------- */
 
 /* Standard input.  Not stdio: what stdio has buffered, poll does not see. */
 static struct {
@@ -47,8 +48,8 @@ static enum ask_result fill(void)
 	return ASK_ANSWER;
 }
 
-/* The next line, whatever its length, without its newline; of one too long the beginning and one character too many.  The end of
- * the input ends a line too. */
+/* The next line, whatever its length, without its newline; of one too long the beginning and one
+ * character too many.  The end of the input ends a line too. */
 static enum ask_result read_line(char line[ASK_LINE_MAX + 2])
 {
 	size_t length = 0;
@@ -60,7 +61,8 @@ static enum ask_result read_line(char line[ASK_LINE_MAX + 2])
 				return ASK_ANSWER;
 			}
 			if (length <= ASK_LINE_MAX)
-				line[length++] = c ? c : '?';	/* a NUL would end the text: let it be wrong instead */
+				line[length++] = c ? c : '?'; /* a NUL would end the text: let it be
+								 wrong instead */
 		}
 		enum ask_result result = fill();
 		if (result == ASK_ANSWER)
@@ -70,7 +72,7 @@ static enum ask_result read_line(char line[ASK_LINE_MAX + 2])
 	}
 }
 
-/* ---- question and answer ------------------------------------------------------------------------------------------------- */
+/* ---- question and answer ------------------------------------------------------------------- */
 
 static void say_expected(const struct question *question, const char *line)
 {
@@ -80,7 +82,8 @@ static void say_expected(const struct question *question, const char *line)
 		printf("Nothing was entered");
 	else
 		printf("That does not fit");
-	printf(": expected a %s from %.15g to %.15g.\n", question->whole ? "whole number" : "number", question->low, question->high);
+	printf(": expected a %s from %.15g to %.15g.\n",
+	       question->whole ? "whole number" : "number", question->low, question->high);
 }
 
 enum ask_result ask(const struct question *question, double *answer)

@@ -1,15 +1,15 @@
 /* mbclient: an interactive Modbus TCP master. */
+#include "base/log.h"
+#include "mbclient/ask.h"
+#include "mbclient/menu.h"
+#include "mbclient/target.h"
+#include "mbclient/wait.h"
+#include "program/options.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "mbclient/ask.h"
-#include "base/log.h"
-#include "mbclient/menu.h"
-#include "program/options.h"
-#include "mbclient/target.h"
-#include "mbclient/wait.h"
 
 struct settings {
 	int unit;
@@ -20,7 +20,8 @@ static const char *set_unit(void *context, const char *arg)
 {
 	const struct question limits = { NULL, 0, SESSION_UNIT_DEVICE, true };
 	double unit;
-	if (ask_parse(&limits, arg, &unit) != ASK_ANSWER || (unit > 247 && unit < SESSION_UNIT_DEVICE))
+	if (ask_parse(&limits, arg, &unit) != ASK_ANSWER ||
+	    (unit > 247 && unit < SESSION_UNIT_DEVICE))
 		return "a unit id 0..247, or 255";
 	((struct settings *)context)->unit = (int)unit;
 	return NULL;
@@ -36,11 +37,13 @@ static const char *set_timeout(void *context, const char *arg)
 
 static const struct option_row rows[] = {
 	{ "unit", "N", "unit id of the requests, 0..247 or 255 (1)", set_unit },
-	{ "timeout", "SECONDS", "how long to wait for a connection or an answer, 0.01..60 (1.0)", set_timeout },
+	{ "timeout", "SECONDS", "how long to wait for a connection or an answer, 0.01..60 (1.0)",
+	  set_timeout },
 	{ 0 },
 };
 
-/* Where to: the operand, or the plant's first listener, which also supplies the port that an operand leaves out. */
+/* Where to: the operand, or the plant's first listener, which also supplies the port that an
+ * operand leaves out. */
 static void find_target(const struct plant *plant, const char *operand, struct target *target)
 {
 	const struct plant_listen *listen = &plant->server.listen[0];
@@ -52,7 +55,8 @@ static void find_target(const struct plant *plant, const char *operand, struct t
 	if (expected)
 		die(EXIT_USAGE, "\"%s\": expected %s", operand, expected);
 	if (!strcmp(target->port, "0"))
-		die(EXIT_USAGE, "%s lets the server choose its port (0): say HOST:PORT", plant->file);
+		die(EXIT_USAGE, "%s lets the server choose its port (0): say HOST:PORT",
+		    plant->file);
 }
 
 int main(int argc, char **argv)
@@ -74,7 +78,8 @@ int main(int argc, char **argv)
 	int rc = wait_open();
 	if (rc)
 		die(EXIT_FAILURE, "signals: %s", strerror(-rc));
-	struct session *session = session_new(target.host, target.port, settings.unit, settings.timeout_s);
+	struct session *session =
+		session_new(target.host, target.port, settings.unit, settings.timeout_s);
 	if (!session)
 		die(EXIT_FAILURE, "%s", strerror(ENOMEM));
 	printf("Server: %s port %s, unit %d\n", target.host, target.port, settings.unit);

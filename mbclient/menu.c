@@ -1,19 +1,19 @@
 #include "mbclient/menu.h"
 
-#include <stdio.h>
-
 #include "mbclient/ask.h"
 #include "mbclient/wait.h"
+
+#include <stdio.h>
 
 enum { PROMPT_SIZE = 128 };
 
 struct menu {
 	struct session *session;
-	double interval_s;	/* between two reads of a series */
-	bool exit;		/* was chosen */
+	double interval_s; /* between two reads of a series */
+	bool exit;         /* was chosen */
 };
 
-/* ---- what can be read and written ---------------------------------------------------------------------------------------- */
+/* ---- what can be read and written ---------------------------------------------------------- */
 
 struct type {
 	const char *name;
@@ -40,12 +40,14 @@ static const char *type_name(unsigned index)
 }
 
 /* Ask for one of count names: "Choose WHAT: (1- NAME | 2- NAME)".  *choice: 0 .. count - 1. */
-static enum ask_result choose(const char *what, const char *(*name)(unsigned index), unsigned count, unsigned *choice)
+static enum ask_result choose(const char *what, const char *(*name)(unsigned index), unsigned count,
+			      unsigned *choice)
 {
 	char prompt[PROMPT_SIZE];
 	int used = snprintf(prompt, sizeof prompt, "Choose %s: ", what);
 	for (unsigned i = 0; i < count; i++)
-		used += snprintf(prompt + used, sizeof prompt - (size_t)used, "%s%u- %s", i ? " | " : "(", i + 1, name(i));
+		used += snprintf(prompt + used, sizeof prompt - (size_t)used, "%s%u- %s",
+				 i ? " | " : "(", i + 1, name(i));
 	snprintf(prompt + used, sizeof prompt - (size_t)used, ")");
 	struct question question = { prompt, 1, count, true };
 	double answer;
@@ -55,9 +57,10 @@ static enum ask_result choose(const char *what, const char *(*name)(unsigned ind
 	return result;
 }
 
-/* ---- the operations ------------------------------------------------------------------------------------------------------ */
+/* ---- the operations ------------------------------------------------------------------------ */
 
-/* The deadlines are absolute; those that a slow answer has let pass are left out, so that no burst follows it. */
+/* The deadlines are absolute; those that a slow answer has let pass are left out, so that no burst
+ * follows it. */
 static int64_t next_deadline(int64_t deadline_ns, int64_t interval_ns)
 {
 	int64_t late = wait_now() - deadline_ns;
@@ -67,7 +70,7 @@ static int64_t next_deadline(int64_t deadline_ns, int64_t interval_ns)
 static void read_series(struct menu *menu, const struct type *type, uint16_t addr, unsigned count)
 {
 	int64_t interval_ns = (int64_t)(menu->interval_s * 1e9), deadline_ns = wait_now();
-	for (unsigned i = 1; ; i++) {
+	for (unsigned i = 1;; i++) {
 		uint16_t value;
 		enum session_result result = session_read(menu->session, type->table, addr, &value);
 		if (result == SESSION_OK)
@@ -127,7 +130,8 @@ static enum ask_result run_configure(struct menu *menu)
 {
 	char prompt[PROMPT_SIZE];
 	struct question question = interval_limits;
-	snprintf(prompt, sizeof prompt, "Scan interval in seconds (%g to %g, now %g)", question.low, question.high, menu->interval_s);
+	snprintf(prompt, sizeof prompt, "Scan interval in seconds (%g to %g, now %g)", question.low,
+		 question.high, menu->interval_s);
 	question.prompt = prompt;
 	return ask(&question, &menu->interval_s);
 }
@@ -159,10 +163,11 @@ void menu_run(struct session *session)
 	enum ask_result result = ASK_ANSWER;
 	while (result == ASK_ANSWER && !menu.exit) {
 		unsigned operation;
-		result = choose("operation", operation_name, sizeof operations / sizeof *operations, &operation);
+		result = choose("operation", operation_name, sizeof operations / sizeof *operations,
+				&operation);
 		if (result == ASK_ANSWER)
 			result = operations[operation].run(&menu);
-		wait_forget();	/* a Ctrl-C in the middle of a request ended that, not the program */
+		wait_forget(); /* a Ctrl-C in the middle of a request ended that, not the program */
 	}
 	if (result == ASK_END)
 		printf("\n");

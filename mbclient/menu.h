@@ -1,11 +1,12 @@
 /* The dialogue: read, write, configure, exit, until the input ends. */
-#ifndef MENU_H
-#define MENU_H
+#ifndef MBCLIENT_MENU_H
+#define MBCLIENT_MENU_H
 
 #include "mbclient/session.h"
 
-/* Run it.  Every answer is complete and valid before anything is sent; a request that fails is said in words and the dialogue
- * goes on.  Returns on Exit, at the end of the input, and on Ctrl-C at a prompt; Ctrl-C in a series of reads ends the series. */
+/* Run it.  Every answer is complete and valid before anything is sent; a request that fails is said
+ * in words and the dialogue goes on.  Returns on Exit, at the end of the input, and on Ctrl-C at a
+ * prompt; Ctrl-C in a series of reads ends the series. */
 void menu_run(struct session *session);
 
 #endif

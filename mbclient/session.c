@@ -1,5 +1,7 @@
 #include "mbclient/session.h"
 
+#include "mbclient/wait.h"
+
 #include <errno.h>
 #include <modbus.h>
 #include <netdb.h>
@@ -12,18 +14,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "mbclient/wait.h"
-
 enum { WHY_SIZE = 512 };
 
 struct session {
 	char host[256], port[8];
 	double timeout_s;
-	modbus_t *modbus;	/* its socket is -1 while there is no connection */
+	modbus_t *modbus; /* its socket is -1 while there is no connection */
 	char why[WHY_SIZE];
 };
 
-/* ---- errors in words ----------------------------------------------------------------------------------------------------- */
+/* ---- errors in words ----------------------------------------------------------------------- */
 
 /* Application Protocol V1.1b3, 7. */
 static const char *const exceptions[] = {
@@ -46,31 +46,36 @@ static void close_connection(struct session *session)
 	modbus_set_socket(session->modbus, -1);
 }
 
-/* A request failed with that errno.  After anything but an exception the connection is closed: a late reply must not be taken
- * for the next one's. */
+/* A request failed with that errno.  After anything but an exception the connection is closed: a
+ * late reply must not be taken for the next one's. */
 static enum session_result explain(struct session *session, int error)
 {
 	int code = error - MODBUS_ENOBASE;
 	if (code > 0 && code < EXCEPTIONS && exceptions[code]) {
-		snprintf(session->why, WHY_SIZE, "%s (exception %02X)", exceptions[code], (unsigned)code);
-		return code <= MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE ? SESSION_REFUSED : SESSION_FAILED;
+		snprintf(session->why, WHY_SIZE, "%s (exception %02X)", exceptions[code],
+			 (unsigned)code);
+		return code <= MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE ? SESSION_REFUSED
+								   : SESSION_FAILED;
 	}
 	close_connection(session);
 	if (error == ETIMEDOUT)
-		snprintf(session->why, WHY_SIZE, "timeout: no answer within %g s", session->timeout_s);
+		snprintf(session->why, WHY_SIZE, "timeout: no answer within %g s",
+			 session->timeout_s);
 	else if (error == ECONNRESET || error == EPIPE)
 		snprintf(session->why, WHY_SIZE, "connection lost: the server closed it");
 	else if (error > MODBUS_ENOBASE)
-		snprintf(session->why, WHY_SIZE, "the answer was not understood: %s", modbus_strerror(error));
+		snprintf(session->why, WHY_SIZE, "the answer was not understood: %s",
+			 modbus_strerror(error));
 	else
 		snprintf(session->why, WHY_SIZE, "connection lost: %s", strerror(error));
 	return SESSION_LOST;
 }
 
-/* ---- the connection ------------------------------------------------------------------------------------------------------ */
+/* ---- the connection ------------------------------------------------------------------------ */
 
-/* Not modbus_connect: it takes an unknown name and an unreachable host for a refusal, a timeout for "in progress" (libmodbus
- * issues 736, 756), and cannot be interrupted.  0, -errno, or -EINTR for Ctrl-C; *fd is open also when it failed. */
+/* Not modbus_connect: it takes an unknown name and an unreachable host for a refusal, a timeout for
+ * "in progress" (libmodbus issues 736, 756), and cannot be interrupted.  0, -errno, or -EINTR for
+ * Ctrl-C; *fd is open also when it failed. */
 static int connect_to(const struct addrinfo *address, double timeout_s, int *fd)
 {
 	*fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -94,7 +99,8 @@ static enum session_result open_connection(struct session *session)
 	struct addrinfo *list, hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
 	int rc = getaddrinfo(session->host, session->port, &hints, &list);
 	if (rc) {
-		snprintf(session->why, WHY_SIZE, "cannot find %s: %s", session->host, gai_strerror(rc));
+		snprintf(session->why, WHY_SIZE, "cannot find %s: %s", session->host,
+			 gai_strerror(rc));
 		return SESSION_FAILED;
 	}
 	for (const struct addrinfo *address = list; address; address = address->ai_next) {
@@ -113,11 +119,13 @@ static enum session_result open_connection(struct session *session)
 		return SESSION_INTERRUPTED;
 	}
 	if (rc)
-		snprintf(session->why, WHY_SIZE, "cannot connect to %s port %s: %s", session->host, session->port, strerror(-rc));
+		snprintf(session->why, WHY_SIZE, "cannot connect to %s port %s: %s", session->host,
+			 session->port, strerror(-rc));
 	return rc ? SESSION_FAILED : SESSION_OK;
 }
 
-/* A connection on which nothing is waiting: an end, or bytes that nobody asked for, would be taken for the next reply. */
+/* A connection on which nothing is waiting: an end, or bytes that nobody asked for, would be taken
+ * for the next reply. */
 static enum session_result ready_connection(struct session *session)
 {
 	int fd = modbus_get_socket(session->modbus);
@@ -127,7 +135,7 @@ static enum session_result ready_connection(struct session *session)
 	return open_connection(session);
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------------------ */
+/* ---- requests ------------------------------------------------------------------------------ */
 
 struct session *session_new(const char *host, const char *port, int unit, double timeout_s)
 {
@@ -146,8 +154,10 @@ struct session *session_new(const char *host, const char *port, int unit, double
 	}
 	modbus_set_slave(session->modbus, unit);
 	uint32_t seconds = (uint32_t)timeout_s;
-	modbus_set_response_timeout(session->modbus, seconds, (uint32_t)((timeout_s - seconds) * 1e6));
-	/* The whole reply within the timeout; by default libmodbus would grant half a second more after each byte. */
+	modbus_set_response_timeout(session->modbus, seconds,
+				    (uint32_t)((timeout_s - seconds) * 1e6));
+	/* The whole reply within the timeout; by default libmodbus would grant half a second more
+	 * after each byte. */
 	modbus_set_byte_timeout(session->modbus, 0, 0);
 	return session;
 }
@@ -161,7 +171,8 @@ void session_free(struct session *session)
 	free(session);
 }
 
-enum session_result session_read(struct session *session, enum mbshm_table table, uint16_t addr, uint16_t *value)
+enum session_result session_read(struct session *session, enum mbshm_table table, uint16_t addr,
+				 uint16_t *value)
 {
 	enum session_result result = ready_connection(session);
 	if (result != SESSION_OK)
@@ -191,7 +202,8 @@ enum session_result session_read(struct session *session, enum mbshm_table table
 	return SESSION_OK;
 }
 
-enum session_result session_write(struct session *session, enum mbshm_table table, uint16_t addr, uint16_t value)
+enum session_result session_write(struct session *session, enum mbshm_table table, uint16_t addr,
+				  uint16_t value)
 {
 	enum session_result result = ready_connection(session);
 	if (result != SESSION_OK)

@@ -9,7 +9,7 @@
 
 enum { NS = 1000000000 };
 
-static int signal_fd = -1;	/* set before the first wait */
+static int signal_fd = -1; /* set before the first wait */
 
 int wait_open(void)
 {
@@ -31,7 +31,8 @@ int64_t wait_now(void)
 
 enum wait_result wait_until(int fd, short events, int64_t deadline_ns)
 {
-	struct pollfd fds[] = { { .fd = signal_fd, .events = POLLIN }, { .fd = fd, .events = events } };
+	struct pollfd fds[] = { { .fd = signal_fd, .events = POLLIN },
+				{ .fd = fd, .events = events } };
 	for (;;) {
 		int64_t left = deadline_ns == WAIT_FOREVER ? 0 : deadline_ns - wait_now();
 		if (left < 0)
@@ -41,7 +42,8 @@ enum wait_result wait_until(int fd, short events, int64_t deadline_ns)
 		if (ready == 0)
 			return WAIT_TIMEOUT;
 		struct signalfd_siginfo info;
-		if (ready > 0 && fds[0].revents && read(signal_fd, &info, sizeof info) == sizeof info)
+		if (ready > 0 && fds[0].revents &&
+		    read(signal_fd, &info, sizeof info) == sizeof info)
 			return WAIT_INTERRUPT;
 		if (ready > 0 && fds[1].revents)
 			return WAIT_READY;

@@ -1,9 +1,10 @@
-/* The one place where the program waits: for input, for a connection, for the next read, and always for Ctrl-C too.
+/* The one place where the program waits: for input, for a connection, for the next read, and always
+ * for Ctrl-C too.
  *
- * SIGINT is blocked and read from a signalfd, so no handler runs and none is lost.  While libmodbus waits for a reply, Ctrl-C
- * waits with it, for at most the reply's timeout. */
-#ifndef WAIT_H
-#define WAIT_H
+ * SIGINT is blocked and read from a signalfd, so no handler runs and none is lost.  While libmodbus
+ * waits for a reply, Ctrl-C waits with it, for at most the reply's timeout. */
+#ifndef MBCLIENT_WAIT_H
+#define MBCLIENT_WAIT_H
 
 #include <stdint.h>
 
@@ -17,8 +18,9 @@ int wait_open(void);
 /* CLOCK_MONOTONIC, in nanoseconds. */
 int64_t wait_now(void);
 
-/* Wait until fd has one of the events (poll.h), or until deadline_ns (WAIT_FOREVER: none).  fd -1: the deadline only.  A Ctrl-C
- * is used up by the call that returns WAIT_INTERRUPT, and comes before everything else. */
+/* Wait until fd has one of the events (poll.h), or until deadline_ns (WAIT_FOREVER: none).  fd -1:
+ * the deadline only.  A Ctrl-C is used up by the call that returns WAIT_INTERRUPT, and comes before
+ * everything else. */
 enum wait_result wait_until(int fd, short events, int64_t deadline_ns);
 
 /* Forget a Ctrl-C that came while nobody waited. */

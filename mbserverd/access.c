@@ -2,12 +2,13 @@
 
 #include "modbus/protocol.h"
 
-static const struct mbshm_layout nothing;	/* without spans: nothing may be written */
+static const struct mbshm_layout nothing; /* without spans: nothing may be written */
 
 static bool writes(enum action action)
 {
-	return action == ACTION_WRITE_BITS || action == ACTION_WRITE_REGISTERS || action == ACTION_WRITE_FILES ||
-	       action == ACTION_MASK_REGISTER || action == ACTION_READ_WRITE_REGISTERS;
+	return action == ACTION_WRITE_BITS || action == ACTION_WRITE_REGISTERS ||
+	       action == ACTION_WRITE_FILES || action == ACTION_MASK_REGISTER ||
+	       action == ACTION_READ_WRITE_REGISTERS;
 }
 
 /* Take away those functions that write. */
@@ -27,7 +28,8 @@ static bool is_empty(const uint64_t words[4])
 	return (words[0] | words[1] | words[2] | words[3]) == 0;
 }
 
-static struct access_rule make_rule(const struct plant_server *server, const struct plant_access *from)
+static struct access_rule make_rule(const struct plant_server *server,
+				    const struct plant_access *from)
 {
 	struct access_rule rule = {
 		.functions = server->functions,
@@ -42,7 +44,7 @@ static struct access_rule make_rule(const struct plant_server *server, const str
 	if (from->allow != PLANT_ALLOW_ALL || server->read_only)
 		rule.writes = &nothing;
 	if (rule.writes == &nothing && rule.refusal == MODBUS_EXCEPTION_ILLEGAL_FUNCTION)
-		refuse_writing(&rule);		/* so that 01 comes before all other exceptions */
+		refuse_writing(&rule); /* so that 01 comes before all other exceptions */
 	if (rule.none)
 		rule.functions = (struct function_set){ { 0 } };
 	return rule;
@@ -51,7 +53,8 @@ static struct access_rule make_rule(const struct plant_server *server, const str
 void access_init(struct access *access, const struct plant_server *server)
 {
 	const struct plant_access otherwise = {
-		.allow = server->default_access, .refusal = MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS,
+		.allow = server->default_access,
+		.refusal = MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS,
 	};
 	*access = (struct access){ .server = server };
 	access->rules[ACCESS_DEFAULT] = make_rule(server, &otherwise);
@@ -89,13 +92,15 @@ bool access_kept(const struct access *access, uint64_t rules)
 	return rules != 0 && access->rules[__builtin_ctzll(rules)].keep;
 }
 
-int access_write(const struct access_rule *rule, enum mbshm_table table, uint32_t addr, uint32_t count)
+int access_write(const struct access_rule *rule, enum mbshm_table table, uint32_t addr,
+		 uint32_t count)
 {
 	if (rule->writes == NULL)
 		return 0;
 	const struct mbshm_span *span = rule->writes->spans, *end = span + rule->writes->span_count;
-	for (; span < end; span++)	/* they do not touch one another, so it is one of them */
-		if (span->table == table && addr >= span->first && addr - span->first + count <= span->count)
+	for (; span < end; span++) /* they do not touch one another, so it is one of them */
+		if (span->table == table && addr >= span->first &&
+		    addr - span->first + count <= span->count)
 			return 0;
 	return rule->refusal;
 }

@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 enum {
-	ADDRESSES = 1024,	/* buckets of the hash table */
-	OTHER_FILES = 256,	/* beside connections: four a worker, listeners, images, plant file, logs */
+	ADDRESSES = 1024, /* buckets of the hash table */
+	OTHER_FILES =
+		256, /* beside connections: four a worker, listeners, images, plant file, logs */
 };
 
 struct admission {
@@ -22,24 +23,27 @@ struct admission {
 	struct address *addresses[ADDRESSES];
 };
 
-/* ---- addresses ----------------------------------------------------------------------------------------------------------- */
+/* ---- addresses ----------------------------------------------------------------------------- */
 
 static struct address **bucket_of(struct admission *admission, const struct mbshm_origin *peer)
 {
 	uint64_t words[2];
 	memcpy(words, peer->address, sizeof words);
 	uint64_t hash = (words[0] ^ words[1] * 3) * UINT64_C(0x9E3779B97F4A7C15);
-	return &admission->addresses[hash >> 54];	/* 10 bits */
+	return &admission->addresses[hash >> 54]; /* 10 bits */
 }
 
-/* How many there are of this peer's address; NULL: no memory.  Those that have gone are freed on the way. */
+/* How many there are of this peer's address; NULL: no memory.  Those that have gone are freed on
+ * the way. */
 static struct address *address_find(struct admission *admission, const struct mbshm_origin *peer)
 {
 	struct address **link = bucket_of(admission, peer), *each;
 	while ((each = *link) != NULL) {
-		if (each->family == peer->family && memcmp(each->bytes, peer->address, sizeof each->bytes) == 0)
+		if (each->family == peer->family &&
+		    memcmp(each->bytes, peer->address, sizeof each->bytes) == 0)
 			return each;
-		if (each->connections == 0) {	/* its connections have forgotten it, and new ones come through here */
+		if (each->connections ==
+		    0) { /* its connections have forgotten it, and new ones come through here */
 			*link = each->next;
 			free(each);
 		} else {
@@ -55,7 +59,7 @@ static struct address *address_find(struct admission *admission, const struct mb
 	return each;
 }
 
-/* ---- limits -------------------------------------------------------------------------------------------------------------- */
+/* ---- limits -------------------------------------------------------------------------------- */
 
 /* As many connections as the policy allows and the system has descriptors for. */
 static unsigned connections_max(unsigned wanted)
@@ -78,7 +82,8 @@ void admission_refresh(struct admission *admission)
 	unsigned wanted = policy_present()->plant->server.max_connections;
 	unsigned max = connections_max(wanted);
 	if (max < wanted && max != admission->connections_max)
-		log_warn("the limit of open files leaves room for %u connections only, not %u", max, wanted);
+		log_warn("the limit of open files leaves room for %u connections only, not %u", max,
+			 wanted);
 	admission->connections_max = max;
 }
 
@@ -98,13 +103,14 @@ static bool make_room(struct admission *admission, const struct mbshm_origin *pe
 		return true;
 	if (workers_evict(admission->workers)) {
 		if (log_allowed(&limit))
-			log_warn("all %u connections are taken: closing the one unused longest for %s", admission->connections_max,
-				 peer_format(peer, from));
+			log_warn("all %u connections are taken: closing the one unused longest for "
+				 "%s",
+				 admission->connections_max, peer_format(peer, from));
 		return true;
 	}
 	if (log_allowed(&none))
-		log_warn("all %u connections are taken and none may be closed: refusing %s", admission->connections_max,
-			 peer_format(peer, from));
+		log_warn("all %u connections are taken and none may be closed: refusing %s",
+			 admission->connections_max, peer_format(peer, from));
 	return false;
 }
 
@@ -116,7 +122,8 @@ void admission_decide(struct admission *admission, int fd, const struct sockaddr
 	struct address *address = peer.family == AF_UNIX ? NULL : address_find(admission, &peer);
 	unsigned max = policy->plant->server.max_per_address;
 	char from[PEER_TEXT_SIZE];
-	if (access_refused(&policy->access, access_rules(&policy->access, peer.family, peer.address))) {
+	if (access_refused(&policy->access,
+			   access_rules(&policy->access, peer.family, peer.address))) {
 		if (log_allowed(&refused))
 			log_warn("refused %s: server.access", peer_format(&peer, from));
 		refuse(fd, &admission->counters->refused);
@@ -124,7 +131,8 @@ void admission_decide(struct admission *admission, int fd, const struct sockaddr
 	}
 	if (address != NULL && max != 0 && address->connections >= max) {
 		if (log_allowed(&limited))
-			log_warn("refused %s: its address has %u connections already", peer_format(&peer, from), max);
+			log_warn("refused %s: its address has %u connections already",
+				 peer_format(&peer, from), max);
 		refuse(fd, &admission->counters->limited);
 		return;
 	}
@@ -155,7 +163,7 @@ void admission_shortage(struct admission *admission, int error)
 	workers_evict(admission->workers);
 }
 
-/* ---- open and close ------------------------------------------------------------------------------------------------------ */
+/* ---- open and close ------------------------------------------------------------------------ */
 
 struct admission *admission_new(struct workers *workers, struct counters *counters)
 {
@@ -171,7 +179,8 @@ struct admission *admission_new(struct workers *workers, struct counters *counte
 void admission_free(struct admission *admission)
 {
 	for (unsigned i = 0; i < ADDRESSES; i++)
-		for (struct address *each = admission->addresses[i], *next; each != NULL; each = next) {
+		for (struct address *each = admission->addresses[i], *next; each != NULL;
+		     each = next) {
 			next = each->next;
 			free(each);
 		}

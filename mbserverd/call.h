@@ -1,6 +1,6 @@
 /* Inside of execute.h: one request on its way through a handler. */
-#ifndef CALL_H
-#define CALL_H
+#ifndef MBSERVERD_CALL_H
+#define MBSERVERD_CALL_H
 
 #include "mbserverd/execute.h"
 
@@ -10,7 +10,7 @@ struct call {
 	const struct unit *unit;
 	const struct request *request;
 	const struct access_rule *rule;
-	uint8_t *pdu;		/* the answer's, PDU_MAX bytes */
+	uint8_t *pdu; /* the answer's, PDU_MAX bytes */
 	size_t pdu_bytes;
 };
 
@@ -37,7 +37,7 @@ int device_list_events(struct call *call);
 int device_report_id(struct call *call);
 int device_identify(struct call *call);
 
-/* ---- what they share: execute.c ------------------------------------------------------------------------------------------- */
+/* ---- what they share: execute.c ------------------------------------------------------------ */
 
 /* The exception for an error of the image. */
 int call_exception(int error);
@@ -45,7 +45,8 @@ int call_exception(int error);
 /* Is that producer of the image silent for after_ms? */
 bool call_stale(const struct call *call, const char *source, uint64_t after_ms);
 
-/* May these declared items be read, as far as it depends on who produces them?  0 or the exception. */
+/* May these declared items be read, as far as it depends on who produces them?  0 or the exception.
+ */
 int call_may_read(const struct call *call, enum mbshm_table table, uint32_t first, uint32_t count);
 
 /* The same for items to be written, which depends on who writes as well. */

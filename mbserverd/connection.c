@@ -23,7 +23,8 @@ struct connection *connection_new(int fd, const struct mbshm_origin *peer, struc
 static bool hold(struct bench *bench, struct held *held, const uint8_t *bytes, size_t count)
 {
 	uint8_t *data = NULL;
-	if (count != 0 && (data = count == held->bytes ? held->data : realloc(held->data, count)) == NULL)
+	if (count != 0 &&
+	    (data = count == held->bytes ? held->data : realloc(held->data, count)) == NULL)
 		return false;
 	if (count == 0 && held->data != NULL)
 		free(held->data);
@@ -45,7 +46,8 @@ void connection_free(struct bench *bench, struct connection *c)
 }
 
 /* Keep input that is not dealt with. */
-static bool hold_input(struct bench *bench, struct connection *c, const uint8_t *bytes, size_t count)
+static bool hold_input(struct bench *bench, struct connection *c, const uint8_t *bytes,
+		       size_t count)
 {
 	bool small = count < sizeof c->rest;
 	c->rest_bytes = small ? (uint16_t)count : 0;
@@ -72,14 +74,15 @@ static bool would_block(void)
 	return errno == EAGAIN || errno == EINTR;
 }
 
-/* Send what the bench has gathered, keep what the socket does not take.  false: the connection is over. */
+/* Send what the bench has gathered, keep what the socket does not take.  false: the connection is
+ * over. */
 static bool flush(struct bench *bench, struct connection *c)
 {
 	if (bench->output_bytes == 0)
 		return true;
 
 	size_t bytes = bench->output_bytes;
-	bench->output_bytes = 0;	/* whatever comes of it: the bench is the next connection's */
+	bench->output_bytes = 0; /* whatever comes of it: the bench is the next connection's */
 	ssize_t sent = send(c->fd, bench->output, bytes, MSG_NOSIGNAL);
 	if (sent < 0 && !would_block()) {
 		c->end = END_LOST;
@@ -108,7 +111,8 @@ static bool answer(struct bench *bench, struct connection *c, const uint8_t *adu
 	uint8_t *out = bench->output + bench->output_bytes;
 	int out_bytes = execute(&bench->execution, &c->client, adu, bytes, out);
 	if (out_bytes == EXECUTE_BUSY) {
-		bench->execution.lock_wait_us = 0;	/* the next ones need not wait for the same lock */
+		bench->execution.lock_wait_us =
+			0; /* the next ones need not wait for the same lock */
 		if (!out_of_patience(bench, c))
 			return false;
 		out_bytes = execute_refuse(&bench->execution, &c->client, adu, out);
@@ -121,12 +125,14 @@ static bool answer(struct bench *bench, struct connection *c, const uint8_t *adu
 }
 
 /* A frame that is no request.  false: the connection is over. */
-static bool skip(struct bench *bench, struct connection *c, const uint8_t *bytes, size_t count, enum frame_kind kind)
+static bool skip(struct bench *bench, struct connection *c, const uint8_t *bytes, size_t count,
+		 enum frame_kind kind)
 {
 	struct counters *counters = bench->execution.counters;
 	bool foreign = kind == FRAME_FOREIGN;
 	if (c->traced)
-		trace_odd(&c->client.origin, bytes, count, foreign ? "another protocol" : "a length that cannot be");
+		trace_odd(&c->client.origin, bytes, count,
+			  foreign ? "another protocol" : "a length that cannot be");
 	diagnostics_foreign(&c->client.line);
 	if (foreign)
 		counters_add(&counters->foreign, 1);
@@ -136,8 +142,8 @@ static bool skip(struct bench *bench, struct connection *c, const uint8_t *bytes
 	return false;
 }
 
-/* Answer the ADUs among the first len bytes of the bench's input, as long as there is room to answer.  *used: the bytes that are
- * dealt with.  false: the connection is over. */
+/* Answer the ADUs among the first len bytes of the bench's input, as long as there is room to
+ * answer.  *used: the bytes that are dealt with.  false: the connection is over. */
 static bool answer_all(struct bench *bench, struct connection *c, size_t len, size_t *used)
 {
 	for (;;) {
@@ -193,7 +199,7 @@ enum connection_state connection_input(struct bench *bench, struct connection *c
 	if (received > 0)
 		counters_add(&bench->execution.counters->bytes_in, (uint64_t)received);
 	if (bench->stopping && received < RECEIVE_BYTES)
-		c->shut = true;		/* that was all */
+		c->shut = true; /* that was all */
 	return serve(bench, c, held + (received < 0 ? 0 : (size_t)received));
 }
 

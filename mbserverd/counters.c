@@ -28,12 +28,13 @@ uint64_t counters_sum(size_t offset)
 	uint64_t sum = 0;
 	for (unsigned i = 0; file != NULL && i < file->blocks; i++) {
 		const void *counter = (const char *)&file->counters[i] + offset;
-		sum += atomic_load_explicit((const _Atomic uint64_t *)counter, memory_order_relaxed);
+		sum += atomic_load_explicit((const _Atomic uint64_t *)counter,
+					    memory_order_relaxed);
 	}
 	return sum;
 }
 
-/* ---- where the file is --------------------------------------------------------------------------------------------------- */
+/* ---- where the file is --------------------------------------------------------------------- */
 
 enum rank { OF_SERVICE, OF_SYSTEM, OF_SESSION, OF_USER, RANKS };
 
@@ -59,13 +60,15 @@ bool counters_path(unsigned rank, const char *image, char *path)
 	folder_of((enum rank)rank, path);
 	size_t used = strlen(path);
 	if (used > 0 && used < COUNTERS_PATH_SIZE - 300)
-		snprintf(path + used, COUNTERS_PATH_SIZE - used, "/mbserverd-%.255s.counters", image + 1);
+		snprintf(path + used, COUNTERS_PATH_SIZE - used, "/mbserverd-%.255s.counters",
+			 image + 1);
 	else
 		*path = '\0';
 	return true;
 }
 
-/* The rank to write at: the service manager's folder, or one that is and stays ours alone.  0 or -errno. */
+/* The rank to write at: the service manager's folder, or one that is and stays ours alone.  0 or
+ * -errno. */
 static int folder_make(enum rank *rank)
 {
 	char path[COUNTERS_PATH_SIZE];
@@ -80,10 +83,11 @@ static int folder_make(enum rank *rank)
 		return -errno;
 	if (lstat(path, &st) != 0)
 		return -errno;
-	return S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 0022) == 0 ? 0 : -EPERM;
+	return S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 0022) == 0 ? 0
+											 : -EPERM;
 }
 
-/* ---- the file ------------------------------------------------------------------------------------------------------------ */
+/* ---- the file ------------------------------------------------------------------------------ */
 
 /* The server's is a write lock, so a read lock is what it stands in the way of. */
 bool counters_held(int fd)
@@ -101,7 +105,8 @@ static bool is_taken(const char *path)
 	return taken;
 }
 
-/* A new file under a name of its own, locked, then moved to its place: who has the old one open still has it.  0 or -errno. */
+/* A new file under a name of its own, locked, then moved to its place: who has the old one open
+ * still has it.  0 or -errno. */
 static int file_make(const char *path)
 {
 	char temporary[COUNTERS_PATH_SIZE + 32];
@@ -156,10 +161,12 @@ void counters_open(const char *image, unsigned blocks)
 	if (error == 0)
 		error = *file_path != '\0' ? file_make(file_path) : -ENAMETOOLONG;
 	if (error == -EBUSY)
-		log_warn("another server counts in %s: the counters of this one cannot be read", file_path);
+		log_warn("another server counts in %s: the counters of this one cannot be read",
+			 file_path);
 	else if (error != 0)
 		log_warn("no counters for --stats: %s: %s", file_path, strerror(-error));
-	file = mmap(NULL, file_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | (file_fd < 0 ? MAP_ANONYMOUS : 0), file_fd, 0);
+	file = mmap(NULL, file_bytes, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | (file_fd < 0 ? MAP_ANONYMOUS : 0), file_fd, 0);
 	if (file == MAP_FAILED)
 		die(EXIT_FAILURE, "counters: %s", strerror(errno));
 	header_fill(image, blocks);

@@ -11,7 +11,9 @@ int device_read_status(struct call *call)
 	unsigned count = 0;
 	for (unsigned i = 0; i < status->count; i++)
 		if (status->coils[i] >= 0)
-			reads[count++] = (struct mbshm_read){ MBSHM_COILS, (uint32_t)status->coils[i], 1, &bits[i] };
+			reads[count++] =
+				(struct mbshm_read){ MBSHM_COILS, (uint32_t)status->coils[i], 1,
+						     &bits[i] };
 	if (count > 0 && call->unit->image == NULL)
 		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
 
@@ -31,7 +33,8 @@ int device_read_status(struct call *call)
 static bool running(const struct call *call)
 {
 	const struct plant_server_id *id = &call->unit->plant->server.server_id;
-	return id->source[0] == '\0' || (call->unit->image != NULL && !call_stale(call, id->source, id->after_ms));
+	return id->source[0] == '\0' ||
+	       (call->unit->image != NULL && !call_stale(call, id->source, id->after_ms));
 }
 
 /* The diagnostic register: bit 0, the image cannot be used; bit 1, run status off. */
@@ -103,5 +106,6 @@ int device_report_id(struct call *call)
 int device_identify(struct call *call)
 {
 	const struct request *request = call->request;
-	return identity_read(&call->unit->identity, request->id_code, request->id_object, call->pdu, &call->pdu_bytes);
+	return identity_read(&call->unit->identity, request->id_code, request->id_object, call->pdu,
+			     &call->pdu_bytes);
 }

@@ -5,8 +5,13 @@
 
 /* Bits of an event: 6.10. */
 enum {
-	RECEIVED = 0x80, RECEIVED_ERROR = 0x02,
-	SENT = 0x40, SENT_READ_EXCEPTION = 0x01, SENT_ABORT = 0x02, SENT_BUSY = 0x04, SENT_NAK = 0x08,
+	RECEIVED = 0x80,
+	RECEIVED_ERROR = 0x02,
+	SENT = 0x40,
+	SENT_READ_EXCEPTION = 0x01,
+	SENT_ABORT = 0x02,
+	SENT_BUSY = 0x04,
+	SENT_NAK = 0x08,
 };
 
 static void record(struct diagnostics_line *line, uint8_t event)
@@ -56,7 +61,7 @@ size_t diagnostics_events(const struct diagnostics_line *line, uint8_t *out)
 	return count;
 }
 
-/* ---- counters ------------------------------------------------------------------------------------------------------------ */
+/* ---- counters ------------------------------------------------------------------------------ */
 
 enum { COUNTERS_OF_8 = DIAGNOSTIC_LAST_COUNTER - DIAGNOSTIC_FIRST_COUNTER + 1 };
 
@@ -66,21 +71,21 @@ static _Atomic uint64_t cleared[COUNTERS_OF_8];
 static uint64_t sum(unsigned sub_function)
 {
 	switch (sub_function) {
-	case 11:	/* bus messages */
+	case 11: /* bus messages */
 		return COUNTERS_SUM(requests) + COUNTERS_SUM(foreign) + COUNTERS_SUM(broken);
-	case 12:	/* bus communication errors */
+	case 12: /* bus communication errors */
 		return COUNTERS_SUM(foreign) + COUNTERS_SUM(broken);
-	case 13:	/* exceptions */
+	case 13: /* exceptions */
 		return COUNTERS_SUM(exceptions);
-	case 14:	/* messages for this server */
+	case 14: /* messages for this server */
 		return COUNTERS_SUM(requests);
-	case 15:	/* not answered */
+	case 15: /* not answered */
 		return COUNTERS_SUM(silent);
-	case 16:	/* not acknowledged */
+	case 16: /* not acknowledged */
 		return COUNTERS_SUM(exception_codes[MODBUS_EXCEPTION_NEGATIVE_ACKNOWLEDGE]);
-	case 17:	/* busy */
+	case 17: /* busy */
 		return COUNTERS_SUM(exception_codes[MODBUS_EXCEPTION_SLAVE_OR_SERVER_BUSY]);
-	default:	/* 18, overruns: bytes came faster than they could be dealt with */
+	default: /* 18, overruns: bytes came faster than they could be dealt with */
 		return COUNTERS_SUM(stalled);
 	}
 }

@@ -1,9 +1,9 @@
 /* What functions 8, 11 and 12 tell (V1.1b3 6.8-6.10).
  *
- * The counters of 8 are the server's.  The events of 11 and 12 are those of the connection, which is a line of its own: so a
- * client can tell from them what became of its own requests. */
-#ifndef DIAGNOSTICS_H
-#define DIAGNOSTICS_H
+ * The counters of 8 are the server's.  The events of 11 and 12 are those of the connection, which
+ * is a line of its own: so a client can tell from them what became of its own requests. */
+#ifndef MBSERVERD_DIAGNOSTICS_H
+#define MBSERVERD_DIAGNOSTICS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -12,9 +12,9 @@ enum { DIAGNOSTICS_EVENTS = 64 };
 
 /* A connection's.  All zero: it has just been opened, which is an event, 00. */
 struct diagnostics_line {
-	uint16_t completed;	/* requests answered without an exception, but for function 11 */
-	uint32_t count;		/* events after the first */
-	uint8_t events[DIAGNOSTICS_EVENTS];	/* a ring; the newest is at count % 64 */
+	uint16_t completed; /* requests answered without an exception, but for function 11 */
+	uint32_t count;     /* events after the first */
+	uint8_t events[DIAGNOSTICS_EVENTS]; /* a ring; the newest is at count % 64 */
 };
 
 /* A request was answered: with exception (0: none), or not at all (PLANT_SILENCE). */

@@ -1,12 +1,11 @@
-#include "mbserverd/call.h"
-
 #include "base/log.h"
+#include "mbserverd/call.h"
 #include "mbserverd/peer.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* ---- for the handlers ---------------------------------------------------------------------------------------------------- */
+/* ---- for the handlers ---------------------------------------------------------------------- */
 
 int call_exception(int error)
 {
@@ -24,7 +23,7 @@ int call_exception(int error)
 		if (log_allowed(&damaged))
 			log_error("the image is damaged: answering exception 04");
 		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
-	default:	/* replaced, no permission, no memory */
+	default: /* replaced, no permission, no memory */
 		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
 	}
 }
@@ -33,9 +32,10 @@ bool call_stale(const struct call *call, const char *name, uint64_t after_ms)
 {
 	struct mbshm_source source;
 	for (unsigned i = 0; i < MBSHM_SOURCES_MAX; i++)
-		if (mbshm_source_get(call->unit->image, i, &source) == 0 && strcmp(source.name, name) == 0)
+		if (mbshm_source_get(call->unit->image, i, &source) == 0 &&
+		    strcmp(source.name, name) == 0)
 			return call->with->now_ms - source.mono_ns / 1000000 >= (int64_t)after_ms;
-	return true;	/* it never was there */
+	return true; /* it never was there */
 }
 
 int call_may_read(const struct call *call, enum mbshm_table table, uint32_t first, uint32_t count)
@@ -43,21 +43,24 @@ int call_may_read(const struct call *call, enum mbshm_table table, uint32_t firs
 	const struct plant_server *server = &call->unit->plant->server;
 	for (unsigned i = 0; i < server->stale_count; i++) {
 		const struct plant_stale *rule = &server->stale[i];
-		if (rule->answer != 0 && rule->span.table == table && first < rule->span.first + rule->span.count &&
-		    rule->span.first < first + count && call_stale(call, rule->source, rule->after_ms))
+		if (rule->answer != 0 && rule->span.table == table &&
+		    first < rule->span.first + rule->span.count &&
+		    rule->span.first < first + count &&
+		    call_stale(call, rule->source, rule->after_ms))
 			return rule->answer;
 	}
 	return 0;
 }
 
-static void report_refusal(const struct execution *with, const struct client *client, const struct request *request)
+static void report_refusal(const struct execution *with, const struct client *client,
+			   const struct request *request)
 {
 	static struct log_limit limit;
 	char peer[PEER_TEXT_SIZE];
 	counters_add(&with->counters->refused_writes, 1);
 	if (log_allowed(&limit))
-		log_warn("%s may not write: unit %u, function %u", peer_format(&client->origin, peer), request->unit,
-			 request->pdu[0]);
+		log_warn("%s may not write: unit %u, function %u",
+			 peer_format(&client->origin, peer), request->unit, request->pdu[0]);
 }
 
 int call_may_write(const struct call *call, enum mbshm_table table, uint32_t first, uint32_t count)
@@ -87,11 +90,11 @@ int call_commit(struct call *call, size_t bytes)
 	return call_exception(mbshm_txn_commit(call->with->txn, call->with->lock_wait_us, NULL));
 }
 
-/* ---- dispatch ------------------------------------------------------------------------------------------------------------ */
+/* ---- dispatch ------------------------------------------------------------------------------ */
 
 static const struct {
 	int (*run)(struct call *call);
-	bool needs_image;	/* the others look themselves whether it is there */
+	bool needs_image; /* the others look themselves whether it is there */
 } actions[ACTIONS] = {
 	[ACTION_READ_BITS] = { tables_read_bits, true },
 	[ACTION_READ_REGISTERS] = { tables_read_registers, true },
@@ -121,8 +124,8 @@ static int run(struct call *call, int exception)
 	return actions[action].run(call);
 }
 
-static int finish(const struct execution *with, struct client *client, const uint8_t *adu, int exception, size_t pdu_bytes,
-		  uint8_t *out)
+static int finish(const struct execution *with, struct client *client, const uint8_t *adu,
+		  int exception, size_t pdu_bytes, uint8_t *out)
 {
 	uint8_t function = adu[MBAP_BYTES];
 	struct counters *counters = with->counters;
@@ -140,14 +143,16 @@ static int finish(const struct execution *with, struct client *client, const uin
 	return (int)answer_exception(adu, out, exception);
 }
 
-int execute(const struct execution *with, struct client *client, const uint8_t *adu, size_t bytes, uint8_t *out)
+int execute(const struct execution *with, struct client *client, const uint8_t *adu, size_t bytes,
+	    uint8_t *out)
 {
 	struct request request;
 	int exception = request_decode(adu, bytes, &request);
 	const struct unit *unit = with->policy->units[request.unit];
 	if (unit == NULL)
 		return finish(with, client, adu, with->policy->unknown_unit, 0, out);
-	const struct access_rule *rule = access_rule(&with->policy->access, client->rules, request.unit);
+	const struct access_rule *rule =
+		access_rule(&with->policy->access, client->rules, request.unit);
 	if (!function_set_has(&rule->functions, request.pdu[0])) {
 		exception = MODBUS_EXCEPTION_ILLEGAL_FUNCTION;
 		if (function_set_has(&rule->refused, request.pdu[0]))
@@ -161,7 +166,8 @@ int execute(const struct execution *with, struct client *client, const uint8_t *
 	return finish(with, client, adu, exception, call.pdu_bytes, out);
 }
 
-int execute_refuse(const struct execution *with, struct client *client, const uint8_t *adu, uint8_t *out)
+int execute_refuse(const struct execution *with, struct client *client, const uint8_t *adu,
+		   uint8_t *out)
 {
 	return finish(with, client, adu, MODBUS_EXCEPTION_SLAVE_OR_SERVER_BUSY, 0, out);
 }

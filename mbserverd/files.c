@@ -19,17 +19,18 @@ static int find(const struct call *call, const struct group *group)
 /* All groups are looked up before anything is done. */
 static int check(const struct call *call, bool write)
 {
-	for (size_t at = GROUPS_AT; at < call->request->bytes; ) {
+	for (size_t at = GROUPS_AT; at < call->request->bytes;) {
 		struct group group = group_next(call->request, &at);
 		if (find(call, &group) < 0)
 			return MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS;
 	}
 	if (call->unit->image == NULL)
 		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
-	for (size_t at = GROUPS_AT; at < call->request->bytes; ) {
+	for (size_t at = GROUPS_AT; at < call->request->bytes;) {
 		struct group group = group_next(call->request, &at);
 		uint32_t addr = (uint32_t)find(call, &group);
-		int exception = (write ? call_may_write : call_may_read)(call, MBSHM_HOLDING_REGISTERS, addr, group.count);
+		int exception = (write ? call_may_write : call_may_read)(
+			call, MBSHM_HOLDING_REGISTERS, addr, group.count);
 		if (exception != 0)
 			return exception;
 	}
@@ -48,7 +49,8 @@ int files_read(struct call *call)
 	for (size_t at = GROUPS_AT; at < call->request->bytes; used += reads[count++].count) {
 		struct group group = group_next(call->request, &at);
 		uint32_t addr = (uint32_t)find(call, &group);
-		reads[count] = (struct mbshm_read){ MBSHM_HOLDING_REGISTERS, addr, group.count, &values[used] };
+		reads[count] = (struct mbshm_read){ MBSHM_HOLDING_REGISTERS, addr, group.count,
+						    &values[used] };
 	}
 	int error = mbshm_read(call->unit->image, reads, count, NULL);
 	if (error != 0)
@@ -75,11 +77,12 @@ int files_write(struct call *call)
 		return exception;
 
 	call_begin(call);
-	for (size_t at = GROUPS_AT; at < call->request->bytes; ) {
+	for (size_t at = GROUPS_AT; at < call->request->bytes;) {
 		struct group group = group_next(call->request, &at);
 		uint16_t addr = (uint16_t)find(call, &group);
 		registers_from_wire(values, group.data, group.count);
-		int error = mbshm_txn_write_registers(call->with->txn, MBSHM_HOLDING_REGISTERS, addr, group.count, values);
+		int error = mbshm_txn_write_registers(call->with->txn, MBSHM_HOLDING_REGISTERS,
+						      addr, group.count, values);
 		if (error != 0)
 			return call_exception(error);
 	}
@@ -99,8 +102,10 @@ int files_read_fifo(struct call *call)
 		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
 
 	const struct mbshm_span *span = &server->fifos[i].registers;
-	int error = mbshm_read_registers(call->unit->image, span->table, (uint16_t)span->first, (uint16_t)span->count, values, NULL);
-	int exception = error != 0 ? call_exception(error) : call_may_read(call, span->table, span->first, span->count);
+	int error = mbshm_read_registers(call->unit->image, span->table, (uint16_t)span->first,
+					 (uint16_t)span->count, values, NULL);
+	int exception = error != 0 ? call_exception(error)
+				   : call_may_read(call, span->table, span->first, span->count);
 	if (exception != 0)
 		return exception;
 	if (values[0] >= span->count)

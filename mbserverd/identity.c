@@ -6,7 +6,9 @@
 
 enum { BASIC = 1, REGULAR, EXTENDED, INDIVIDUAL };
 
-enum { HEADER_BYTES = 7 };	/* function, MEI type, code, conformity, more follows, next object, number of objects */
+enum {
+	HEADER_BYTES = 7
+}; /* function, MEI type, code, conformity, more follows, next object, number of objects */
 
 static uint8_t level_of(uint8_t id)
 {
@@ -16,17 +18,19 @@ static uint8_t level_of(uint8_t id)
 void identity_init(struct identity *identity, const struct plant_identity *texts)
 {
 	const char *const by_id[IDENTITY_OBJECTS_MAX] = {
-		texts->vendor_name, texts->product_code, texts->major_minor_revision,
-		texts->vendor_url, texts->product_name, texts->model_name, texts->user_application_name,
+		texts->vendor_name,           texts->product_code,
+		texts->major_minor_revision,  texts->vendor_url,
+		texts->product_name,          texts->model_name,
+		texts->user_application_name,
 	};
-
 	identity->count = 0;
 	for (uint8_t id = 0; id < IDENTITY_OBJECTS_MAX; id++) {
 		size_t bytes = strnlen(by_id[id], PLANT_OBJECT_MAX);
 		if (bytes == 0 && level_of(id) != BASIC)
 			continue;
 		identity->level = level_of(id);
-		identity->objects[identity->count++] = (struct identity_object){ id, (uint8_t)bytes, by_id[id] };
+		identity->objects[identity->count++] =
+			(struct identity_object){ id, (uint8_t)bytes, by_id[id] };
 	}
 }
 
@@ -47,7 +51,8 @@ static unsigned object_find(const struct identity *identity, unsigned end, uint8
 	return i;
 }
 
-int identity_read(const struct identity *identity, uint8_t code, uint8_t object, uint8_t *pdu, size_t *bytes)
+int identity_read(const struct identity *identity, uint8_t code, uint8_t object, uint8_t *pdu,
+		  size_t *bytes)
 {
 	unsigned end = identity->count;
 	while (code < EXTENDED && level_of(identity->objects[end - 1].id) > code)
@@ -59,7 +64,7 @@ int identity_read(const struct identity *identity, uint8_t code, uint8_t object,
 			return MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS;
 		last = first + 1;
 	} else if (first == end) {
-		first = 0;	/* an unknown object starts the stream anew */
+		first = 0; /* an unknown object starts the stream anew */
 	}
 
 	size_t used = HEADER_BYTES;
@@ -70,7 +75,7 @@ int identity_read(const struct identity *identity, uint8_t code, uint8_t object,
 	pdu[0] = FC_ENCAPSULATED;
 	pdu[1] = MEI_IDENTIFICATION;
 	pdu[2] = code;
-	pdu[3] = 0x80 | identity->level;	/* stream and individual access */
+	pdu[3] = 0x80 | identity->level; /* stream and individual access */
 	pdu[4] = i < last ? 0xFF : 0x00;
 	pdu[5] = i < last ? identity->objects[i].id : 0x00;
 	pdu[6] = (uint8_t)(i - first);

@@ -1,9 +1,9 @@
 /* Device identification: function 43/14, V1.1b3 6.21.  Pure.
  *
- * Objects 00..02 are basic and always offered, 03..06 regular, 80..FF extended.  The level (1 basic, 2 regular, 3 extended) is
- * the highest that has an object. */
-#ifndef IDENTITY_H
-#define IDENTITY_H
+ * Objects 00..02 are basic and always offered, 03..06 regular, 80..FF extended.  The level (1
+ * basic, 2 regular, 3 extended) is the highest that has an object. */
+#ifndef MBSERVERD_IDENTITY_H
+#define MBSERVERD_IDENTITY_H
 
 #include "plant/plant.h"
 
@@ -17,16 +17,17 @@ struct identity {
 	unsigned count;
 	struct identity_object {
 		uint8_t id;
-		uint8_t bytes;		/* 0..PLANT_OBJECT_MAX */
-		const char *text;	/* into the plant */
-	} objects[IDENTITY_OBJECTS_MAX];	/* by id, ascending */
+		uint8_t bytes;           /* 0..PLANT_OBJECT_MAX */
+		const char *text;        /* into the plant */
+	} objects[IDENTITY_OBJECTS_MAX]; /* by id, ascending */
 };
 
 /* texts: kept by the caller as long as identity. */
 void identity_init(struct identity *identity, const struct plant_identity *texts);
 
-/* Answer read device id code 1..3 (a stream from object on, objects up to that level, as many as fit) or 4 (that object) into pdu
- * (PDU_MAX bytes).  0 and *bytes, or the exception. */
-int identity_read(const struct identity *identity, uint8_t code, uint8_t object, uint8_t *pdu, size_t *bytes);
+/* Answer read device id code 1..3 (a stream from object on, objects up to that level, as many as
+ * fit) or 4 (that object) into pdu (PDU_MAX bytes).  0 and *bytes, or the exception. */
+int identity_read(const struct identity *identity, uint8_t code, uint8_t object, uint8_t *pdu,
+		  size_t *bytes);
 
 #endif

@@ -20,29 +20,32 @@
 enum {
 	SOCKETS_MAX = PLANT_LISTEN_MAX,
 	ACCEPTS_PER_TURN = 64,
-	KEEPALIVE_IDLE_S = 60, KEEPALIVE_EACH_S = 10, KEEPALIVE_COUNT = 3,	/* a vanished peer is gone after 90 s */
+	KEEPALIVE_IDLE_S = 60,
+	KEEPALIVE_EACH_S = 10,
+	KEEPALIVE_COUNT = 3, /* a vanished peer is gone after 90 s */
 };
 
 struct listener {
 	int fd;
 	sd_event_source *source;
-	struct plant_listen wanted;	/* as the plant has it */
-	dev_t device;			/* of a unix socket's name */
+	struct plant_listen wanted; /* as the plant has it */
+	dev_t device;               /* of a unix socket's name */
 	ino_t inode;
 };
 
 struct listeners {
 	struct admission *admission;
 	sd_event *event;
-	bool passed;		/* by the service manager: not ours to add to or to take away */
+	bool passed; /* by the service manager: not ours to add to or to take away */
 	unsigned count;
 	struct listener sockets[SOCKETS_MAX];
-	char trouble[256];	/* what was logged last */
+	char trouble[256]; /* what was logged last */
 };
 
-/* ---- accepting ----------------------------------------------------------------------------------------------------------- */
+/* ---- accepting ----------------------------------------------------------------------------- */
 
-/* false: none is left, or one was lost before it was accepted (accept(2)), or there is a shortage: errno. */
+/* false: none is left, or one was lost before it was accepted (accept(2)), or there is a shortage:
+ * errno. */
 static bool accept_one(struct listeners *listeners, int fd)
 {
 	struct sockaddr_storage address;
@@ -77,14 +80,15 @@ static int on_ready(sd_event_source *source, int fd, uint32_t events, void *cont
 	return 0;
 }
 
-/* ---- one socket ---------------------------------------------------------------------------------------------------------- */
+/* ---- one socket ---------------------------------------------------------------------------- */
 
 static void option(int fd, int level, int name, int value)
 {
 	setsockopt(fd, level, name, &value, sizeof value);
 }
 
-/* Accepted sockets inherit these from the listening one (tcp(7)), which saves the calls.  A unix socket has none of them. */
+/* Accepted sockets inherit these from the listening one (tcp(7)), which saves the calls.  A unix
+ * socket has none of them. */
 static void options_set(int fd, int family)
 {
 	option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -94,7 +98,8 @@ static void options_set(int fd, int family)
 	option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_EACH_S);
 	option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
 	if (family == AF_INET6)
-		option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);	/* so that 0.0.0.0 and [::] can both be listed */
+		option(fd, IPPROTO_IPV6, IPV6_V6ONLY,
+		       1); /* so that 0.0.0.0 and [::] can both be listed */
 }
 
 static int bind_and_listen(int fd, const struct sockaddr *address, socklen_t bytes)
@@ -105,10 +110,11 @@ static int bind_and_listen(int fd, const struct sockaddr *address, socklen_t byt
 /* The descriptor or -errno. */
 static int open_internet(const struct plant_listen *wanted)
 {
-	const struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV | AI_NUMERICHOST, .ai_socktype = SOCK_STREAM };
+	const struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV | AI_NUMERICHOST,
+					.ai_socktype = SOCK_STREAM };
 	struct addrinfo *found;
 	if (getaddrinfo(wanted->host, wanted->port, &hints, &found) != 0)
-		return -EADDRNOTAVAIL;	/* digits are right already, so it is the %scope */
+		return -EADDRNOTAVAIL; /* digits are right already, so it is the %scope */
 	int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int error = fd < 0 ? -errno : 0;
 	if (error == 0) {
@@ -121,7 +127,8 @@ static int open_internet(const struct plant_listen *wanted)
 	return error != 0 ? error : fd;
 }
 
-/* May the name be taken?  Yes when nothing is there, or a socket that nobody listens on any more.  0 or -errno. */
+/* May the name be taken?  Yes when nothing is there, or a socket that nobody listens on any more.
+ * 0 or -errno. */
 static int check_name(const struct sockaddr_un *name)
 {
 	struct stat st;
@@ -132,19 +139,22 @@ static int check_name(const struct sockaddr_un *name)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	bool stale = connect(fd, (const struct sockaddr *)name, sizeof *name) != 0 && errno == ECONNREFUSED;
+	bool stale = connect(fd, (const struct sockaddr *)name, sizeof *name) != 0 &&
+		     errno == ECONNREFUSED;
 	close(fd);
 	return stale ? 0 : -EADDRINUSE;
 }
 
-/* Under a name of its own at first: nobody can connect before the socket has its mode and group, and taking the place of a
- * stale one leaves no moment without.  The descriptor or -errno. */
-static int open_unix(const struct plant_server *server, const struct plant_listen *wanted, struct listener *listener)
+/* Under a name of its own at first: nobody can connect before the socket has its mode and group,
+ * and taking the place of a stale one leaves no moment without.  The descriptor or -errno. */
+static int open_unix(const struct plant_server *server, const struct plant_listen *wanted,
+		     struct listener *listener)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX }, temporary = name;
 	struct stat st;
 	snprintf(name.sun_path, sizeof name.sun_path, "%.*s", PLANT_SOCKET_MAX, wanted->host);
-	snprintf(temporary.sun_path, sizeof temporary.sun_path, "%.*s.%d", PLANT_SOCKET_MAX, wanted->host, getpid());
+	snprintf(temporary.sun_path, sizeof temporary.sun_path, "%.*s.%d", PLANT_SOCKET_MAX,
+		 wanted->host, getpid());
 	int error = check_name(&name);
 	if (error != 0)
 		return error;
@@ -154,10 +164,12 @@ static int open_unix(const struct plant_server *server, const struct plant_liste
 	mode_t mask = umask(0777);
 	error = bind_and_listen(fd, (const struct sockaddr *)&temporary, sizeof temporary);
 	umask(mask);
-	if (error == 0 && server->socket_group != (gid_t)-1 && chown(temporary.sun_path, (uid_t)-1, server->socket_group) != 0)
+	if (error == 0 && server->socket_group != (gid_t)-1 &&
+	    chown(temporary.sun_path, (uid_t)-1, server->socket_group) != 0)
 		error = -errno;
-	if (error == 0 && (chmod(temporary.sun_path, server->socket_mode) != 0 || stat(temporary.sun_path, &st) != 0 ||
-			   rename(temporary.sun_path, name.sun_path) != 0))
+	if (error == 0 &&
+	    (chmod(temporary.sun_path, server->socket_mode) != 0 ||
+	     stat(temporary.sun_path, &st) != 0 || rename(temporary.sun_path, name.sun_path) != 0))
 		error = -errno;
 	if (error != 0) {
 		unlink(temporary.sun_path);
@@ -177,20 +189,25 @@ static void log_address(int fd, const struct plant_listen *wanted)
 	if (getsockname(fd, (struct sockaddr *)&address, &bytes) != 0)
 		return;
 	if (address.ss_family == AF_UNIX)
-		log_info("listening on unix:%s", wanted != NULL ? wanted->host : ((struct sockaddr_un *)&address)->sun_path);
-	else if (getnameinfo((struct sockaddr *)&address, bytes, host, sizeof host, port, sizeof port,
-			     NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-		log_info(strchr(host, ':') != NULL ? "listening on [%s]:%s" : "listening on %s:%s", host, port);
+		log_info("listening on unix:%s",
+			 wanted != NULL ? wanted->host
+					: ((struct sockaddr_un *)&address)->sun_path);
+	else if (getnameinfo((struct sockaddr *)&address, bytes, host, sizeof host, port,
+			     sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+		log_info(strchr(host, ':') != NULL ? "listening on [%s]:%s" : "listening on %s:%s",
+			 host, port);
 }
 
-/* ---- the set of them ----------------------------------------------------------------------------------------------------- */
+/* ---- the set of them ----------------------------------------------------------------------- */
 
 /* 0 or -errno; then fd is still the caller's. */
-static int add(struct listeners *listeners, int fd, const struct plant_listen *wanted, const struct listener *like)
+static int add(struct listeners *listeners, int fd, const struct plant_listen *wanted,
+	       const struct listener *like)
 {
 	struct listener *listener = &listeners->sockets[listeners->count];
 	*listener = *like;
-	int error = sd_event_add_io(listeners->event, &listener->source, fd, EPOLLIN, on_ready, listeners);
+	int error = sd_event_add_io(listeners->event, &listener->source, fd, EPOLLIN, on_ready,
+				    listeners);
 	if (error < 0)
 		return error;
 	listener->fd = fd;
@@ -205,7 +222,8 @@ static int add_wanted(struct listeners *listeners, const struct plant_listen *wa
 {
 	const struct plant_server *server = &policy_present()->plant->server;
 	struct listener listener = { .fd = -1 };
-	int fd = wanted->port[0] != '\0' ? open_internet(wanted) : open_unix(server, wanted, &listener);
+	int fd = wanted->port[0] != '\0' ? open_internet(wanted)
+					 : open_unix(server, wanted, &listener);
 	if (fd < 0)
 		return fd;
 	int error = add(listeners, fd, wanted, &listener);
@@ -220,7 +238,8 @@ static void remove_at(struct listeners *listeners, unsigned index)
 	struct listener *listener = &listeners->sockets[index];
 	struct stat st;
 	bool unix_socket = listener->wanted.text[0] != '\0' && listener->wanted.port[0] == '\0';
-	if (unix_socket && lstat(listener->wanted.host, &st) == 0 && st.st_dev == listener->device && st.st_ino == listener->inode)
+	if (unix_socket && lstat(listener->wanted.host, &st) == 0 &&
+	    st.st_dev == listener->device && st.st_ino == listener->inode)
 		unlink(listener->wanted.host);
 	if (!listeners->passed)
 		accept_many(listeners, listener->fd, UINT_MAX);
@@ -233,29 +252,39 @@ static const char *explain(const struct plant_listen *wanted, int error, char *t
 {
 	bool is_unix = wanted->port[0] == '\0';
 	if (error == -EADDRINUSE)
-		snprintf(text, size, "%s is in use by another program: stop that one, or choose another address in server.listen",
+		snprintf(text, size,
+			 "%s is in use by another program: stop that one, or choose another "
+			 "address in server.listen",
 			 wanted->text);
 	else if (error == -EADDRNOTAVAIL)
-		snprintf(text, size, "%s is no address of this machine (server.listen)", wanted->text);
+		snprintf(text, size, "%s is no address of this machine (server.listen)",
+			 wanted->text);
 	else if (error == -EACCES && !is_unix)
-		snprintf(text, size, "%s: ports below 1024 need CAP_NET_BIND_SERVICE", wanted->text);
+		snprintf(text, size, "%s: ports below 1024 need CAP_NET_BIND_SERVICE",
+			 wanted->text);
 	else if (error == -EEXIST)
-		snprintf(text, size, "%s: there is a file of that name, and it is no socket (server.listen)", wanted->text);
+		snprintf(text, size,
+			 "%s: there is a file of that name, and it is no socket (server.listen)",
+			 wanted->text);
 	else
 		snprintf(text, size, "cannot listen on %s: %s", wanted->text, strerror(-error));
 	return text;
 }
 
-/* Which of the sockets is for that address?  Each is for one, so of addresses that are listed twice there are two. */
-static bool find(const struct listeners *listeners, const struct plant_listen *wanted, const bool *taken, unsigned *index)
+/* Which of the sockets is for that address?  Each is for one, so of addresses that are listed twice
+ * there are two. */
+static bool find(const struct listeners *listeners, const struct plant_listen *wanted,
+		 const bool *taken, unsigned *index)
 {
 	for (*index = 0; *index < listeners->count; ++*index)
-		if (!taken[*index] && strcmp(listeners->sockets[*index].wanted.text, wanted->text) == 0)
+		if (!taken[*index] &&
+		    strcmp(listeners->sockets[*index].wanted.text, wanted->text) == 0)
 			return true;
 	return false;
 }
 
-/* Remove what the policy does not have, then add what it has and we have not.  0, or -errno and which: the first that failed. */
+/* Remove what the policy does not have, then add what it has and we have not.  0, or -errno and
+ * which: the first that failed. */
 static int synchronize(struct listeners *listeners, const struct plant_listen **which)
 {
 	const struct plant_server *server = &policy_present()->plant->server;
@@ -267,9 +296,10 @@ static int synchronize(struct listeners *listeners, const struct plant_listen **
 		if (have[i])
 			taken[index] = true;
 	}
-	for (index = listeners->count; index-- > 0; )
+	for (index = listeners->count; index-- > 0;)
 		if (!taken[index])
-			remove_at(listeners, index);	/* the last takes its place, and that one stays */
+			remove_at(listeners,
+				  index); /* the last takes its place, and that one stays */
 	for (unsigned i = 0; i < server->listen_count; i++) {
 		int rc = have[i] ? 0 : add_wanted(listeners, &server->listen[i]);
 		if (rc != 0 && error == 0) {
@@ -287,7 +317,7 @@ void listeners_refresh(struct listeners *listeners)
 	int error = listeners->passed ? 0 : synchronize(listeners, &which);
 	if (error != 0)
 		explain(which, error, text, sizeof text);
-	if (strcmp(text, listeners->trouble) != 0) {	/* once, not each second */
+	if (strcmp(text, listeners->trouble) != 0) { /* once, not each second */
 		strcpy(listeners->trouble, text);
 		if (error != 0)
 			log_error("%s", text);
@@ -296,17 +326,21 @@ void listeners_refresh(struct listeners *listeners)
 		sd_event_source_set_enabled(listeners->sockets[i].source, SD_EVENT_ON);
 }
 
-/* Sockets that a service manager listens on for us (sd_listen_fds(3)): clients can connect while no server runs. */
+/* Sockets that a service manager listens on for us (sd_listen_fds(3)): clients can connect while no
+ * server runs. */
 static void adopt_passed(struct listeners *listeners, int count)
 {
 	const struct listener like = { .fd = -1 };
-	log_info("using %d socket%s of the service manager instead of server.listen", count, count == 1 ? "" : "s");
+	log_info("using %d socket%s of the service manager instead of server.listen", count,
+		 count == 1 ? "" : "s");
 	if (count > SOCKETS_MAX)
-		die(EXIT_FAILURE, "the service manager passes %d sockets, expected at most %d", count, SOCKETS_MAX);
+		die(EXIT_FAILURE, "the service manager passes %d sockets, expected at most %d",
+		    count, SOCKETS_MAX);
 	listeners->passed = true;
 	for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + count; fd++) {
 		if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
-			die(EXIT_FAILURE, "the service manager passes something else than a listening stream socket");
+			die(EXIT_FAILURE, "the service manager passes something else than a "
+					  "listening stream socket");
 		options_set(fd, AF_UNSPEC);
 		fcntl(fd, F_SETFL, O_NONBLOCK);
 		int error = add(listeners, fd, NULL, &like);
@@ -332,7 +366,7 @@ struct listeners *listeners_open(struct admission *admission, sd_event *event)
 	char text[sizeof listeners->trouble];
 	int error = synchronize(listeners, &which);
 	if (error != 0) {
-		while (listeners->count > 0)	/* unix sockets' names go with them */
+		while (listeners->count > 0) /* unix sockets' names go with them */
 			remove_at(listeners, 0);
 		die(EXIT_FAILURE, "%s", explain(which, error, text, sizeof text));
 	}

@@ -1,10 +1,11 @@
-/* mbserverd - serves the image over Modbus TCP.  The main thread accepts, reloads and watches; workers answer. */
-#include "program/daemon.h"
-#include "mbserverd/listener.h"
+/* mbserverd - serves the image over Modbus TCP.  The main thread accepts, reloads and watches;
+ * workers answer. */
 #include "base/log.h"
-#include "program/options.h"
+#include "mbserverd/listener.h"
 #include "mbserverd/policy.h"
 #include "mbserverd/stats.h"
+#include "program/daemon.h"
+#include "program/options.h"
 
 #include <inttypes.h>
 #include <sched.h>
@@ -19,7 +20,7 @@ struct server {
 	struct workers *workers;
 	struct admission *admission;
 	struct listeners *listeners;
-	uint64_t requests, asked_ms;	/* at the last status */
+	uint64_t requests, asked_ms; /* at the last status */
 };
 
 /* What was asked for on the command line. */
@@ -66,7 +67,8 @@ static void status(void *context, char *text, size_t size)
 	uint64_t requests = COUNTERS_SUM(requests), now_ms = clock_ms();
 	/* Asked about each second, but not on the dot. */
 	uint64_t passed_ms = now_ms > server->asked_ms ? now_ms - server->asked_ms : 1;
-	snprintf(text, size, "%u connections, %" PRIu64 " requests/s", workers_connections(server->workers),
+	snprintf(text, size, "%u connections, %" PRIu64 " requests/s",
+		 workers_connections(server->workers),
 		 (requests - server->requests) * 1000 / passed_ms);
 	server->requests = requests;
 	server->asked_ms = now_ms;
@@ -83,7 +85,8 @@ static int each_second(sd_event_source *timer, uint64_t now_us, void *context)
 static unsigned workers_default(void)
 {
 	cpu_set_t cpus;
-	unsigned count = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? (unsigned)CPU_COUNT(&cpus) : 1;
+	unsigned count =
+		sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? (unsigned)CPU_COUNT(&cpus) : 1;
 	return count < WORKERS_DEFAULT_MAX ? count : WORKERS_DEFAULT_MAX;
 }
 
@@ -113,9 +116,11 @@ static const char *set_trace(void *context, const char *arg)
 }
 
 static const struct option_row options[] = {
-	{ "stats", NULL, "print what the server of this plant's image has counted, and end", set_stats },
+	{ "stats", NULL, "print what the server of this plant's image has counted, and end",
+	  set_stats },
 	{ "json", NULL, "print it as JSON", set_json },
-	{ "trace", "ADDRESS", "log the frames of this client or network, or of unix sockets", set_trace },
+	{ "trace", "ADDRESS", "log the frames of this client or network, or of unix sockets",
+	  set_trace },
 	{ NULL, NULL, NULL, NULL },
 };
 
@@ -123,7 +128,9 @@ int main(int argc, char **argv)
 {
 	struct server server = { .asked_ms = clock_ms() };
 	struct asked asked = { false, false };
-	const struct program program = { .name = "mbserverd", .summary = "serve a register image over Modbus TCP", .rows = options,
+	const struct program program = { .name = "mbserverd",
+					 .summary = "serve a register image over Modbus TCP",
+					 .rows = options,
 					 .context = &asked };
 	int operand;
 	struct plant *plant = options_parse(&program, argc, argv, &operand);
@@ -137,7 +144,7 @@ int main(int argc, char **argv)
 	unsigned workers = plant->server.workers != 0 ? plant->server.workers : workers_default();
 	struct daemon_hooks hooks = { reload, alive, status, &server };
 	sd_event *event;
-	int error = daemon_open(&hooks, &event);	/* blocks signals: before any thread */
+	int error = daemon_open(&hooks, &event); /* blocks signals: before any thread */
 	if (error != 0)
 		die(EXIT_FAILURE, "event loop: %s", strerror(-error));
 
@@ -149,7 +156,8 @@ int main(int argc, char **argv)
 	server.admission = admission_new(server.workers, counters_block(0));
 	server.listeners = listeners_open(server.admission, event);
 	sd_event_source *timer;
-	error = sd_event_add_time_relative(event, &timer, CLOCK_MONOTONIC, CHECK_US, 0, each_second, &server);
+	error = sd_event_add_time_relative(event, &timer, CLOCK_MONOTONIC, CHECK_US, 0, each_second,
+					   &server);
 	if (error >= 0)
 		error = sd_event_source_set_enabled(timer, SD_EVENT_ON);
 	if (error < 0)

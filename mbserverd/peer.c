@@ -9,7 +9,8 @@
 
 struct mbshm_origin peer_origin(const struct sockaddr_storage *address)
 {
-	struct mbshm_origin peer = { .kind = MBSHM_ORIGIN_NETWORK, .family = (uint8_t)address->ss_family };
+	struct mbshm_origin peer = { .kind = MBSHM_ORIGIN_NETWORK,
+				     .family = (uint8_t)address->ss_family };
 	if (address->ss_family == AF_INET) {
 		const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
 		peer.port = ntohs(v4->sin_port);
@@ -26,9 +27,11 @@ struct mbshm_origin peer_origin(const struct sockaddr_storage *address)
 const char *peer_format(const struct mbshm_origin *peer, char text[PEER_TEXT_SIZE])
 {
 	char address[INET6_ADDRSTRLEN];
-	if (peer->family == AF_UNIX || inet_ntop(peer->family, peer->address, address, sizeof address) == NULL)
+	if (peer->family == AF_UNIX ||
+	    inet_ntop(peer->family, peer->address, address, sizeof address) == NULL)
 		snprintf(text, PEER_TEXT_SIZE, "unix");
 	else
-		snprintf(text, PEER_TEXT_SIZE, peer->family == AF_INET6 ? "[%s]:%u" : "%s:%u", address, peer->port);
+		snprintf(text, PEER_TEXT_SIZE, peer->family == AF_INET6 ? "[%s]:%u" : "%s:%u",
+			 address, peer->port);
 	return text;
 }

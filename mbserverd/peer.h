@@ -1,6 +1,6 @@
 /* Who is at the other end of a connection. */
-#ifndef PEER_H
-#define PEER_H
+#ifndef MBSERVERD_PEER_H
+#define MBSERVERD_PEER_H
 
 #include "mbshm.h"
 

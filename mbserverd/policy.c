@@ -1,4 +1,5 @@
-/* The one file that knows RCU.  The writer is the main thread; readers are the workers, quiescent once per turn of their loop. */
+/* The one file that knows RCU.  The writer is the main thread; readers are the workers, quiescent
+ * once per turn of their loop. */
 #include "mbserverd/policy.h"
 
 #include "base/log.h"
@@ -11,17 +12,18 @@
 #define _LGPL_SOURCE
 #include <urcu/urcu-qsbr.h>
 
-/* ThreadSanitizer cannot see liburcu's grace periods: going to sleep happens before the end of one that waited for it.  Only its
- * runtime has these. */
+/* ThreadSanitizer cannot see liburcu's grace periods: going to sleep happens before the end of one
+ * that waited for it.  Only its runtime has these. */
 void __tsan_release(void *address) __attribute__((weak));
 void __tsan_acquire(void *address) __attribute__((weak));
 
-enum { REVIVE_US = 100000 };	/* wait for other writers */
+enum { REVIVE_US = 100000 }; /* wait for other writers */
 
-/* Stored by the main thread; a C11 atomic instead of rcu_dereference because the compiler and the sanitizers understand it. */
+/* Stored by the main thread; a C11 atomic instead of rcu_dereference because the compiler and the
+ * sanitizers understand it. */
 static struct policy *_Atomic present;
 
-/* ---- readers ------------------------------------------------------------------------------------------------------------- */
+/* ---- readers ------------------------------------------------------------------------------- */
 
 void policy_reader_register(void)
 {
@@ -50,7 +52,7 @@ const struct policy *policy_get(void)
 	return present;
 }
 
-/* ---- the writer ---------------------------------------------------------------------------------------------------------- */
+/* ---- the writer ---------------------------------------------------------------------------- */
 
 const struct policy *policy_present(void)
 {
@@ -93,9 +95,10 @@ void policy_trace(const struct plant_network *network)
 static struct policy *policy_new(struct plant *plant)
 {
 	const struct plant_server *server = &plant->server;
-	struct policy *policy = calloc(1, sizeof *policy + (1 + server->unit_count) * sizeof *policy->devices);
+	struct policy *policy =
+		calloc(1, sizeof *policy + (1 + server->unit_count) * sizeof *policy->devices);
 	if (policy == NULL)
-		abort();	/* a few KiB */
+		abort(); /* a few KiB */
 
 	policy->plant = plant;
 	policy->unknown_unit = server->unknown_unit;
@@ -156,14 +159,16 @@ void policy_close(void)
 
 static void policy_swap(struct policy *policy)
 {
-	const struct plant_server *now = &policy_present()->plant->server, *new = &policy->plant->server;
+	const struct plant_server *now = &policy_present()->plant->server,
+				  *new = &policy->plant->server;
 	if (now->workers != new->workers)
 		log_warn("server.workers has changed: this needs a restart");
 	policy_publish(policy);
 }
 
-/* The name leads elsewhere or nowhere.  If nowhere, the values get a new image, from us or from another who has them; if
- * elsewhere, the others on our image are told.  False: stay with it, and try again. */
+/* The name leads elsewhere or nowhere.  If nowhere, the values get a new image, from us or from
+ * another who has them; if elsewhere, the others on our image are told.  False: stay with it, and
+ * try again. */
 static bool leave(const struct unit *unit)
 {
 	static int last;
@@ -172,7 +177,8 @@ static bool leave(const struct unit *unit)
 	if (error == -EEXIST || error == -ESTALE || error == -EBADMSG)
 		error = 0;
 	if (error != 0 && error != last)
-		log_error("image %s was removed and cannot be made again yet: %s", unit->plant->image.name, why);
+		log_error("image %s was removed and cannot be made again yet: %s",
+			  unit->plant->image.name, why);
 	last = error;
 	return error == 0;
 }
@@ -180,7 +186,8 @@ static bool leave(const struct unit *unit)
 static bool all_attached(const struct policy *policy)
 {
 	bool all = true;
-	for (const struct unit *unit = policy->devices; unit < policy->devices + policy->device_count; unit++)
+	for (const struct unit *unit = policy->devices;
+	     unit < policy->devices + policy->device_count; unit++)
 		if (unit->image == NULL || (mbshm_check(unit->image) != 0 && leave(unit)))
 			all = false;
 	return all;
@@ -195,7 +202,8 @@ bool policy_reload(void)
 		log_error("reload refused, going on as before");
 		return false;
 	}
-	all_attached(present);	/* an image that is made anew now shall have the values that we have */
+	all_attached(
+		present); /* an image that is made anew now shall have the values that we have */
 	struct policy *policy = policy_new(plant);
 	const struct unit *unit = detached(policy);
 	if (unit != NULL) {
@@ -208,7 +216,8 @@ bool policy_reload(void)
 	return true;
 }
 
-/* Has the image of a device come, gone, or been replaced, or can it not be attached for another reason than before? */
+/* Has the image of a device come, gone, or been replaced, or can it not be attached for another
+ * reason than before? */
 static bool changed(const struct unit *now, const struct unit *new)
 {
 	if ((now->image == NULL) != (new->image == NULL))
@@ -221,8 +230,9 @@ static unsigned find_news(struct policy *policy)
 {
 	const struct policy *now = policy_present();
 	unsigned news = 0;
-	for (struct unit *unit = policy->devices; unit < policy->devices + policy->device_count; unit++) {
-		unit->news = true;	/* unless it is found, unchanged */
+	for (struct unit *unit = policy->devices; unit < policy->devices + policy->device_count;
+	     unit++) {
+		unit->news = true; /* unless it is found, unchanged */
 		for (unsigned i = 0; i < now->device_count; i++)
 			if (strcmp(now->devices[i].plant->file, unit->plant->file) == 0)
 				unit->news = changed(&now->devices[i], unit);
@@ -231,7 +241,8 @@ static unsigned find_news(struct policy *policy)
 	return news;
 }
 
-/* What is left of an image that was replaced must not be taken for the plant's: swap also when the new one cannot be attached. */
+/* What is left of an image that was replaced must not be taken for the plant's: swap also when the
+ * new one cannot be attached. */
 static void policy_attach(struct policy *policy)
 {
 	if (find_news(policy) == 0) {
@@ -239,12 +250,14 @@ static void policy_attach(struct policy *policy)
 		return;
 	}
 	policy_swap(policy);
-	for (const struct unit *unit = policy->devices; unit < policy->devices + policy->device_count; unit++) {
+	for (const struct unit *unit = policy->devices;
+	     unit < policy->devices + policy->device_count; unit++) {
 		const char *name = unit->plant->image.name;
 		if (unit->news && unit->image != NULL)
 			log_info("attached image %s anew", name);
 		else if (unit->news)
-			log_error("cannot attach image %s, answering exception 04: %s", name, unit->why);
+			log_error("cannot attach image %s, answering exception 04: %s", name,
+				  unit->why);
 	}
 }
 

@@ -1,7 +1,7 @@
 #include "mbserverd/stats.h"
 
-#include "mbserverd/counters.h"
 #include "base/log.h"
+#include "mbserverd/counters.h"
 #include "modbus/protocol.h"
 
 #include <errno.h>
@@ -22,11 +22,12 @@ struct report {
 };
 
 #define AS_ROW(name, text) { #name, text, offsetof(struct counters, name), 0, COUNTERS_NUMBER },
-#define AS_ROWS(name, count, key, text) { #name, text, offsetof(struct counters, name), count, key },
+#define AS_ROWS(name, count, key, text) \
+	{ #name, text, offsetof(struct counters, name), count, key },
 static const struct row {
 	const char *name, *text;
 	size_t offset;
-	unsigned count;		/* 0: it is one */
+	unsigned count; /* 0: it is one */
 	enum counters_key key;
 } rows[] = { COUNTERS(AS_ROW, AS_ROWS) };
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -42,23 +43,28 @@ static uint64_t key_of(const struct row *row, unsigned index)
 	return row->key == COUNTERS_BELOW ? UINT64_C(2) << index : index;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------- */
 
-/* Copied by read(2): a mapping would end this program if the file became shorter meanwhile.  NULL, or what is wrong. */
+/* Copied by read(2): a mapping would end this program if the file became shorter meanwhile.  NULL,
+ * or what is wrong. */
 static const char *report_read(int fd, const char *image, struct report *report)
 {
 	struct counters_file head;
 	struct counters block;
-	if (pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head || memcmp(head.magic, COUNTERS_MAGIC, sizeof head.magic) != 0)
+	if (pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head ||
+	    memcmp(head.magic, COUNTERS_MAGIC, sizeof head.magic) != 0)
 		return "not a file of counters";
 	if (strncmp(head.version, MBIMAGE_VERSION, sizeof head.version) != 0)
 		return "written by another version of mbserverd";
-	if (head.block_bytes != sizeof block || head.blocks < 1 || head.blocks > COUNTERS_BLOCKS_MAX ||
-	    strncmp(head.image, image, sizeof head.image) != 0)
+	if (head.block_bytes != sizeof block || head.blocks < 1 ||
+	    head.blocks > COUNTERS_BLOCKS_MAX || strncmp(head.image, image, sizeof head.image) != 0)
 		return "damaged";
-	*report = (struct report){ counters_held(fd), head.start_ns, head.pid, head.blocks - 1, { 0 } };
+	*report = (struct report){
+		counters_held(fd), head.start_ns, head.pid, head.blocks - 1, { 0 }
+	};
 	for (unsigned i = 0; i < head.blocks; i++) {
-		if (pread(fd, &block, sizeof block, (off_t)(sizeof head + i * sizeof block)) != (ssize_t)sizeof block)
+		if (pread(fd, &block, sizeof block, (off_t)(sizeof head + i * sizeof block)) !=
+		    (ssize_t)sizeof block)
 			return "damaged";
 		const _Atomic uint64_t *from = (const _Atomic uint64_t *)&block;
 		_Atomic uint64_t *to = (_Atomic uint64_t *)&report->sum;
@@ -68,7 +74,8 @@ static const char *report_read(int fd, const char *image, struct report *report)
 	return NULL;
 }
 
-/* The file of a server that lives, else the first there is; path: where it is, or was looked for last.  -1: none. */
+/* The file of a server that lives, else the first there is; path: where it is, or was looked for
+ * last.  -1: none. */
 static int report_open(const char *image, char *path)
 {
 	char each[COUNTERS_PATH_SIZE];
@@ -91,7 +98,7 @@ static int report_open(const char *image, char *path)
 	return found;
 }
 
-/* ---- printing ------------------------------------------------------------------------------------------------------------ */
+/* ---- printing ------------------------------------------------------------------------------ */
 
 /* Opened and not ended; the two are not of one moment. */
 static uint64_t connections(const struct report *report)
@@ -110,10 +117,11 @@ static int64_t seconds_since(int64_t start_ns)
 static void print_text(const struct report *report, const char *image)
 {
 	int64_t s = seconds_since(report->start_ns);
-	printf("server of %s, pid %" PRId64 ", %u worker%s, %" PRIu64 " connections, ", image, report->pid, report->workers,
-	       report->workers == 1 ? "" : "s", connections(report));
+	printf("server of %s, pid %" PRId64 ", %u worker%s, %" PRIu64 " connections, ", image,
+	       report->pid, report->workers, report->workers == 1 ? "" : "s", connections(report));
 	if (report->alive)
-		printf("up %" PRId64 "d %02d:%02d:%02d\n", s / 86400, (int)(s / 3600 % 24), (int)(s / 60 % 60), (int)(s % 60));
+		printf("up %" PRId64 "d %02d:%02d:%02d\n", s / 86400, (int)(s / 3600 % 24),
+		       (int)(s / 60 % 60), (int)(s % 60));
 	else
 		printf("dead: these are its last counts\n");
 	for (const struct row *row = rows; row < rows + ROWS; row++) {
@@ -122,10 +130,13 @@ static void print_text(const struct report *report, const char *image)
 		else
 			printf("%s\n", row->text);
 		for (unsigned i = 0; i < row->count; i++) {
-			const char *function = row->offset == offsetof(struct counters, functions) ? functions[i].name : NULL;
+			const char *function = row->offset == offsetof(struct counters, functions)
+						       ? functions[i].name
+						       : NULL;
 			if (get(report, row, i) != 0)
-				printf("%20" PRIu64 "  %10" PRIu64 "%s%s\n", get(report, row, i), key_of(row, i),
-				       function != NULL ? "  " : "", function != NULL ? function : "");
+				printf("%20" PRIu64 "  %10" PRIu64 "%s%s\n", get(report, row, i),
+				       key_of(row, i), function != NULL ? "  " : "",
+				       function != NULL ? function : "");
 		}
 	}
 }
@@ -133,7 +144,7 @@ static void print_text(const struct report *report, const char *image)
 static void print_string(const char *text)
 {
 	putchar('"');
-	for (; *text != '\0'; text++)	/* printable: the plant file has been checked */
+	for (; *text != '\0'; text++) /* printable: the plant file has been checked */
 		printf(*text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
 	putchar('"');
 }
@@ -142,8 +153,10 @@ static void print_json(const struct report *report, const char *image)
 {
 	printf("{\"image\":");
 	print_string(image);
-	printf(",\"alive\":%s,\"pid\":%" PRId64 ",\"workers\":%u,\"connections\":%" PRIu64 ",\"start_ns\":%" PRId64,
-	       report->alive ? "true" : "false", report->pid, report->workers, connections(report), report->start_ns);
+	printf(",\"alive\":%s,\"pid\":%" PRId64 ",\"workers\":%u,\"connections\":%" PRIu64
+	       ",\"start_ns\":%" PRId64,
+	       report->alive ? "true" : "false", report->pid, report->workers, connections(report),
+	       report->start_ns);
 	for (const struct row *row = rows; row < rows + ROWS; row++) {
 		if (row->count == 0) {
 			printf(",\"%s\":%" PRIu64, row->name, get(report, row, 0));
@@ -153,7 +166,8 @@ static void print_json(const struct report *report, const char *image)
 		printf(",\"%s\":{", row->name);
 		for (unsigned i = 0; i < row->count; i++)
 			if (get(report, row, i) != 0) {
-				printf("%s\"%" PRIu64 "\":%" PRIu64, comma, key_of(row, i), get(report, row, i));
+				printf("%s\"%" PRIu64 "\":%" PRIu64, comma, key_of(row, i),
+				       get(report, row, i));
 				comma = ",";
 			}
 		putchar('}');
@@ -167,7 +181,8 @@ int stats_print(const char *image, bool json)
 	struct report report;
 	int fd = report_open(image, path);
 	if (fd < 0) {
-		log_error("no server of image %s keeps counters here (%s: %s)", image, path, strerror(errno));
+		log_error("no server of image %s keeps counters here (%s: %s)", image, path,
+			  strerror(errno));
 		return EXIT_FAILURE;
 	}
 	const char *wrong = report_read(fd, image, &report);

@@ -6,7 +6,8 @@ int tables_read_bits(struct call *call)
 	const struct request *request = call->request;
 	enum mbshm_table table = request->function->table;
 	size_t bytes = (request->count + 7U) / 8;
-	int error = mbshm_read_bits(call->unit->image, table, request->addr, request->count, call->pdu + 2, NULL);
+	int error = mbshm_read_bits(call->unit->image, table, request->addr, request->count,
+				    call->pdu + 2, NULL);
 	if (error != 0)
 		return call_exception(error);
 
@@ -30,8 +31,9 @@ int tables_read_registers(struct call *call)
 {
 	const struct request *request = call->request;
 	enum mbshm_table table = request->function->table;
-	uint16_t values[MODBUS_MAX_READ_REGISTERS];	/* in an answer they would not be aligned */
-	int error = mbshm_read_registers(call->unit->image, table, request->addr, request->count, values, NULL);
+	uint16_t values[MODBUS_MAX_READ_REGISTERS]; /* in an answer they would not be aligned */
+	int error = mbshm_read_registers(call->unit->image, table, request->addr, request->count,
+					 values, NULL);
 	if (error != 0)
 		return call_exception(error);
 	answer_registers(call, values);
@@ -43,8 +45,10 @@ int tables_write_bits(struct call *call)
 	const struct request *request = call->request;
 	enum mbshm_table table = request->function->table;
 	call_begin(call);
-	int error = mbshm_txn_write_bits(call->with->txn, table, request->addr, request->count, request->data);
-	int exception = error != 0 ? call_exception(error) : call_may_write(call, table, request->addr, request->count);
+	int error = mbshm_txn_write_bits(call->with->txn, table, request->addr, request->count,
+					 request->data);
+	int exception = error != 0 ? call_exception(error)
+				   : call_may_write(call, table, request->addr, request->count);
 	return exception != 0 ? exception : call_commit(call, 5);
 }
 
@@ -55,8 +59,10 @@ int tables_write_registers(struct call *call)
 	uint16_t values[MODBUS_MAX_WRITE_REGISTERS];
 	registers_from_wire(values, request->data, request->count);
 	call_begin(call);
-	int error = mbshm_txn_write_registers(call->with->txn, table, request->addr, request->count, values);
-	int exception = error != 0 ? call_exception(error) : call_may_write(call, table, request->addr, request->count);
+	int error = mbshm_txn_write_registers(call->with->txn, table, request->addr, request->count,
+					      values);
+	int exception = error != 0 ? call_exception(error)
+				   : call_may_write(call, table, request->addr, request->count);
 	return exception != 0 ? exception : call_commit(call, 5);
 }
 
@@ -65,8 +71,10 @@ int tables_mask_register(struct call *call)
 	const struct request *request = call->request;
 	enum mbshm_table table = request->function->table;
 	call_begin(call);
-	int error = mbshm_txn_mask_register(call->with->txn, table, request->addr, request->and_mask, request->or_mask);
-	int exception = error != 0 ? call_exception(error) : call_may_write(call, table, request->addr, 1);
+	int error = mbshm_txn_mask_register(call->with->txn, table, request->addr,
+					    request->and_mask, request->or_mask);
+	int exception =
+		error != 0 ? call_exception(error) : call_may_write(call, table, request->addr, 1);
 	return exception != 0 ? exception : call_commit(call, 7);
 }
 
@@ -81,7 +89,8 @@ int tables_read_write_registers(struct call *call)
 	call_begin(call);
 	int error = mbshm_txn_read(call->with->txn, &read);
 	if (error == 0)
-		error = mbshm_txn_write_registers(call->with->txn, table, request->write_addr, request->write_count, written);
+		error = mbshm_txn_write_registers(call->with->txn, table, request->write_addr,
+						  request->write_count, written);
 	int exception = call_exception(error);
 	if (exception == 0)
 		exception = call_may_read(call, table, request->addr, request->count);

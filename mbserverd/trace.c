@@ -7,19 +7,19 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { LINE_SIZE = 1200, VALUES_MAX = 16 };	/* of values, the first so many are spelled out */
+enum { LINE_SIZE = 1200, VALUES_MAX = 16 }; /* of values, the first so many are spelled out */
 
 struct line {
 	char text[LINE_SIZE];
 	size_t used;
 };
 
-__attribute__((format(printf, 2, 3)))
-static void put(struct line *line, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void put(struct line *line, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
-	int written = vsnprintf(line->text + line->used, sizeof line->text - line->used, format, args);
+	int written =
+		vsnprintf(line->text + line->used, sizeof line->text - line->used, format, args);
 	va_end(args);
 	line->used += written > 0 ? (size_t)written : 0;
 	if (line->used >= sizeof line->text)
@@ -30,7 +30,8 @@ static void put(struct line *line, const char *format, ...)
 static void put_bytes(struct line *line, const uint8_t *bytes, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		put(line, "%s%02x", i == 2 || i == 4 || i == 6 || i == 7 || i == 8 ? " " : "", bytes[i]);
+		put(line, "%s%02x", i == 2 || i == 4 || i == 6 || i == 7 || i == 8 ? " " : "",
+		    bytes[i]);
 }
 
 static void put_registers(struct line *line, const uint8_t *values, unsigned count)
@@ -87,7 +88,8 @@ static void put_request(struct line *line, const struct request *request)
 	}
 }
 
-static void put_answer(struct line *line, const struct request *request, const uint8_t *answer, size_t bytes)
+static void put_answer(struct line *line, const struct request *request, const uint8_t *answer,
+		       size_t bytes)
 {
 	const uint8_t *pdu = answer + MBAP_BYTES;
 	if (bytes == 0)
@@ -96,13 +98,15 @@ static void put_answer(struct line *line, const struct request *request, const u
 		put(line, " exception %02x", pdu[1]);
 	else if (request->function->action == ACTION_READ_BITS)
 		put_bits(line, pdu + 2, request->count);
-	else if (request->function->action == ACTION_READ_REGISTERS || request->function->action == ACTION_READ_WRITE_REGISTERS)
+	else if (request->function->action == ACTION_READ_REGISTERS ||
+		 request->function->action == ACTION_READ_WRITE_REGISTERS)
 		put_registers(line, pdu + 2, pdu[1] / 2U);
 	else
 		put(line, " done");
 }
 
-void trace_exchange(const struct mbshm_origin *peer, const uint8_t *adu, size_t bytes, const uint8_t *answer, size_t answer_bytes)
+void trace_exchange(const struct mbshm_origin *peer, const uint8_t *adu, size_t bytes,
+		    const uint8_t *answer, size_t answer_bytes)
 {
 	char from[PEER_TEXT_SIZE];
 	struct line line = { .used = 0 };
@@ -111,7 +115,8 @@ void trace_exchange(const struct mbshm_origin *peer, const uint8_t *adu, size_t 
 	peer_format(peer, from);
 
 	put_bytes(&line, adu, bytes);
-	put(&line, ": unit %u, %s", request.unit, request.function->name != NULL ? request.function->name : "unknown function");
+	put(&line, ": unit %u, %s", request.unit,
+	    request.function->name != NULL ? request.function->name : "unknown function");
 	if (exception == 0)
 		put_request(&line, &request);
 	log_info("trace %s > %s", from, line.text);

@@ -1,6 +1,6 @@
 /* Frames in the log, for a chosen address: bytes, and what they mean. */
-#ifndef TRACE_H
-#define TRACE_H
+#ifndef MBSERVERD_TRACE_H
+#define MBSERVERD_TRACE_H
 
 #include "mbshm.h"
 
@@ -8,10 +8,11 @@
 #include <stdint.h>
 
 /* A request, and its answer (bytes 0: none). */
-void trace_exchange(const struct mbshm_origin *peer, const uint8_t *request, size_t request_bytes, const uint8_t *answer,
-		    size_t answer_bytes);
+void trace_exchange(const struct mbshm_origin *peer, const uint8_t *request, size_t request_bytes,
+		    const uint8_t *answer, size_t answer_bytes);
 
 /* Bytes that are no request, and why. */
-void trace_odd(const struct mbshm_origin *peer, const uint8_t *bytes, size_t count, const char *why);
+void trace_odd(const struct mbshm_origin *peer, const uint8_t *bytes, size_t count,
+	       const char *why);
 
 #endif

@@ -19,7 +19,7 @@ enum { EVENTS_PER_TURN = 64, ORDERS_PER_TURN = 64, RETRIES_PER_TURN = 64, USE_TI
 /* A message from the main thread; it is written to a pipe and read from it whole. */
 struct order {
 	enum { ORDER_ADOPT, ORDER_EVICT, ORDER_REVISE, ORDER_PING, ORDER_STOP } kind;
-	struct connection *connection;	/* ORDER_ADOPT */
+	struct connection *connection; /* ORDER_ADOPT */
 };
 
 struct worker {
@@ -31,23 +31,26 @@ struct worker {
 
 	/* main thread only */
 	unsigned pings;
-	unsigned order_count;			/* orders that are not written yet */
+	unsigned order_count; /* orders that are not written yet */
 	struct order orders[ORDERS_PER_TURN];
 
 	/* any thread */
 	_Atomic unsigned pongs;
-	_Atomic unsigned connections;		/* main adds, the worker subtracts */
-	_Atomic int64_t oldest_used_ms;		/* of the connection unused longest; INT64_MAX: none may be closed for it */
+	_Atomic unsigned connections;   /* main adds, the worker subtracts */
+	_Atomic int64_t oldest_used_ms; /* of the connection unused longest; INT64_MAX: none may be
+					   closed for it */
 
 	/* this worker only */
-	int64_t now_ns, now_ms;			/* when this turn began */
+	int64_t now_ns, now_ms; /* when this turn began */
 	int64_t retried_ms;
-	int64_t alarm_ms;			/* when the timer is due; INT64_MAX: it is off */
-	int64_t stop_ms;			/* when to stop, peers or not; 0: not stopping */
-	uint64_t generation;			/* of the policy that connections have been looked at with */
-	struct connection_list by_use;		/* those that may be closed for it, the one unused longest first */
-	struct connection_list kept;		/* the others */
-	/* But for INPUT, where nearly all are: the longest first; of LOCK, who was tried longest ago. */
+	int64_t alarm_ms;    /* when the timer is due; INT64_MAX: it is off */
+	int64_t stop_ms;     /* when to stop, peers or not; 0: not stopping */
+	uint64_t generation; /* of the policy that connections have been looked at with */
+	struct connection_list
+		by_use; /* those that may be closed for it, the one unused longest first */
+	struct connection_list kept; /* the others */
+	/* But for INPUT, where nearly all are: the longest first; of LOCK, who was tried longest
+	 * ago. */
 	struct connection_list waiting[CONNECTION_STATES];
 	struct bench bench;
 };
@@ -60,7 +63,7 @@ struct workers {
 /* What waits at these two is given to nobody's connection. */
 static char orders_mark, alarm_mark;
 
-/* ---- connections --------------------------------------------------------------------------------------------------------- */
+/* ---- connections --------------------------------------------------------------------------- */
 
 static const struct plant_server *settings(const struct worker *w)
 {
@@ -108,7 +111,7 @@ static void report_end(const struct worker *w, const struct connection *c)
 	static struct log_limit limits[ENDS];
 	static const struct {
 		const char *text;
-		size_t counter;		/* beside "ended" */
+		size_t counter; /* beside "ended" */
 	} ends[ENDS] = {
 #define END(end, text, counter) [end] = { text, offsetof(struct counters, counter) }
 		END(END_PEER, "closed by its peer", ended),
@@ -119,17 +122,20 @@ static void report_end(const struct worker *w, const struct connection *c)
 		END(END_EVICTED, "closed: unused longest, and another needs its place", evicted),
 		END(END_IDLE, "closed: unused for server.idle_timeout", idle),
 		END(END_LATE, "closed: a frame was not complete within server.frame_timeout", late),
-		END(END_STALLED, "closed: it does not take its answers, and memory is short", stalled),
+		END(END_STALLED, "closed: it does not take its answers, and memory is short",
+		    stalled),
 		END(END_STOP, "closed: the server stops", ended),
 	};
 	counters_add(&counters->ended, 1);
 	if (ends[c->end].counter != offsetof(struct counters, ended))
-		counters_add((_Atomic uint64_t *)(void *)((char *)counters + ends[c->end].counter), 1);
+		counters_add((_Atomic uint64_t *)(void *)((char *)counters + ends[c->end].counter),
+			     1);
 	if (!log_allowed(&limits[c->end]))
 		return;
 	char peer[PEER_TEXT_SIZE];
 	bool usual = c->end == END_PEER || c->end == END_STOP;
-	(usual ? log_info : log_warn)("%s %s", peer_format(&c->client.origin, peer), ends[c->end].text);
+	(usual ? log_info : log_warn)("%s %s", peer_format(&c->client.origin, peer),
+				      ends[c->end].text);
 }
 
 /* Give up c, which waits for c->state; c->end says why. */
@@ -140,12 +146,12 @@ static void drop(struct worker *w, struct connection *c, enum connection_end end
 	if (c->state != CONNECTION_INPUT)
 		TAILQ_REMOVE(&w->waiting[c->state], c, waiting);
 	unuse(w, c);
-	connection_free(&w->bench, c);	/* closing takes it out of the epoll set, too */
+	connection_free(&w->bench, c); /* closing takes it out of the epoll set, too */
 	w->connections--;
 	publish_oldest(w);
 }
 
-/* ---- time ---------------------------------------------------------------------------------------------------------------- */
+/* ---- time ---------------------------------------------------------------------------------- */
 
 static int64_t clock_ns(void)
 {
@@ -154,8 +160,8 @@ static int64_t clock_ns(void)
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-/* Have the timer wake us at that time, unless it does so before.  Only when it goes off the next time is looked for: so requests
- * cost no call for it. */
+/* Have the timer wake us at that time, unless it does so before.  Only when it goes off the next
+ * time is looked for: so requests cost no call for it. */
 static void alarm_by(struct worker *w, int64_t ms)
 {
 	if (ms >= w->alarm_ms)
@@ -167,36 +173,44 @@ static void alarm_by(struct worker *w, int64_t ms)
 
 static void expire(struct worker *w)
 {
-	const int64_t idle_ms = (int64_t)settings(w)->idle_timeout_ms, frame_ms = (int64_t)settings(w)->frame_timeout_ms;
+	const int64_t idle_ms = (int64_t)settings(w)->idle_timeout_ms,
+		      frame_ms = (int64_t)settings(w)->frame_timeout_ms;
 	struct connection *c;
 	w->alarm_ms = INT64_MAX;
-	while ((c = TAILQ_FIRST(&w->waiting[CONNECTION_REST])) != NULL && c->since_ms + frame_ms <= w->now_ms)
+	while ((c = TAILQ_FIRST(&w->waiting[CONNECTION_REST])) != NULL &&
+	       c->since_ms + frame_ms <= w->now_ms)
 		drop(w, c, END_LATE);
 	if (c != NULL)
 		alarm_by(w, c->since_ms + frame_ms);
-	while (idle_ms != 0 && (c = TAILQ_FIRST(&w->by_use)) != NULL && c->used_ms + idle_ms <= w->now_ms)
+	while (idle_ms != 0 && (c = TAILQ_FIRST(&w->by_use)) != NULL &&
+	       c->used_ms + idle_ms <= w->now_ms)
 		drop(w, c, END_IDLE);
 	if (idle_ms != 0 && c != NULL)
 		alarm_by(w, c->used_ms + idle_ms);
 }
 
-/* Requests since before have been answered; they were noticed at start_ns.  One look at the clock for all of them. */
+/* Requests since before have been answered; they were noticed at start_ns.  One look at the clock
+ * for all of them. */
 static void measure(struct worker *w, uint64_t before, int64_t start_ns)
 {
 	struct counters *counters = w->bench.execution.counters;
 	uint64_t answered = counters->requests - before;
 	if (answered != 0)
-		counters_add(&counters->latency_ns[counters_bucket((uint64_t)(clock_ns() - start_ns))], answered);
+		counters_add(
+			&counters->latency_ns[counters_bucket((uint64_t)(clock_ns() - start_ns))],
+			answered);
 }
 
-/* ---- what a connection waits for ----------------------------------------------------------------------------------------- */
+/* ---- what a connection waits for ----------------------------------------------------------- */
 
-/* More is held than may be: those that wait for their peer, the longest first, then those for the lock. */
+/* More is held than may be: those that wait for their peer, the longest first, then those for the
+ * lock. */
 static void make_room(struct worker *w)
 {
 	static const enum connection_state order[] = { CONNECTION_OUTPUT, CONNECTION_LOCK };
 	for (unsigned i = 0; i < 2; i++)
-		while (w->bench.held_bytes > w->held_bytes_max && !TAILQ_EMPTY(&w->waiting[order[i]]))
+		while (w->bench.held_bytes > w->held_bytes_max &&
+		       !TAILQ_EMPTY(&w->waiting[order[i]]))
 			drop(w, TAILQ_FIRST(&w->waiting[order[i]]), END_STALLED);
 }
 
@@ -214,10 +228,14 @@ static void wait_for(struct worker *w, struct connection *c, enum connection_sta
 }
 
 /* Wait for what c waits for now; since_ms: since when before.  It may be gone afterwards. */
-static void settle(struct worker *w, struct connection *c, enum connection_state state, int64_t since_ms)
+static void settle(struct worker *w, struct connection *c, enum connection_state state,
+		   int64_t since_ms)
 {
 	static const uint32_t events[] = {
-		[CONNECTION_INPUT] = EPOLLIN, [CONNECTION_REST] = EPOLLIN, [CONNECTION_OUTPUT] = EPOLLOUT, [CONNECTION_LOCK] = 0,
+		[CONNECTION_INPUT] = EPOLLIN,
+		[CONNECTION_REST] = EPOLLIN,
+		[CONNECTION_OUTPUT] = EPOLLOUT,
+		[CONNECTION_LOCK] = 0,
 	};
 	if (state == c->state && (state != CONNECTION_REST || since_ms == c->since_ms))
 		return;
@@ -226,7 +244,8 @@ static void settle(struct worker *w, struct connection *c, enum connection_state
 		return;
 	}
 	struct epoll_event event = { .events = events[state], .data.ptr = c };
-	if (events[state] != events[c->state] && epoll_ctl(w->epoll, EPOLL_CTL_MOD, c->fd, &event) != 0)
+	if (events[state] != events[c->state] &&
+	    epoll_ctl(w->epoll, EPOLL_CTL_MOD, c->fd, &event) != 0)
 		drop(w, c, END_MEMORY);
 	else
 		wait_for(w, c, state);
@@ -250,13 +269,15 @@ static void retry_write(struct worker *w, struct connection *c)
 {
 	uint64_t before = w->bench.execution.counters->requests;
 	int64_t since_ms = c->since_ms, start_ns = c->busy_since_ms * 1000000;
-	TAILQ_REMOVE(&w->waiting[CONNECTION_LOCK], c, waiting);		/* the others come before it is tried again */
+	TAILQ_REMOVE(&w->waiting[CONNECTION_LOCK], c,
+		     waiting); /* the others come before it is tried again */
 	TAILQ_INSERT_TAIL(&w->waiting[CONNECTION_LOCK], c, waiting);
 	settle(w, c, connection_retry(&w->bench, c), since_ms);
 	measure(w, before, start_ns);
 }
 
-/* Once a millisecond, as many as cost next to nothing; together they spend one wait for the lock, unless it becomes free. */
+/* Once a millisecond, as many as cost next to nothing; together they spend one wait for the lock,
+ * unless it becomes free. */
 static void retry_writes(struct worker *w)
 {
 	struct connection_list *parked = &w->waiting[CONNECTION_LOCK];
@@ -271,7 +292,7 @@ static void retry_writes(struct worker *w)
 	}
 }
 
-/* ---- orders -------------------------------------------------------------------------------------------------------------- */
+/* ---- orders -------------------------------------------------------------------------------- */
 
 /* What the policy says about c.  false: it may not be here. */
 static bool revise(struct worker *w, struct connection *c)
@@ -290,7 +311,8 @@ static void revise_list(struct worker *w, struct connection_list *list)
 		next = TAILQ_NEXT(c, by_use);
 		if (!revise(w, c)) {
 			drop(w, c, END_REFUSED);
-		} else if (c->kept != access_kept(&w->bench.execution.policy->access, c->client.rules)) {
+		} else if (c->kept !=
+			   access_kept(&w->bench.execution.policy->access, c->client.rules)) {
 			unuse(w, c);
 			c->kept = !c->kept;
 			use(w, c);
@@ -298,7 +320,8 @@ static void revise_list(struct worker *w, struct connection_list *list)
 	}
 }
 
-/* The policy is another than it was: look at all connections with it before the first request is. */
+/* The policy is another than it was: look at all connections with it before the first request is.
+ */
 static void revise_all(struct worker *w)
 {
 	w->generation = w->bench.execution.policy->generation;
@@ -314,7 +337,8 @@ static void adopt(struct worker *w, struct connection *c)
 	use(w, c);
 	if (!welcome)
 		drop(w, c, END_REFUSED);
-	else if (epoll_ctl(w->epoll, EPOLL_CTL_ADD, c->fd, &(struct epoll_event){ .events = EPOLLIN, .data.ptr = c }) != 0)
+	else if (epoll_ctl(w->epoll, EPOLL_CTL_ADD, c->fd,
+			   &(struct epoll_event){ .events = EPOLLIN, .data.ptr = c }) != 0)
 		drop(w, c, END_MEMORY);
 	else if (settings(w)->idle_timeout_ms != 0 && !c->kept)
 		alarm_by(w, w->now_ms + (int64_t)settings(w)->idle_timeout_ms);
@@ -352,7 +376,7 @@ static void take_orders(struct worker *w)
 			if (!TAILQ_EMPTY(&w->by_use))
 				drop(w, TAILQ_FIRST(&w->by_use), END_EVICTED);
 			break;
-		case ORDER_REVISE:	/* being awake was all: turn() has done it */
+		case ORDER_REVISE: /* being awake was all: turn() has done it */
 			break;
 		case ORDER_PING:
 			w->pongs++;
@@ -364,7 +388,7 @@ static void take_orders(struct worker *w)
 	}
 }
 
-/* ---- the loop ------------------------------------------------------------------------------------------------------------ */
+/* ---- the loop ------------------------------------------------------------------------------ */
 
 static int patience_ms(const struct worker *w)
 {
@@ -389,9 +413,8 @@ static void turn(struct worker *w)
 	struct epoll_event events[EVENTS_PER_TURN];
 	bool orders = false, alarmed = false;
 	int count = sleep_until_ready(w, events);
-
-	/* What frees connections that the events still name comes last: orders, the alarm, a shortage; and a new policy, which is only
-	 * for the next turn. */
+	/* What frees connections that the events still name comes last: orders, the alarm, a
+	 * shortage; and a new policy, which is only for the next turn. */
 	bool revised = w->generation != w->bench.execution.policy->generation;
 	for (int i = 0; i < count; i++) {
 		void *what = events[i].data.ptr;
@@ -418,7 +441,8 @@ static void *run(void *context)
 	policy_reader_register();
 	do {
 		turn(w);
-	} while (w->stop_ms == 0 || ((!TAILQ_EMPTY(&w->by_use) || !TAILQ_EMPTY(&w->kept)) && w->now_ms < w->stop_ms));
+	} while (w->stop_ms == 0 ||
+		 ((!TAILQ_EMPTY(&w->by_use) || !TAILQ_EMPTY(&w->kept)) && w->now_ms < w->stop_ms));
 	while (!TAILQ_EMPTY(&w->by_use))
 		drop(w, TAILQ_FIRST(&w->by_use), END_STOP);
 	while (!TAILQ_EMPTY(&w->kept))
@@ -427,7 +451,7 @@ static void *run(void *context)
 	return NULL;
 }
 
-/* ---- main thread --------------------------------------------------------------------------------------------------------- */
+/* ---- main thread --------------------------------------------------------------------------- */
 
 static void worker_free(struct worker *w)
 {
@@ -461,13 +485,15 @@ static bool worker_wire(struct worker *w)
 {
 	int pipe_ends[2] = { -1, -1 };
 	struct epoll_event orders = { .events = EPOLLIN, .data.ptr = &orders_mark };
-	struct epoll_event alarm = { .events = EPOLLIN | EPOLLET, .data.ptr = &alarm_mark };	/* ET: so it need not be read */
+	struct epoll_event alarm = { .events = EPOLLIN | EPOLLET,
+				     .data.ptr = &alarm_mark }; /* ET: so it need not be read */
 	w->epoll = epoll_create1(EPOLL_CLOEXEC);
 	w->alarm = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	int rc = pipe2(pipe_ends, O_CLOEXEC);
 	w->order_read = pipe_ends[0];
 	w->order_write = pipe_ends[1];
-	return rc == 0 && w->epoll >= 0 && w->alarm >= 0 && epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->order_read, &orders) == 0 &&
+	return rc == 0 && w->epoll >= 0 && w->alarm >= 0 &&
+	       epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->order_read, &orders) == 0 &&
 	       epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->alarm, &alarm) == 0;
 }
 
@@ -499,15 +525,19 @@ fail:
 
 _Static_assert(ORDERS_PER_TURN * sizeof(struct order) <= PIPE_BUF, "orders are written whole");
 
-/* Blocks when a worker is 4,000 orders behind: then nobody should accept more for it, and the watchdog may notice. */
+/* Blocks when a worker is 4,000 orders behind: then nobody should accept more for it, and the
+ * watchdog may notice. */
 static void orders_write(struct worker *w)
 {
-	while (w->order_count != 0 && write(w->order_write, w->orders, w->order_count * sizeof *w->orders) < 0 && errno == EINTR)
+	while (w->order_count != 0 &&
+	       write(w->order_write, w->orders, w->order_count * sizeof *w->orders) < 0 &&
+	       errno == EINTR)
 		;
 	w->order_count = 0;
 }
 
-/* To be written with others: a pipe and a thread woken for each of many connections at once took longer than the connections. */
+/* To be written with others: a pipe and a thread woken for each of many connections at once took
+ * longer than the connections. */
 static void order_later(struct worker *w, int kind, struct connection *connection)
 {
 	w->orders[w->order_count++] = (struct order){ kind, connection };
@@ -548,7 +578,8 @@ void workers_stop(struct workers *all)
 	free(all);
 }
 
-bool workers_adopt(struct workers *all, int fd, const struct mbshm_origin *peer, struct address *address)
+bool workers_adopt(struct workers *all, int fd, const struct mbshm_origin *peer,
+		   struct address *address)
 {
 	struct connection *c = connection_new(fd, peer, address);
 	struct worker *least = all->workers[0];

@@ -1,11 +1,11 @@
 /* save, restore, recreate, unlink: the image as a whole. */
+#include "mbshm/tool.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#include "mbshm/tool.h"
 
 static int verdict(const char *what, int rc, const char *why)
 {
@@ -17,7 +17,6 @@ static int verdict(const char *what, int rc, const char *why)
 static int image_verdict(const struct tool *tool, int rc, const char *why)
 {
 	char what[MBSHM_NAME_SIZE + 8];
-
 	snprintf(what, sizeof what, "image %s", tool->plant->image.name);
 	return verdict(what, rc, why);
 }
@@ -25,9 +24,9 @@ static int image_verdict(const struct tool *tool, int rc, const char *why)
 int run_save(struct tool *tool, int argc, char **argv)
 {
 	char why[MBSHM_WHY_SIZE] = "";
-	struct mbshm *img = tool_open(tool, MBSHM_WRITE);	/* under a fast writer it takes the lock */
+	struct mbshm *img =
+		tool_open(tool, MBSHM_WRITE); /* under a fast writer it takes the lock */
 	int rc = mbshm_values_save(img, argv[0], TOOL_TIMEOUT_US, NULL, why);
-
 	(void)argc;
 	mbshm_close(img);
 	return verdict("not saved", rc, why);
@@ -39,7 +38,6 @@ int run_restore(struct tool *tool, int argc, char **argv)
 	char why[MBSHM_WHY_SIZE] = "";
 	struct mbshm *img = tool_open(tool, MBSHM_CREATE);
 	int rc = mbshm_values_restore(img, argv[0], TOOL_TIMEOUT_US, why);
-
 	(void)argc;
 	mbshm_close(img);
 	return verdict("not restored", rc, why);
@@ -49,7 +47,6 @@ int run_recreate(struct tool *tool, int argc, char **argv)
 {
 	char why[MBSHM_WHY_SIZE] = "";
 	int rc = mbshm_recreate(&tool->plant->image, TOOL_TIMEOUT_US, why);
-
 	(void)argc, (void)argv;
 	return image_verdict(tool, rc, why);
 }

@@ -1,15 +1,14 @@
 /* get, dump, set: values as they are now. */
+#include "mbshm/tool.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "mbshm/tool.h"
-
 static int print_view(const struct tool *tool, struct mbshm *img, struct view *view)
 {
 	struct output output;
-
 	view_read(tool, img, view);
 	output_begin(&output, tool->format, false, view_fields);
 	view_print(tool, &output, view, NULL);
@@ -22,7 +21,6 @@ static int print_view(const struct tool *tool, struct mbshm *img, struct view *v
 int run_get(struct tool *tool, int argc, char **argv)
 {
 	struct view view;
-
 	view_take(tool, argc, argv, tool->count, &view);
 	return print_view(tool, tool_open(tool, 0), &view);
 }
@@ -31,13 +29,12 @@ int run_dump(struct tool *tool, int argc, char **argv)
 {
 	struct mbshm *img = tool_open(tool, 0);
 	struct view view;
-
 	(void)argc, (void)argv;
 	view_whole(img, &view);
 	return print_view(tool, img, &view);
 }
 
-/* ---- set ----------------------------------------------------------------------------------------------------------------- */
+/* ---- set ----------------------------------------------------------------------------------- */
 
 /* Values for a span: data holds them all. */
 struct assignment {
@@ -52,19 +49,20 @@ struct assignments {
 };
 
 /* values: words for consecutive values; one value fills a range. */
-static void assign(const struct tool *tool, struct assignments *to, const struct place *place, char **values, unsigned count,
-		   bool expect)
+static void assign(const struct tool *tool, struct assignments *to, const struct place *place,
+		   char **values, unsigned count, bool expect)
 {
-	const char *where = span_text(place->span.table, place->span.first, place->range ? place->span.count : 1);
+	const char *where = span_text(place->span.table, place->span.first,
+				      place->range ? place->span.count : 1);
 	unsigned type = value_type(tool, place->span.table), items = value_items(type);
 	struct assignment new = { place->span, NULL, expect };
 	uint32_t all = place->range ? place->span.count / items : count;
-
 	if (!count)
 		die(EXIT_USAGE, "%s: expected a value", where);
 	if (place->range && (place->span.count % items || (count != 1 && count != all)))
-		die(EXIT_USAGE, "%s: %u values of %s, expected one, or one for each", where, count, value_type_name(type));
-	new.span.count = all * items;
+		die(EXIT_USAGE, "%s: %u values of %s, expected one, or one for each", where, count,
+		    value_type_name(type));
+	new.span.count = all *items;
 	if (new.span.count > MBSHM_ITEMS - new.span.first)
 		die(EXIT_USAGE, "%s: %u values lead beyond address 65535", where, count);
 	new.data = calloc(new.span.count, 2);
@@ -74,25 +72,26 @@ static void assign(const struct tool *tool, struct assignments *to, const struct
 	for (uint32_t i = 0; i < all; i++) {
 		const char *value = values[count == 1 ? 0 : i];
 		const char *expected = value_parse(type, tool->order, value, new.data, i * items);
-
 		if (expected)
-			die(EXIT_USAGE, "%s: '%s', expected %s", span_text(new.span.table, new.span.first + i * items, 1), value,
+			die(EXIT_USAGE, "%s: '%s', expected %s",
+			    span_text(new.span.table, new.span.first + i *items, 1), value,
 			    expected);
 	}
 	to->list[to->count++] = new;
 }
 
 /* ADDRESS=VALUE[,VALUE...]; false: without "=". */
-static bool assign_joined(const struct tool *tool, struct assignments *to, const char *text, bool expect)
+static bool assign_joined(const struct tool *tool, struct assignments *to, const char *text,
+			  bool expect)
 {
 	char copy[4096], *values[sizeof copy / 2], *at;
 	struct place place;
 	unsigned count = 0;
-
 	if (!strchr(text, '='))
 		return false;
 	if (strlen(text) >= sizeof copy)
-		die(EXIT_USAGE, "'%.40s...': too long, expected at most %zu characters", text, sizeof copy - 1);
+		die(EXIT_USAGE, "'%.40s...': too long, expected at most %zu characters", text,
+		    sizeof copy - 1);
 	strcpy(copy, text);
 	at = strchr(copy, '=');
 	*at++ = '\0';
@@ -113,7 +112,6 @@ static void assignments_take(const struct tool *tool, int argc, char **argv, str
 		}
 		struct place place = place_take(&argc, &argv);
 		unsigned count = 0;
-
 		while ((int)count < argc && !place_ahead(argc - (int)count, argv + count))
 			count++;
 		assign(tool, to, &place, argv, count, false);
@@ -122,7 +120,9 @@ static void assignments_take(const struct tool *tool, int argc, char **argv, str
 	}
 	for (unsigned i = 0; i < tool->expect_count; i++)
 		if (!assign_joined(tool, to, tool->expect[i], true))
-			die(EXIT_USAGE, "--expect '%s': expected ADDRESS=VALUE, such as holding:1000=7", tool->expect[i]);
+			die(EXIT_USAGE,
+			    "--expect '%s': expected ADDRESS=VALUE, such as holding:1000=7",
+			    tool->expect[i]);
 }
 
 /* In halves of a table: a call takes 16 bits of items. */
@@ -130,20 +130,21 @@ static int stage(struct mbshm_txn *txn, const struct assignment *assignment)
 {
 	const struct mbshm_span *span = &assignment->span;
 	int rc = 0;
-
 	for (uint32_t done = 0, n; done < span->count && !rc; done += n) {
 		uint16_t addr = (uint16_t)(span->first + done), count;
 		const uint16_t *registers = (const uint16_t *)assignment->data + done;
 		const uint8_t *bits = (const uint8_t *)assignment->data + done / 8;
-
 		n = span->count - done < 32768 ? span->count - done : 32768;
 		count = (uint16_t)n;
 		if (span->table >= MBSHM_HOLDING_REGISTERS)
-			rc = assignment->expect ? mbshm_txn_expect_registers(txn, span->table, addr, count, registers)
-						: mbshm_txn_write_registers(txn, span->table, addr, count, registers);
+			rc = assignment->expect ? mbshm_txn_expect_registers(txn, span->table, addr,
+									     count, registers)
+						: mbshm_txn_write_registers(txn, span->table, addr,
+									    count, registers);
 		else
-			rc = assignment->expect ? mbshm_txn_expect_bits(txn, span->table, addr, count, bits)
-						: mbshm_txn_write_bits(txn, span->table, addr, count, bits);
+			rc = assignment->expect
+				     ? mbshm_txn_expect_bits(txn, span->table, addr, count, bits)
+				     : mbshm_txn_write_bits(txn, span->table, addr, count, bits);
 	}
 	return rc;
 }
@@ -156,7 +157,6 @@ int run_set(struct tool *tool, int argc, char **argv)
 	struct mbshm_txn *txn = mbshm_txn_new(64);
 	uint64_t version = 0;
 	int rc = 0;
-
 	assignments_take(tool, argc, argv, &assignments);
 	img = tool_open(tool, MBSHM_WRITE);
 	if (!txn)
@@ -165,16 +165,18 @@ int run_set(struct tool *tool, int argc, char **argv)
 	mbshm_txn_journal(txn, &origin);
 	for (unsigned i = 0; i < assignments.count && !rc; i++) {
 		const struct mbshm_span *span = &assignments.list[i].span;
-
 		rc = stage(txn, &assignments.list[i]);
 		if (rc)
-			log_error("%s: %s", span_text(span->table, span->first, span->count), tool_error(rc));
+			log_error("%s: %s", span_text(span->table, span->first, span->count),
+				  tool_error(rc));
 		free(assignments.list[i].data);
 	}
 	if (!rc) {
 		rc = mbshm_txn_commit(txn, TOOL_TIMEOUT_US, &version);
 		if (rc == -ECANCELED)
-			log_error("refused, nothing is changed: version %" PRIu64 " does not have the expected values", version);
+			log_error("refused, nothing is changed: version %" PRIu64
+				  " does not have the expected values",
+				  version);
 		else if (rc)
 			log_error("image %s: %s", tool->plant->image.name, tool_error(rc));
 	}

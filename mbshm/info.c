@@ -1,4 +1,6 @@
 /* info: what the image is, and how it is doing. */
+#include "mbshm/tool.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <inttypes.h>
@@ -9,14 +11,11 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "mbshm/tool.h"
-
 enum { MEASURE_MS = 500 };
 
 static int64_t now_ns(void)
 {
 	struct timespec now;
-
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
@@ -25,7 +24,6 @@ static int64_t now_ns(void)
 static const char *age_text(int64_t mono_ns, char text[32])
 {
 	double age = (double)(now_ns() - mono_ns) / 1e9;
-
 	if (age < 60)
 		snprintf(text, 32, "%.2f s", age < 0 ? 0 : age);
 	else if (age < 7200)
@@ -39,13 +37,11 @@ static void print_file(const struct plant *plant)
 {
 	char path[MBSHM_NAME_SIZE + 16];
 	struct stat st;
-
 	snprintf(path, sizeof path, "/dev/shm%s", plant->image.name);
 	if (stat(path, &st))
 		return;
 	const struct passwd *user = getpwuid(st.st_uid);
 	const struct group *group = getgrgid(st.st_gid);
-
 	printf("owner       %u", (unsigned)st.st_uid);
 	if (user)
 		printf(" (%s)", user->pw_name);
@@ -60,7 +56,6 @@ static void print_layout(const struct mbshm_layout *layout)
 	for (unsigned i = 0; i < layout->span_count; i++) {
 		const struct mbshm_span *span = &layout->spans[i];
 		bool new = !i || span->table != span[-1].table;
-
 		if (new)
 			printf("%s%-11s ", i ? "\n" : "", plant_table_word(span->table));
 		printf("%s%u-%u", new ? "" : ",", span->first, span->first + span->count - 1);
@@ -72,19 +67,17 @@ static void print_sources(const struct mbshm *img)
 {
 	struct mbshm_source source;
 	char age[32];
-
 	for (unsigned i = 0; i < MBSHM_SOURCES_MAX; i++)
 		if (!mbshm_source_get(img, i, &source))
-			printf("source      %s: %s ago, version %" PRIu64 ", %" PRIu64 " commits\n", source.name,
-			       age_text(source.mono_ns, age),
-			       source.version, source.commits);
+			printf("source      %s: %s ago, version %" PRIu64 ", %" PRIu64 " commits\n",
+			       source.name, age_text(source.mono_ns, age), source.version,
+			       source.commits);
 }
 
 static struct mbshm_status status_read(const struct tool *tool, struct mbshm *img)
 {
 	struct mbshm_status status;
 	int rc, tries = 0;
-
 	while ((rc = mbshm_status(img, &status)) == -EAGAIN && ++tries < 1000)
 		;
 	if (rc)
@@ -92,7 +85,8 @@ static struct mbshm_status status_read(const struct tool *tool, struct mbshm *im
 	return status;
 }
 
-/* Read the whole image again and again for a while: how fast is it published, and how often does that overtake us? */
+/* Read the whole image again and again for a while: how fast is it published, and how often does
+ * that overtake us? */
 static void measure(const struct tool *tool, struct mbshm *img)
 {
 	struct mbshm_status before = status_read(tool, img), after;
@@ -100,7 +94,6 @@ static void measure(const struct tool *tool, struct mbshm *img)
 	int64_t start = now_ns();
 	unsigned reads = 0;
 	struct view view;
-
 	view_whole(img, &view);
 	for (; now_ns() - start < MEASURE_MS * INT64_C(1000000); reads++) {
 		view_read(tool, img, &view);
@@ -109,8 +102,10 @@ static void measure(const struct tool *tool, struct mbshm *img)
 	view_free(&view);
 	after = status_read(tool, img);
 	printf("rate        %.1f publishes/s, over %d ms\n",
-	       (double)(after.version - before.version) * 1e9 / (double)(now_ns() - start), MEASURE_MS);
-	printf("retries     %" PRIu64 ", in %u reads of the whole image\n", after.retries - before.retries, reads);
+	       (double)(after.version - before.version) * 1e9 / (double)(now_ns() - start),
+	       MEASURE_MS);
+	printf("retries     %" PRIu64 ", in %u reads of the whole image\n",
+	       after.retries - before.retries, reads);
 }
 
 int run_info(struct tool *tool, int argc, char **argv)
@@ -118,14 +113,16 @@ int run_info(struct tool *tool, int argc, char **argv)
 	struct mbshm *img = tool_open(tool, 0);
 	struct mbshm_status status = status_read(tool, img);
 	char age[32];
-
 	(void)argc, (void)argv;
-	printf("image       %s, %" PRIu64 " KiB\n", tool->plant->image.name, status.size_bytes / 1024);
+	printf("image       %s, %" PRIu64 " KiB\n", tool->plant->image.name,
+	       status.size_bytes / 1024);
 	print_file(tool->plant);
 	print_layout(mbshm_layout_of(img));
-	printf("version     %" PRIu64 ", published %s ago\n", status.version, age_text(status.mono_ns, age));
+	printf("version     %" PRIu64 ", published %s ago\n", status.version,
+	       age_text(status.mono_ns, age));
 	measure(tool, img);
-	printf("pool        %u pages: %u live, 1 root, %u free\n", status.pool_pages, status.live_pages, status.free_pages);
+	printf("pool        %u pages: %u live, 1 root, %u free\n", status.pool_pages,
+	       status.live_pages, status.free_pages);
 	printf("steals      %" PRIu64 "\n", status.steals);
 	printf("journal     %" PRIu64 " entries so far\n", status.journal_next - 1);
 	print_sources(img);

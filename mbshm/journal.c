@@ -1,4 +1,6 @@
 /* journal: who wrote what. */
+#include "mbshm/tool.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -7,23 +9,26 @@
 #include <string.h>
 #include <time.h>
 
-#include "mbshm/tool.h"
-
 static const struct field fields[] = {
-	{ "sequence", FIELD_NUMBER, 6 }, { "version", FIELD_NUMBER, 0 }, { "time", FIELD_TEXT, -24 },
-	{ "origin", FIELD_TEXT, -7 },
-	{ "client", FIELD_TEXT, -21 }, { "unit", FIELD_NUMBER, 3 }, { "function", FIELD_NUMBER, 3 }, { "table", FIELD_TEXT, -8 },
-	{ "address", FIELD_NUMBER, 5 }, { "count", FIELD_NUMBER, 0 }, { "values", FIELD_LIST, 1 }, { 0 },
+	{ "sequence", FIELD_NUMBER, 6 }, { "version", FIELD_NUMBER, 0 },
+	{ "time", FIELD_TEXT, -24 },     { "origin", FIELD_TEXT, -7 },
+	{ "client", FIELD_TEXT, -21 },   { "unit", FIELD_NUMBER, 3 },
+	{ "function", FIELD_NUMBER, 3 }, { "table", FIELD_TEXT, -8 },
+	{ "address", FIELD_NUMBER, 5 },  { "count", FIELD_NUMBER, 0 },
+	{ "values", FIELD_LIST, 1 },     { 0 },
 };
 
-enum { SHORT_TEXT = 24, CLIENT_TEXT = INET6_ADDRSTRLEN + 16, VALUES_TEXT = MBSHM_JOURNAL_BYTES * 8 * 2 + 2 };
+enum {
+	SHORT_TEXT = 24,
+	CLIENT_TEXT = INET6_ADDRSTRLEN + 16,
+	VALUES_TEXT = MBSHM_JOURNAL_BYTES * 8 * 2 + 2
+};
 
 static void time_text(int64_t wall_ns, char *text)
 {
 	time_t seconds = (time_t)(wall_ns / 1000000000);
 	struct tm utc;
 	size_t used = 0;
-
 	if (gmtime_r(&seconds, &utc))
 		used = strftime(text, 32, "%Y-%m-%dT%H:%M:%S", &utc);
 	snprintf(text + used, 8, ".%03dZ", (int)(wall_ns / 1000000 % 1000));
@@ -32,12 +37,12 @@ static void time_text(int64_t wall_ns, char *text)
 static void client_text(const struct mbshm_origin *origin, char *text)
 {
 	char address[INET6_ADDRSTRLEN];
-
 	snprintf(text, CLIENT_TEXT, "-");
 	if (origin->family != AF_INET && origin->family != AF_INET6)
 		return;
 	if (inet_ntop(origin->family, origin->address, address, sizeof address))
-		snprintf(text, CLIENT_TEXT, origin->family == AF_INET ? "%s:%u" : "[%s]:%u", address, origin->port);
+		snprintf(text, CLIENT_TEXT, origin->family == AF_INET ? "%s:%u" : "[%s]:%u",
+			 address, origin->port);
 }
 
 static void values_text(const struct mbshm_journal_entry *entry, char *text)
@@ -45,17 +50,16 @@ static void values_text(const struct mbshm_journal_entry *entry, char *text)
 	unsigned type = entry->table >= MBSHM_HOLDING_REGISTERS ? MBSHM_U16 : TYPE_BOOL;
 	char value[VALUE_TEXT];
 	size_t used = 0;
-
 	for (uint32_t i = 0; i < entry->count; i++) {
 		value_text(type, MBSHM_ABCD, entry->values, i, value);
-		used += (size_t)snprintf(text + used, VALUES_TEXT - used, "%s%s", i ? " " : "", value);
+		used += (size_t)snprintf(text + used, VALUES_TEXT - used, "%s%s", i ? " " : "",
+					 value);
 	}
 }
 
 static void entry_print(struct output *output, const struct mbshm_journal_entry *entry)
 {
 	char numbers[6][SHORT_TEXT], time[48], client[CLIENT_TEXT], values[VALUES_TEXT];
-
 	snprintf(numbers[0], SHORT_TEXT, "%" PRIu64, entry->sequence);
 	snprintf(numbers[1], SHORT_TEXT, "%" PRIu64, entry->version);
 	snprintf(numbers[2], SHORT_TEXT, "%u", entry->origin.unit);
@@ -65,29 +69,33 @@ static void entry_print(struct output *output, const struct mbshm_journal_entry 
 	time_text(entry->wall_ns, time);
 	client_text(&entry->origin, client);
 	values_text(entry, values);
-	output_record(output, (const char *const[]){ numbers[0], numbers[1], time,
-		      entry->origin.kind == MBSHM_ORIGIN_NETWORK ? "network" : "local", client, numbers[2], numbers[3],
-		      plant_table_word(entry->table), numbers[4], numbers[5], values });
+	output_record(output,
+		      (const char *const[]){
+			      numbers[0], numbers[1], time,
+			      entry->origin.kind == MBSHM_ORIGIN_NETWORK ? "network" : "local",
+			      client, numbers[2], numbers[3], plant_table_word(entry->table),
+			      numbers[4], numbers[5], values });
 }
 
 /* All that there is from *cursor, at most *left entries. */
-static void entries_print(const struct tool *tool, const struct mbshm *img, struct output *output, uint64_t *cursor,
-			  uint32_t *left)
+static void entries_print(const struct tool *tool, const struct mbshm *img, struct output *output,
+			  uint64_t *cursor, uint32_t *left)
 {
 	struct mbshm_journal_entry entry;
 	uint64_t missed;
 	int rc = 0;
-
 	while (*left && !(rc = mbshm_journal_next(img, cursor, &entry, &missed))) {
 		if (missed)
-			log_warn("%" PRIu64 " entries missed: they were overwritten before entry %" PRIu64, missed,
-				 entry.sequence);
+			log_warn("%" PRIu64
+				 " entries missed: they were overwritten before entry %" PRIu64,
+				 missed, entry.sequence);
 		entry_print(output, &entry);
 		if (tool->count)
 			--*left;
 	}
 	output_flush();
-	if (rc && rc != -EAGAIN && rc != -ESTALE)	/* the last is found out by the wait that follows */
+	if (rc && rc != -EAGAIN &&
+	    rc != -ESTALE) /* the last is found out by the wait that follows */
 		die(EXIT_FAILURE, "image %s: %s", tool->plant->image.name, tool_error(rc));
 }
 
@@ -96,7 +104,6 @@ static struct mbshm_status status_take(const struct tool *tool, const struct mbs
 {
 	struct mbshm_status status = { 0 };
 	int rc = mbshm_status(img, &status);
-
 	if (rc && rc != -EAGAIN && rc != -ESTALE)
 		die(EXIT_FAILURE, "image %s: %s", tool->plant->image.name, tool_error(rc));
 	return status;
@@ -109,12 +116,10 @@ int run_journal(struct tool *tool, int argc, char **argv)
 	uint32_t left = tool->count ? tool->count : UINT32_MAX;
 	uint64_t cursor = 0;
 	struct output output;
-
 	(void)argc, (void)argv;
 	output_begin(&output, tool->format, follow, fields);
 	for (;;) {
 		uint64_t version = status_take(tool, img).version;
-
 		entries_print(tool, img, &output, &cursor, &left);
 		if (!follow || !left)
 			break;

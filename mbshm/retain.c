@@ -1,23 +1,24 @@
-/* retain: a service that keeps the values in the plant's retain file, for whoever creates the image next. */
+/* retain: a service that keeps the values in the plant's retain file, for whoever creates the image
+ * next. */
+#include "mbshm/tool.h"
+#include "program/daemon.h"
+#include "program/options.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "program/daemon.h"
-#include "program/options.h"
-#include "mbshm/tool.h"
-
-enum { LOOK_US = 1000000 };	/* does the name still lead to our image? */
+enum { LOOK_US = 1000000 }; /* does the name still lead to our image? */
 
 struct keeper {
 	struct plant *plant;
-	struct mbshm *img;		/* NULL: lost, and no other could be opened yet */
-	uint64_t saved;			/* version in the file; 0: not known */
+	struct mbshm *img; /* NULL: lost, and no other could be opened yet */
+	uint64_t saved;    /* version in the file; 0: not known */
 	uint32_t interval_s, waited_s;
-	bool failed;			/* the last save: said once */
-	int revive_error;		/* likewise */
+	bool failed;      /* the last save: said once */
+	int revive_error; /* likewise */
 };
 
 static void attach(struct keeper *keeper, char *why)
@@ -36,11 +37,11 @@ static int save(struct keeper *keeper)
 	char why[MBSHM_WHY_SIZE] = "no usable image";
 	uint64_t version;
 	int rc = keeper->img ? mbshm_wait(keeper->img, keeper->saved, 0, NULL) : -ENOENT;
-
 	if (rc == -ETIMEDOUT)
-		return 0;	/* nothing new */
+		return 0; /* nothing new */
 	if (!rc)
-		rc = mbshm_values_save(keeper->img, keeper->plant->image.retain, TOOL_TIMEOUT_US, &version, why);
+		rc = mbshm_values_save(keeper->img, keeper->plant->image.retain, TOOL_TIMEOUT_US,
+				       &version, why);
 	if (rc && !keeper->failed)
 		log_error("not saved: %s", why);
 	else if (!rc && keeper->failed)
@@ -56,13 +57,13 @@ static void renew(struct keeper *keeper, bool say)
 {
 	char why[PLANT_ERROR_SIZE];
 	struct plant *plant;
-
 	if (!plant_load(options_plant_path(), &plant, why)) {
 		if (plant->image.retain) {
 			plant_free(keeper->plant);
 			keeper->plant = plant;
 		} else {
-			log_warn("%s names no image.retain any more: the old one lives on", plant->file);
+			log_warn("%s names no image.retain any more: the old one lives on",
+				 plant->file);
 			plant_free(plant);
 		}
 	} else if (say) {
@@ -72,7 +73,8 @@ static void renew(struct keeper *keeper, bool say)
 	keeper->img = NULL;
 	attach(keeper, why);
 	if (keeper->img)
-		log_info("keeping %s in %s", keeper->plant->image.name, keeper->plant->image.retain);
+		log_info("keeping %s in %s", keeper->plant->image.name,
+			 keeper->plant->image.retain);
 	else if (say)
 		log_error("waiting for a usable image: %s", why);
 }
@@ -81,19 +83,18 @@ static void follow(struct keeper *keeper)
 {
 	char why[MBSHM_WHY_SIZE];
 	int rc = keeper->img ? mbshm_check(keeper->img) : 0;
-
 	if (keeper->img && !rc)
 		return;
-	/* If the name was taken away, our values get a new image, from us or from another who has them; if it leads elsewhere,
-	 * the others on our image are told. */
+	/* If the name was taken away, our values get a new image, from us or from another who has
+	 * them; if it leads elsewhere, the others on our image are told. */
 	if (rc) {
 		rc = mbshm_revive(keeper->img, &keeper->plant->image, TOOL_TIMEOUT_US, why);
 		if (rc && rc != -EEXIST && rc != -ESTALE && rc != -EBADMSG) {
 			if (rc != keeper->revive_error)
-				log_error("image %s was removed and cannot be made again yet: %s", keeper->plant->image.name,
-					  why);
+				log_error("image %s was removed and cannot be made again yet: %s",
+					  keeper->plant->image.name, why);
 			keeper->revive_error = rc;
-			return;	/* again in a second */
+			return; /* again in a second */
 		}
 		keeper->revive_error = 0;
 	}
@@ -103,7 +104,6 @@ static void follow(struct keeper *keeper)
 static int on_second(sd_event_source *source, uint64_t us, void *context)
 {
 	struct keeper *keeper = context;
-
 	(void)us;
 	follow(keeper);
 	if (++keeper->waited_s >= keeper->interval_s) {
@@ -117,7 +117,6 @@ static int on_second(sd_event_source *source, uint64_t us, void *context)
 static void on_reload(void *context)
 {
 	struct keeper *keeper = context;
-
 	daemon_reloading();
 	follow(keeper);
 	save(keeper);
@@ -128,28 +127,31 @@ static void on_reload(void *context)
 static void on_status(void *context, char *text, size_t size)
 {
 	const struct keeper *keeper = context;
-
-	snprintf(text, size, "version %" PRIu64 " is in %s%s", keeper->saved, keeper->plant->image.retain,
-		 keeper->img ? "" : "; waiting for a usable image");
+	snprintf(text, size, "version %" PRIu64 " is in %s%s", keeper->saved,
+		 keeper->plant->image.retain, keeper->img ? "" : "; waiting for a usable image");
 }
 
 int run_retain(struct tool *tool, int argc, char **argv)
 {
 	struct keeper keeper = { .plant = tool->plant, .interval_s = tool->interval_s };
-	struct daemon_hooks hooks = { .reload = on_reload, .status = on_status, .context = &keeper };
+	struct daemon_hooks hooks = { .reload = on_reload,
+				      .status = on_status,
+				      .context = &keeper };
 	char why[MBSHM_WHY_SIZE];
 	sd_event *event;
 	int rc;
-
 	(void)argc, (void)argv;
 	if (!keeper.plant->image.retain)
-		die(EXIT_FAILURE, "%s: image.retain is not set, expected the file to keep the values in", keeper.plant->file);
+		die(EXIT_FAILURE,
+		    "%s: image.retain is not set, expected the file to keep the values in",
+		    keeper.plant->file);
 	attach(&keeper, why);
 	if (!keeper.img)
 		die(EXIT_FAILURE, "image %s: %s", keeper.plant->image.name, why);
 	rc = daemon_open(&hooks, &event);
 	if (rc >= 0)
-		rc = sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, LOOK_US, 0, on_second, &keeper);
+		rc = sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, LOOK_US, 0, on_second,
+						&keeper);
 	if (rc >= 0)
 		rc = daemon_run(event);
 	if (rc < 0)
@@ -158,6 +160,6 @@ int run_retain(struct tool *tool, int argc, char **argv)
 	rc = save(&keeper);
 	sd_event_unref(event);
 	mbshm_close(keeper.img);
-	tool->plant = keeper.plant;	/* a reload has replaced it */
+	tool->plant = keeper.plant; /* a reload has replaced it */
 	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
 }

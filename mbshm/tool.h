@@ -1,13 +1,13 @@
 /* Inside of mbshm, the image's command-line tool: one function per subcommand, and what they share.
  *
- * A subcommand returns 0 (done) or 1 (refused or failed, and said so); die() ends it at once with 1 or, for a wrong word, 2.  One
- * thread. */
-#ifndef TOOL_H
-#define TOOL_H
+ * A subcommand returns 0 (done) or 1 (refused or failed, and said so); die() ends it at once with 1
+ * or, for a wrong word, 2.  One thread. */
+#ifndef MBSHM_TOOL_H
+#define MBSHM_TOOL_H
 
 #include "base/log.h"
-#include "plant/plant.h"
 #include "base/output.h"
+#include "plant/plant.h"
 
 enum { TOOL_TIMEOUT_US = 1000000, EXPECT_MAX = 64 };
 
@@ -15,18 +15,27 @@ enum { TOOL_TIMEOUT_US = 1000000, EXPECT_MAX = 64 };
 enum { TYPE_BOOL = MBSHM_TYPES, TYPE_ANY };
 
 /* The options, in the order of the table in main.c; a subcommand takes a set of them. */
-enum option { OPTION_TYPE, OPTION_ORDER, OPTION_COUNT, OPTION_FORMAT, OPTION_EXPECT, OPTION_FOLLOW, OPTION_INTERVAL, OPTIONS };
+enum option {
+	OPTION_TYPE,
+	OPTION_ORDER,
+	OPTION_COUNT,
+	OPTION_FORMAT,
+	OPTION_EXPECT,
+	OPTION_FOLLOW,
+	OPTION_INTERVAL,
+	OPTIONS
+};
 
 struct tool {
 	struct plant *plant;
-	unsigned given;			/* 1 << enum option of those on the command line */
+	unsigned given; /* 1 << enum option of those on the command line */
 	unsigned type;
 	enum mbshm_order order;
-	uint32_t count;			/* 0: not given */
+	uint32_t count; /* 0: not given */
 	enum format format;
 	uint32_t interval_s;
 	unsigned expect_count;
-	const char *expect[EXPECT_MAX];	/* as given */
+	const char *expect[EXPECT_MAX]; /* as given */
 };
 
 int run_info(struct tool *tool, int argc, char **argv);
@@ -41,23 +50,23 @@ int run_recreate(struct tool *tool, int argc, char **argv);
 int run_unlink(struct tool *tool, int argc, char **argv);
 int run_retain(struct tool *tool, int argc, char **argv);
 
-/* ---- open.c -------------------------------------------------------------------------------------------------------------- */
+/* ---- open.c -------------------------------------------------------------------------------- */
 
 /* The plant's image; without MBSHM_CREATE whatever layout it has.  Dies when there is none. */
 struct mbshm *tool_open(const struct tool *tool, int flags);
 
-/* Wait until the version is above version.  0; 1: the image was replaced and *img is another handle, whose versions may begin
- * anew.  Dies when the image cannot be read any more. */
+/* Wait until the version is above version.  0; 1: the image was replaced and *img is another
+ * handle, whose versions may begin anew.  Dies when the image cannot be read any more. */
 int tool_wait(const struct tool *tool, struct mbshm **img, uint64_t version);
 
 /* An error of the library in words. */
 const char *tool_error(int rc);
 
-/* ---- value.c: addresses and values as words ------------------------------------------------------------------------------ */
+/* ---- value.c: addresses and values as words ------------------------------------------------ */
 
 struct place {
 	struct mbshm_span span;
-	bool range;		/* written as FIRST-LAST */
+	bool range; /* written as FIRST-LAST */
 };
 
 /* "holding:1000", "holding 1000", "holding:1000-1010". */
@@ -69,33 +78,36 @@ struct place place_take(int *argc, char ***argv);
 /* Would place_take find an address here? */
 bool place_ahead(int argc, char **argv);
 
-/* "holding:1000-1010", or "holding:1000" for one item.  The text lives until the next call but one. */
+/* "holding:1000-1010", or "holding:1000" for one item.  The text lives until the next call but one.
+ */
 const char *span_text(enum mbshm_table table, uint32_t first, uint32_t count);
 
 /* What values of a table are: --type, or its own; dies when the type does not fit the table. */
 unsigned value_type(const struct tool *tool, enum mbshm_table table);
-unsigned value_items(unsigned type);	/* that one value takes: registers or bits */
+unsigned value_items(unsigned type); /* that one value takes: registers or bits */
 const char *value_type_name(unsigned type);
-int value_type_find(const char *name);	/* -1: unknown */
+int value_type_find(const char *name); /* -1: unknown */
 
 enum { VALUE_TEXT = 32 };
 
 /* The value whose first item is item index of data (registers, or packed bits). */
-void value_text(unsigned type, enum mbshm_order order, const void *data, uint32_t index, char text[VALUE_TEXT]);
+void value_text(unsigned type, enum mbshm_order order, const void *data, uint32_t index,
+		char text[VALUE_TEXT]);
 
 /* The other way round.  NULL, or what was expected. */
-const char *value_parse(unsigned type, enum mbshm_order order, const char *text, void *data, uint32_t index);
+const char *value_parse(unsigned type, enum mbshm_order order, const char *text, void *data,
+			uint32_t index);
 
-/* ---- view.c: spans read from one version --------------------------------------------------------------------------------- */
+/* ---- view.c: spans read from one version --------------------------------------------------- */
 
 struct view {
 	unsigned count;
-	struct mbshm_read reads[MBSHM_SPANS_MAX];	/* out: the view's */
+	struct mbshm_read reads[MBSHM_SPANS_MAX]; /* out: the view's */
 	uint64_t version;
 };
 
-/* The addresses that the operands and --type name, count values from each (0: one, or a range), or all that the
- * image declares. */
+/* The addresses that the operands and --type name, count values from each (0: one, or a range), or
+ * all that the image declares. */
 void view_take(const struct tool *tool, int argc, char **argv, uint32_t count, struct view *view);
 void view_whole(const struct mbshm *img, struct view *view);
 /* The same spans with buffers of their own. */
@@ -107,6 +119,7 @@ void view_read(const struct tool *tool, struct mbshm *img, struct view *view);
 
 /* Print it as records; last: only what differs from it, NULL for all.  The number of records. */
 extern const struct field view_fields[];
-uint32_t view_print(const struct tool *tool, struct output *output, const struct view *view, const struct view *last);
+uint32_t view_print(const struct tool *tool, struct output *output, const struct view *view,
+		    const struct view *last);
 
 #endif

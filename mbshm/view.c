@@ -1,3 +1,5 @@
+#include "mbshm/tool.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -5,20 +7,19 @@
 #include <string.h>
 #include <time.h>
 
-#include "mbshm/tool.h"
-
 enum { READ_TRIES = 1000, READ_NAP_NS = 100 * 1000 };
 
 static void view_add(struct view *view, const struct mbshm_span *span)
 {
-	size_t bytes = span->table >= MBSHM_HOLDING_REGISTERS ? span->count * 2 : (span->count + 7) / 8;
+	size_t bytes =
+		span->table >= MBSHM_HOLDING_REGISTERS ? span->count * 2 : (span->count + 7) / 8;
 	void *out = calloc(1, bytes);
-
 	if (view->count == MBSHM_SPANS_MAX)
 		die(EXIT_USAGE, "too many addresses, expected at most %d", MBSHM_SPANS_MAX);
 	if (!out)
 		die(EXIT_FAILURE, "%s", strerror(ENOMEM));
-	view->reads[view->count++] = (struct mbshm_read){ span->table, span->first, span->count, out };
+	view->reads[view->count++] =
+		(struct mbshm_read){ span->table, span->first, span->count, out };
 }
 
 void view_take(const struct tool *tool, int argc, char **argv, uint32_t count, struct view *view)
@@ -28,19 +29,18 @@ void view_take(const struct tool *tool, int argc, char **argv, uint32_t count, s
 		struct place place = place_take(&argc, &argv);
 		struct mbshm_span *span = &place.span;
 		unsigned items = value_items(value_type(tool, span->table));
-
 		if (place.range && count)
 			die(EXIT_USAGE, "%s: expected either a range or --count",
 			    span_text(span->table, span->first, span->count));
 		if (place.range && span->count % items)
 			die(EXIT_USAGE, "%s: expected a multiple of the %u registers of a %s",
-			    span_text(span->table, span->first, span->count), items, value_type_name(tool->type));
+			    span_text(span->table, span->first, span->count), items,
+			    value_type_name(tool->type));
 		if (!place.range) {
 			uint64_t all = (uint64_t)(count ? count : 1) * items;
-
 			if (all > MBSHM_ITEMS - span->first)
-				die(EXIT_USAGE, "%s: %u values lead beyond address 65535", span_text(span->table, span->first, 1),
-				    count ? count : 1);
+				die(EXIT_USAGE, "%s: %u values lead beyond address 65535",
+				    span_text(span->table, span->first, 1), count ? count : 1);
 			span->count = (uint32_t)all;
 		}
 		view_add(view, span);
@@ -50,7 +50,6 @@ void view_take(const struct tool *tool, int argc, char **argv, uint32_t count, s
 void view_whole(const struct mbshm *img, struct view *view)
 {
 	const struct mbshm_layout *layout = mbshm_layout_of(img);
-
 	memset(view, 0, sizeof *view);
 	for (unsigned i = 0; i < layout->span_count; i++)
 		view_add(view, &layout->spans[i]);
@@ -60,7 +59,8 @@ void view_copy(const struct view *view, struct view *copy)
 {
 	memset(copy, 0, sizeof *copy);
 	for (unsigned i = 0; i < view->count; i++)
-		view_add(copy, &(struct mbshm_span){ view->reads[i].table, view->reads[i].first, view->reads[i].count });
+		view_add(copy, &(struct mbshm_span){ view->reads[i].table, view->reads[i].first,
+						     view->reads[i].count });
 }
 
 void view_free(struct view *view)
@@ -74,9 +74,9 @@ static void declared_check(const struct mbshm *img, const struct view *view)
 {
 	for (unsigned i = 0; i < view->count; i++) {
 		const struct mbshm_read *read = &view->reads[i];
-
 		if (!mbshm_declared(img, read->table, read->first, read->count))
-			die(EXIT_FAILURE, "%s: %s", span_text(read->table, read->first, read->count), tool_error(-ERANGE));
+			die(EXIT_FAILURE, "%s: %s",
+			    span_text(read->table, read->first, read->count), tool_error(-ERANGE));
 	}
 }
 
@@ -84,31 +84,32 @@ void view_read(const struct tool *tool, struct mbshm *img, struct view *view)
 {
 	struct timespec nap = { 0, READ_NAP_NS };
 	int rc;
-
 	declared_check(img, view);
 	/* Reading only, there is no writer lock to take against writers that overtake. */
-	for (int tries = 0; (rc = mbshm_read(img, view->reads, view->count, &view->version)) == -EAGAIN &&
-	     tries < READ_TRIES; tries++)
+	for (int tries = 0;
+	     (rc = mbshm_read(img, view->reads, view->count, &view->version)) == -EAGAIN &&
+	     tries < READ_TRIES;
+	     tries++)
 		nanosleep(&nap, NULL);
 	if (rc)
 		die(EXIT_FAILURE, "image %s: %s", tool->plant->image.name, tool_error(rc));
 }
 
 const struct field view_fields[] = {
-	{ "version", FIELD_NUMBER, 0 }, { "table", FIELD_TEXT, -8 }, { "address", FIELD_NUMBER, 5 }, { "type", FIELD_TEXT, 0 },
-	{ "value", FIELD_NUMBER, 1 }, { 0 },
+	{ "version", FIELD_NUMBER, 0 }, { "table", FIELD_TEXT, -8 },
+	{ "address", FIELD_NUMBER, 5 }, { "type", FIELD_TEXT, 0 },
+	{ "value", FIELD_NUMBER, 1 },   { 0 },
 };
 
-uint32_t view_print(const struct tool *tool, struct output *output, const struct view *view, const struct view *last)
+uint32_t view_print(const struct tool *tool, struct output *output, const struct view *view,
+		    const struct view *last)
 {
 	char version[24], address[8], value[VALUE_TEXT], before[VALUE_TEXT];
 	uint32_t printed = 0;
-
 	snprintf(version, sizeof version, "%" PRIu64, view->version);
 	for (unsigned i = 0; i < view->count; i++) {
 		const struct mbshm_read *read = &view->reads[i];
 		unsigned type = value_type(tool, read->table);
-
 		for (uint32_t k = 0; k < read->count; k += value_items(type)) {
 			value_text(type, tool->order, read->out, k, value);
 			if (last) {
@@ -117,8 +118,9 @@ uint32_t view_print(const struct tool *tool, struct output *output, const struct
 					continue;
 			}
 			snprintf(address, sizeof address, "%u", read->first + k);
-			output_record(output, (const char *const[]){ version, plant_table_word(read->table), address,
-								    value_type_name(type), value });
+			output_record(output, (const char *const[]){
+						      version, plant_table_word(read->table),
+						      address, value_type_name(type), value });
 			printed++;
 		}
 	}

@@ -1,4 +1,6 @@
 /* watch: values as they change. */
+#include "mbshm/tool.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,38 +9,40 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "mbshm/tool.h"
+enum {
+	CELL = 26,
+	PAUSE_NS = 100 * 1000 * 1000
+}; /* a screen need not change faster than it can be read */
 
-enum { CELL = 26, PAUSE_NS = 100 * 1000 * 1000 };	/* a screen need not change faster than it can be read */
-
-static void cell_print(const struct tool *tool, const struct mbshm_read *read, uint32_t index, const void *last)
+static void cell_print(const struct tool *tool, const struct mbshm_read *read, uint32_t index,
+		       const void *last)
 {
 	unsigned type = value_type(tool, read->table);
 	char value[VALUE_TEXT], before[VALUE_TEXT];
 	bool changed = false;
-
 	value_text(type, tool->order, read->out, index, value);
 	if (last) {
 		value_text(type, tool->order, last, index, before);
 		changed = strcmp(value, before) != 0;
 	}
-	printf("%s%-8s %5u %9s%s%s", changed ? "\033[7m" : "", plant_table_word(read->table), read->first + index, value,
-	       changed ? "*" : " ", changed ? "\033[27m" : "");
+	printf("%s%-8s %5u %9s%s%s", changed ? "\033[7m" : "", plant_table_word(read->table),
+	       read->first + index, value, changed ? "*" : " ", changed ? "\033[27m" : "");
 }
 
-/* The whole screen anew: as many values as it has room for, the changed ones reversed and starred. */
+/* The whole screen anew: as many values as it has room for, the changed ones reversed and starred.
+ */
 static void screen_print(const struct tool *tool, const struct view *view, const struct view *last)
 {
 	struct winsize size = { .ws_row = 24, .ws_col = 80 };
 	unsigned across, left, cell = 0, hidden = 0;
-
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || size.ws_row < 3 || size.ws_col < CELL)
 		size = (struct winsize){ .ws_row = 24, .ws_col = 80 };
 	across = size.ws_col / CELL;
 	left = across * (size.ws_row - 3u);
 	printf("\033[H\033[J%s  version %" PRIu64 "\n", tool->plant->image.name, view->version);
 	for (unsigned i = 0; i < view->count; i++)
-		for (uint32_t k = 0; k < view->reads[i].count; k += value_items(value_type(tool, view->reads[i].table))) {
+		for (uint32_t k = 0; k < view->reads[i].count;
+		     k += value_items(value_type(tool, view->reads[i].table))) {
 			if (!left) {
 				hidden++;
 				continue;
@@ -59,8 +63,8 @@ static bool differs(const struct view *view, const struct view *last)
 {
 	for (unsigned i = 0; i < view->count; i++) {
 		const struct mbshm_read *read = &view->reads[i];
-		size_t bytes = read->table >= MBSHM_HOLDING_REGISTERS ? read->count * 2 : (read->count + 7) / 8;
-
+		size_t bytes = read->table >= MBSHM_HOLDING_REGISTERS ? read->count * 2
+								      : (read->count + 7) / 8;
 		if (memcmp(read->out, last->reads[i].out, bytes) != 0)
 			return true;
 	}
@@ -74,7 +78,6 @@ int run_watch(struct tool *tool, int argc, char **argv)
 	struct view views[2], *view = &views[0], *last = &views[1];
 	struct mbshm *img = NULL;
 	struct output output;
-
 	if (argc) {
 		view_take(tool, argc, argv, 0, view);
 		img = tool_open(tool, 0);
@@ -92,7 +95,6 @@ int run_watch(struct tool *tool, int argc, char **argv)
 	output_flush();
 	for (uint32_t updates = 0; !tool->count || updates < tool->count;) {
 		struct view *swap = last;
-
 		last = view;
 		view = swap;
 		tool_wait(tool, &img, last->version);

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 struct display {
-	int fd;			/* standard output, or a non-blocking door to it */
-	char *text;		/* the table being written, malloc'd */
+	int fd;     /* standard output, or a non-blocking door to it */
+	char *text; /* the table being written, malloc'd */
 	size_t size, written;
 };
 
@@ -23,8 +23,9 @@ static const struct {
 	{ MBSHM_DISCRETE_INPUTS, "Discrete Input" },
 };
 
-/* O_NONBLOCK belongs to the open file, which the shell and others share: set it on one of our own.  A regular file never blocks,
- * and opened again would start at its beginning; what cannot be opened again is written to as it is. */
+/* O_NONBLOCK belongs to the open file, which the shell and others share: set it on one of our own.
+ * A regular file never blocks, and opened again would start at its beginning; what cannot be opened
+ * again is written to as it is. */
 static int open_door(void)
 {
 	struct stat st;
@@ -80,7 +81,8 @@ static int format_table(struct display *display, const struct simulation *sim)
 static int write_rest(struct display *display)
 {
 	while (display->written < display->size) {
-		ssize_t n = write(display->fd, display->text + display->written, display->size - display->written);
+		ssize_t n = write(display->fd, display->text + display->written,
+				  display->size - display->written);
 		if (n < 0)
 			return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 		display->written += (size_t)n;

@@ -1,9 +1,10 @@
 /* The Modbus table on standard output, one line a point.
  *
- * Never blocks: a table that a stopped terminal or a full pipe does not take is finished before a later one is begun, and those
- * in between are left out.  A reader that went away ends the display, not the simulation. */
-#ifndef DISPLAY_H
-#define DISPLAY_H
+ * Never blocks: a table that a stopped terminal or a full pipe does not take is finished before a
+ * later one is begun, and those in between are left out.  A reader that went away ends the display,
+ * not the simulation. */
+#ifndef SIMULATORD_DISPLAY_H
+#define SIMULATORD_DISPLAY_H
 
 #include "simulatord/simulation.h"
 
@@ -13,7 +14,8 @@ struct display;
 struct display *display_new(void);
 void display_free(struct display *display);
 
-/* Print what the last step published.  0, or -errno when standard output cannot be written any more (-EPIPE). */
+/* Print what the last step published.  0, or -errno when standard output cannot be written any more
+ * (-EPIPE). */
 int display_print(struct display *display, const struct simulation *sim);
 
 #endif

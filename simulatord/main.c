@@ -1,13 +1,13 @@
 /* simulatord: writes process values into the image, at a fixed pace. */
+#include "base/log.h"
+#include "program/daemon.h"
+#include "program/options.h"
+#include "simulatord/service.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "program/daemon.h"
-#include "base/log.h"
-#include "program/options.h"
-#include "simulatord/service.h"
 
 static const char *set_display(void *context, const char *arg)
 {
@@ -28,7 +28,8 @@ static const char *set_steps(void *context, const char *arg)
 }
 
 static const struct option_row rows[] = {
-	{ "display", NULL, "print the Modbus table after each step (the default on a terminal)", set_display },
+	{ "display", NULL, "print the Modbus table after each step (the default on a terminal)",
+	  set_display },
 	{ "steps", "N", "end after N steps", set_steps },
 	{ 0 },
 };
@@ -44,7 +45,6 @@ int main(int argc, char **argv)
 	};
 	int operand;
 	struct plant *plant = options_parse(&program, argc, argv, &operand);
-
 	char why[MBSHM_WHY_SIZE];
 	struct simulation *sim;
 	if (simulation_open(plant, &sim, why))
@@ -57,7 +57,9 @@ int main(int argc, char **argv)
 		die(EXIT_FAILURE, "%s", strerror(ENOMEM));
 
 	sd_event *event;
-	struct daemon_hooks hooks = { .reload = service_reload, .status = service_status, .context = service };
+	struct daemon_hooks hooks = { .reload = service_reload,
+				      .status = service_status,
+				      .context = service };
 	int rc = daemon_open(&hooks, &event);
 	if (rc >= 0)
 		rc = service_start(service, event);

@@ -25,7 +25,8 @@ static int on_timer(sd_event_source *source, int fd, uint32_t events, void *cont
 	return 0;
 }
 
-int pace_new(sd_event *event, void (*tick)(void *context, uint64_t missed), void *context, struct pace **out)
+int pace_new(sd_event *event, void (*tick)(void *context, uint64_t missed), void *context,
+	     struct pace **out)
 {
 	struct pace *pace = calloc(1, sizeof *pace);
 	if (!pace)
@@ -33,7 +34,9 @@ int pace_new(sd_event *event, void (*tick)(void *context, uint64_t missed), void
 	pace->tick = tick;
 	pace->context = context;
 	pace->fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	int rc = pace->fd < 0 ? -errno : sd_event_add_io(event, &pace->source, pace->fd, EPOLLIN, on_timer, pace);
+	int rc = pace->fd < 0
+			 ? -errno
+			 : sd_event_add_io(event, &pace->source, pace->fd, EPOLLIN, on_timer, pace);
 	if (rc < 0) {
 		pace_free(pace);
 		return rc;
@@ -54,7 +57,8 @@ void pace_free(struct pace *pace)
 
 static struct timespec to_timespec(uint64_t ms)
 {
-	return (struct timespec){ .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000 };
+	return (struct timespec){ .tv_sec = (time_t)(ms / 1000),
+				  .tv_nsec = (long)(ms % 1000) * 1000000 };
 }
 
 void pace_start(struct pace *pace, uint64_t delay_ms, uint64_t period_ms)

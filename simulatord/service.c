@@ -1,34 +1,34 @@
 #include "simulatord/service.h"
 
+#include "base/log.h"
+#include "program/daemon.h"
+#include "program/options.h"
+#include "simulatord/display.h"
+#include "simulatord/pace.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "program/daemon.h"
-#include "simulatord/display.h"
-#include "base/log.h"
-#include "program/options.h"
-#include "simulatord/pace.h"
-
 enum {
-	CHECK_US = 1000000,	/* does the name still lead to our image? */
-	REVIVE_US = 100000,	/* wait for other writers */
+	CHECK_US = 1000000, /* does the name still lead to our image? */
+	REVIVE_US = 100000, /* wait for other writers */
 };
 
 struct service {
 	sd_event *event;
 	sd_event_source *check;
 	struct pace *pace;
-	struct display *display;	/* NULL: off */
+	struct display *display; /* NULL: off */
 	struct service_options options;
 
 	struct simulation *sim;
-	bool lost;			/* its image was replaced, and no other could be opened yet */
+	bool lost; /* its image was replaced, and no other could be opened yet */
 
-	uint64_t steps, missed, failed;	/* since the start */
-	uint64_t status_steps, status_us;	/* at the last status line */
+	uint64_t steps, missed, failed;   /* since the start */
+	uint64_t status_steps, status_us; /* at the last status line */
 };
 
 static uint64_t now_us(const struct service *service)
@@ -37,7 +37,7 @@ static uint64_t now_us(const struct service *service)
 	return sd_event_now(service->event, CLOCK_MONOTONIC, &now) < 0 ? 0 : now;
 }
 
-/* ---- a step -------------------------------------------------------------------------------------------------------------- */
+/* ---- a step -------------------------------------------------------------------------------- */
 
 static void show(struct service *service)
 {
@@ -58,13 +58,15 @@ static void on_tick(void *context, uint64_t missed)
 	if (missed) {
 		service->missed += missed;
 		if (log_allowed(&missed_limit))
-			log_warn("%" PRIu64 " steps missed, %" PRIu64 " since the start", missed, service->missed);
+			log_warn("%" PRIu64 " steps missed, %" PRIu64 " since the start", missed,
+				 service->missed);
 	}
 	int rc = simulation_step(service->sim);
 	if (rc) {
 		service->failed++;
 		if (log_allowed(&failed_limit))
-			log_warn("step not published: %s; %" PRIu64 " since the start", strerror(-rc), service->failed);
+			log_warn("step not published: %s; %" PRIu64 " since the start",
+				 strerror(-rc), service->failed);
 		return;
 	}
 	service->steps++;
@@ -80,29 +82,34 @@ static void begin(struct service *service)
 	const struct plant_simulator *settings = &sim->plant->simulator;
 	uint64_t delay_ms = sim->version == 1 ? settings->start_delay_ms : 0;
 	if (settings->seed == 0)
-		log_info("seed %" PRIu64 " (simulator.seed is 0: taken from the system)", sim->seed);
+		log_info("seed %" PRIu64 " (simulator.seed is 0: taken from the system)",
+			 sim->seed);
 	if (sim->version == 1)
-		log_info("image %s is fresh: first step in %" PRIu64 " ms", sim->plant->image.name, delay_ms);
+		log_info("image %s is fresh: first step in %" PRIu64 " ms", sim->plant->image.name,
+			 delay_ms);
 	else
-		log_info("image %s: resuming from version %" PRIu64, sim->plant->image.name, sim->version);
+		log_info("image %s: resuming from version %" PRIu64, sim->plant->image.name,
+			 sim->version);
 	if (sim->plant->point_count == 0)
 		log_info("%s has no points: nothing to simulate", sim->plant->file);
 	pace_start(service->pace, delay_ms, settings->period_ms);
 }
 
-/* ---- another plant, another image ---------------------------------------------------------------------------------------- */
+/* ---- another plant, another image ---------------------------------------------------------- */
 
 _Static_assert((int)PLANT_ERROR_SIZE >= (int)MBSHM_WHY_SIZE, "one buffer for both reasons");
 
-/* If the name was taken away, our values get a new image, from us or from another who has them; if it leads elsewhere, the others
- * on our image are told.  0: there is an image to open, or nothing that could be saved. */
+/* If the name was taken away, our values get a new image, from us or from another who has them; if
+ * it leads elsewhere, the others on our image are told.  0: there is an image to open, or nothing
+ * that could be saved. */
 static int revive(struct service *service, char *why)
 {
 	int rc = mbshm_revive(service->sim->img, &service->sim->plant->image, REVIVE_US, why);
 	return rc == -EEXIST || rc == -ESTALE || rc == -EBADMSG ? 0 : rc;
 }
 
-/* Read the plant file anew, open its image and go on with both; on an error nothing has changed and why says it. */
+/* Read the plant file anew, open its image and go on with both; on an error nothing has changed and
+ * why says it. */
 static int renew(struct service *service, char *why)
 {
 	struct plant *plant;
@@ -138,8 +145,8 @@ void service_reload(void *context)
 	daemon_reloaded();
 }
 
-/* Does the name still lead to our image?  If not, go on with what it leads to now; until that can be used, try again each
- * second. */
+/* Does the name still lead to our image?  If not, go on with what it leads to now; until that can
+ * be used, try again each second. */
 static void follow_image(struct service *service)
 {
 	char why[PLANT_ERROR_SIZE];
@@ -148,7 +155,8 @@ static void follow_image(struct service *service)
 		return;
 	bool first = !service->lost;
 	if (first) {
-		log_info("image %s was %s", service->sim->plant->image.name, rc == -ESTALE ? "replaced" : "removed");
+		log_info("image %s was %s", service->sim->plant->image.name,
+			 rc == -ESTALE ? "replaced" : "removed");
 		pace_stop(service->pace);
 		service->lost = true;
 	}
@@ -169,14 +177,17 @@ void service_status(void *context, char *text, size_t size)
 	struct service *service = context;
 	uint64_t now = now_us(service);
 	uint64_t passed = now - service->status_us;
-	double rate = passed ? (double)(service->steps - service->status_steps) * 1e6 / (double)passed : 0;
+	double rate =
+		passed ? (double)(service->steps - service->status_steps) * 1e6 / (double)passed
+		       : 0;
 	service->status_us = now;
 	service->status_steps = service->steps;
-	snprintf(text, size, "%.1f steps/s, %" PRIu64 " steps missed, %" PRIu64 " not published%s", rate, service->missed,
-		 service->failed, service->lost ? "; waiting for a usable image" : "");
+	snprintf(text, size, "%.1f steps/s, %" PRIu64 " steps missed, %" PRIu64 " not published%s",
+		 rate, service->missed, service->failed,
+		 service->lost ? "; waiting for a usable image" : "");
 }
 
-/* ---- beginning and end --------------------------------------------------------------------------------------------------- */
+/* ---- beginning and end --------------------------------------------------------------------- */
 
 struct service *service_new(struct simulation *sim, const struct service_options *options)
 {
@@ -198,7 +209,8 @@ int service_start(struct service *service, sd_event *event)
 	service->status_us = now_us(service);
 	int rc = pace_new(event, on_tick, service, &service->pace);
 	if (rc >= 0)
-		rc = sd_event_add_time_relative(event, &service->check, CLOCK_MONOTONIC, CHECK_US, 0, on_check, service);
+		rc = sd_event_add_time_relative(event, &service->check, CLOCK_MONOTONIC, CHECK_US,
+						0, on_check, service);
 	if (rc >= 0)
 		begin(service);
 	return rc < 0 ? rc : 0;

@@ -7,14 +7,17 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { COMMIT_MAX_US = 500000 };	/* the loop that waits here also answers signals and feeds the watchdog */
+enum {
+	COMMIT_MAX_US = 500000
+}; /* the loop that waits here also answers signals and feeds the watchdog */
 
 static bool is_bit(const struct plant_point *point)
 {
 	return point->type == PLANT_BOOL;
 }
 
-/* A seed that a plant file can name, so that a run can be repeated; 31 bits, as larger numbers need an L in the file. */
+/* A seed that a plant file can name, so that a run can be repeated; 31 bits, as larger numbers need
+ * an L in the file. */
 static int draw_seed(uint64_t *seed)
 {
 	while (*seed == 0) {
@@ -38,7 +41,8 @@ static int prepare_points(struct simulation *sim)
 		const struct plant_point *point = &plant->points[i];
 		struct simulation_cell *cell = &sim->cells[i];
 		sim->reads[i] = (struct mbshm_read){ point->table, point->addr, 1,
-						     is_bit(point) ? (void *)&cell->bits : (void *)&cell->value };
+						     is_bit(point) ? (void *)&cell->bits
+								   : (void *)&cell->value };
 		model_seed(&sim->streams[i], sim->seed, point->name);
 	}
 	return 0;
@@ -66,7 +70,7 @@ int simulation_open(struct plant *plant, struct simulation **out, char *why)
 	if (rc) {
 		if (!*why)
 			snprintf(why, MBSHM_WHY_SIZE, "%s", strerror(-rc));
-		sim->plant = NULL;	/* stays the caller's */
+		sim->plant = NULL; /* stays the caller's */
 		simulation_close(sim);
 		return rc;
 	}

@@ -1,25 +1,26 @@
 /* The points of one plant on one image: read, moved by their models, published, all in one step.
  *
- * One thread.  A simulation is built whole before it replaces another, so that a plant file or an image that is no good changes
- * nothing. */
-#ifndef SIMULATION_H
-#define SIMULATION_H
+ * One thread.  A simulation is built whole before it replaces another, so that a plant file or an
+ * image that is no good changes nothing. */
+#ifndef SIMULATORD_SIMULATION_H
+#define SIMULATORD_SIMULATION_H
 
 #include "plant/plant.h"
 
 /* What a point held at the last step. */
 struct simulation_cell {
-	uint16_t value;		/* 0 or 1 in the bit tables */
-	uint8_t bits;		/* where the image's bits are read to */
+	uint16_t value; /* 0 or 1 in the bit tables */
+	uint8_t bits;   /* where the image's bits are read to */
 };
 
 struct simulation {
 	/* set by open, for all to read */
 	struct plant *plant;
 	struct mbshm *img;
-	uint64_t seed;			/* the plant's, or drawn */
-	uint64_t version;		/* of the image, when it was opened; 1: fresh */
-	struct simulation_cell *cells;	/* one a point, as published by the last step that succeeded */
+	uint64_t seed;    /* the plant's, or drawn */
+	uint64_t version; /* of the image, when it was opened; 1: fresh */
+	struct simulation_cell
+		*cells; /* one a point, as published by the last step that succeeded */
 
 	/* the step's own */
 	struct mbshm_txn *txn;
@@ -28,17 +29,19 @@ struct simulation {
 	uint32_t commit_timeout_us;
 };
 
-/* Open the plant's image, or create it, and seed the points' streams.  Takes the plant over when it succeeds.
- * why: MBSHM_WHY_SIZE bytes, a sentence when it fails, and when it succeeds but something is to be said (a damaged retain file,
- * no room among the sources); otherwise empty.  0 or what mbshm_open or the system says. */
+/* Open the plant's image, or create it, and seed the points' streams.  Takes the plant over when it
+ * succeeds. why: MBSHM_WHY_SIZE bytes, a sentence when it fails, and when it succeeds but something
+ * is to be said (a damaged retain file, no room among the sources); otherwise empty.  0 or what
+ * mbshm_open or the system says. */
 int simulation_open(struct plant *plant, struct simulation **sim, char *why);
 
 /* Frees the plant too.  NULL is fine. */
 void simulation_close(struct simulation *sim);
 
-/* Read the points' values from one version, move each by one period, publish all of them as one version.  Waits for other
- * writers at most half a period, and never longer than half a second.  Without points: nothing.
- * 0, or the errors of mbshm_read and mbshm_txn_commit (nothing was published). */
+/* Read the points' values from one version, move each by one period, publish all of them as one
+ * version.  Waits for other writers at most half a period, and never longer than half a second.
+ * Without points: nothing. 0, or the errors of mbshm_read and mbshm_txn_commit (nothing was
+ * published). */
 int simulation_step(struct simulation *sim);
 
 #endif

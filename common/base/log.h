@@ -1,8 +1,9 @@
-/* The programs' one log vocabulary.  Lines go to stderr as "PROGRAM: text"; under systemd (JOURNAL_STREAM is stderr) with a
- * priority prefix instead (sd-daemon(3)).  Any thread; one write(2) a line, so lines never mix.  A control character that a peer
- * or file smuggled in is written as \xNN. */
-#ifndef LOG_H
-#define LOG_H
+/* The programs' one log vocabulary.  Lines go to stderr as "PROGRAM: text"; under systemd
+ * (JOURNAL_STREAM is stderr) with a priority prefix instead (sd-daemon(3)).  Any thread; one
+ * write(2) a line, so lines never mix.  A control character that a peer or file smuggled in is
+ * written as \xNN. */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,8 +15,9 @@ void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* For what a peer can cause: at most LOG_BURST lines in LOG_WINDOW_MS; then silence, and at the next line of a later window one
- * says how many were left out.  One static instance per call site. */
+/* For what a peer can cause: at most LOG_BURST lines in LOG_WINDOW_MS; then silence, and at the
+ * next line of a later window one says how many were left out.  One static instance per call site.
+ */
 struct log_limit {
 	_Atomic int64_t window_start_ms;
 	_Atomic uint32_t seen;

@@ -1,11 +1,11 @@
 #include "base/output.h"
 
+#include "base/log.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/log.h"
 
 void json_string(const char *text)
 {
@@ -13,7 +13,7 @@ void json_string(const char *text)
 	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
 		if (*c == '"' || *c == '\\')
 			printf("\\%c", *c);
-		else if (*c < ' ' || *c >= 0x7f)	/* also what may be no UTF-8 */
+		else if (*c < ' ' || *c >= 0x7f) /* also what may be no UTF-8 */
 			printf("\\u%04x", *c);
 		else
 			putchar(*c);
@@ -24,7 +24,6 @@ void json_string(const char *text)
 static void json_value(enum field_kind kind, const char *text)
 {
 	const char *digits = text + (*text == '-');
-
 	if (kind == FIELD_TEXT) {
 		json_string(text);
 	} else if (kind == FIELD_NUMBER) {
@@ -78,7 +77,6 @@ static void csv_record(struct output *output, const char *const *texts)
 static void table_record(struct output *output, const char *const *texts)
 {
 	bool first = true;
-
 	for (unsigned i = 0; output->fields[i].name; i++) {
 		if (!output->fields[i].width)
 			continue;
@@ -88,7 +86,8 @@ static void table_record(struct output *output, const char *const *texts)
 	putchar('\n');
 }
 
-void output_begin(struct output *output, enum format format, bool stream, const struct field *fields)
+void output_begin(struct output *output, enum format format, bool stream,
+		  const struct field *fields)
 {
 	*output = (struct output){ format, stream, fields, false };
 	if (format != FORMAT_CSV)
@@ -101,9 +100,10 @@ void output_begin(struct output *output, enum format format, bool stream, const 
 void output_record(struct output *output, const char *const *texts)
 {
 	static void (*const record[])(struct output *, const char *const *) = {
-		[FORMAT_TABLE] = table_record, [FORMAT_CSV] = csv_record, [FORMAT_JSON] = json_record,
+		[FORMAT_TABLE] = table_record,
+		[FORMAT_CSV] = csv_record,
+		[FORMAT_JSON] = json_record,
 	};
-
 	record[output->format](output, texts);
 	output->some = true;
 }

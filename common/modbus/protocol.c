@@ -3,7 +3,7 @@
 #include <endian.h>
 #include <string.h>
 
-enum { LENGTH_MIN = 2, LENGTH_MAX = 1 + PDU_MAX };	/* of the MBAP length field: unit and PDU */
+enum { LENGTH_MIN = 2, LENGTH_MAX = 1 + PDU_MAX }; /* of the MBAP length field: unit and PDU */
 
 struct frame frame_next(const uint8_t *bytes, size_t len)
 {
@@ -18,7 +18,7 @@ struct frame frame_next(const uint8_t *bytes, size_t len)
 	return (struct frame){ wire_get16(bytes + 2) == 0 ? FRAME_ADU : FRAME_FOREIGN, 6 + length };
 }
 
-/* ---- decoding ------------------------------------------------------------------------------------------------------------ */
+/* ---- decoding ------------------------------------------------------------------------------ */
 
 static int span_check(uint16_t addr, uint16_t count)
 {
@@ -38,7 +38,8 @@ static int decode_read(const struct function *function, struct request *request)
 	return span_check(request->addr, request->count);
 }
 
-/* 5, 6: address, value.  "On" is FF 00, so its first byte serves as the one packed bit; "off" is 00 00. */
+/* 5, 6: address, value.  "On" is FF 00, so its first byte serves as the one packed bit; "off" is 00
+ * 00. */
 static int decode_write_single(const struct function *function, struct request *request)
 {
 	if (request->bytes != 5)
@@ -65,7 +66,8 @@ static int decode_write_multiple(const struct function *function, struct request
 	if (request->count < 1 || request->count > function->max)
 		return MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE;
 
-	size_t data_bytes = function->action == ACTION_WRITE_BITS ? (request->count + 7U) / 8 : 2U * request->count;
+	size_t data_bytes = function->action == ACTION_WRITE_BITS ? (request->count + 7U) / 8
+								  : 2U * request->count;
 	if (request->pdu[5] != data_bytes || request->bytes != 6 + data_bytes)
 		return MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE;
 	return span_check(request->addr, request->count);
@@ -78,7 +80,8 @@ static int decode_nothing(const struct function *function, struct request *reque
 	return request->bytes == 1 ? 0 : MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE;
 }
 
-/* 8: sub-function, data.  1, 3 and 4, restart and silence at a client's word, are not for a server of many clients. */
+/* 8: sub-function, data.  1, 3 and 4, restart and silence at a client's word, are not for a server
+ * of many clients. */
 static int decode_diagnose(const struct function *function, struct request *request)
 {
 	(void)function;
@@ -86,7 +89,8 @@ static int decode_diagnose(const struct function *function, struct request *requ
 		return MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE;
 
 	uint16_t sub = wire_get16(request->pdu + 1);
-	if (sub != DIAGNOSTIC_ECHO && sub != DIAGNOSTIC_REGISTER && sub != DIAGNOSTIC_CLEAR_OVERRUN &&
+	if (sub != DIAGNOSTIC_ECHO && sub != DIAGNOSTIC_REGISTER &&
+	    sub != DIAGNOSTIC_CLEAR_OVERRUN &&
 	    (sub < DIAGNOSTIC_CLEAR || sub > DIAGNOSTIC_LAST_COUNTER))
 		return MODBUS_EXCEPTION_ILLEGAL_FUNCTION;
 	request->diagnostic = sub;
@@ -98,25 +102,28 @@ static int decode_diagnose(const struct function *function, struct request *requ
 	return 0;
 }
 
-/* ---- 20, 21: groups of reference type, file, record, length ------------------------------------------------------------- */
+/* ---- 20, 21: groups of reference type, file, record, length -------------------------------- */
 
 enum { GROUP_BYTES = 7 };
 
 struct group group_next(const struct request *request, size_t *at)
 {
 	const uint8_t *bytes = request->pdu + *at;
-	struct group group = { wire_get16(bytes + 1), wire_get16(bytes + 3), wire_get16(bytes + 5), bytes + GROUP_BYTES };
-	*at += GROUP_BYTES + (request->function->action == ACTION_WRITE_FILES ? 2U * group.count : 0);
+	struct group group = { wire_get16(bytes + 1), wire_get16(bytes + 3), wire_get16(bytes + 5),
+			       bytes + GROUP_BYTES };
+	*at += GROUP_BYTES +
+	       (request->function->action == ACTION_WRITE_FILES ? 2U * group.count : 0);
 	return group;
 }
 
 /* All lengths have been found good; 02 is decided on every group. */
 static int groups_check(const struct request *request)
 {
-	for (size_t at = GROUPS_AT; at < request->bytes; ) {
+	for (size_t at = GROUPS_AT; at < request->bytes;) {
 		uint8_t type = request->pdu[at];
 		struct group group = group_next(request, &at);
-		if (type != GROUP_TYPE || group.file == 0 || group.record + group.count > PLANT_FILE_RECORDS)
+		if (type != GROUP_TYPE || group.file == 0 ||
+		    group.record + group.count > PLANT_FILE_RECORDS)
 			return MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS;
 	}
 	return 0;
@@ -127,7 +134,8 @@ static int decode_read_files(const struct function *function, struct request *re
 {
 	(void)function;
 	size_t bytes = request->bytes < 2 ? 0 : request->pdu[1], answer = 0;
-	if (bytes < GROUP_BYTES || bytes > 0xF5 || bytes % GROUP_BYTES != 0 || request->bytes != 2 + bytes)
+	if (bytes < GROUP_BYTES || bytes > 0xF5 || bytes % GROUP_BYTES != 0 ||
+	    request->bytes != 2 + bytes)
 		return MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE;
 
 	for (size_t at = GROUPS_AT; at < request->bytes; request->group_count++) {
@@ -179,10 +187,11 @@ static int decode_read_write(const struct function *function, struct request *re
 	request->write_addr = wire_get16(request->pdu + 5);
 	request->write_count = wire_get16(request->pdu + 7);
 	request->data = request->pdu + 10;
-	if (request->count < 1 || request->count > function->max ||
-	    request->write_count < 1 || request->write_count > MODBUS_MAX_WR_WRITE_REGISTERS)
+	if (request->count < 1 || request->count > function->max || request->write_count < 1 ||
+	    request->write_count > MODBUS_MAX_WR_WRITE_REGISTERS)
 		return MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE;
-	if (request->pdu[9] != 2 * request->write_count || request->bytes != 10 + 2U * request->write_count)
+	if (request->pdu[9] != 2 * request->write_count ||
+	    request->bytes != 10 + 2U * request->write_count)
 		return MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE;
 	int exception = span_check(request->addr, request->count);
 	return exception ? exception : span_check(request->write_addr, request->write_count);
@@ -200,7 +209,7 @@ static int decode_fifo(const struct function *function, struct request *request)
 	return 0;
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------------------------- */
 
 /* 43/14: MEI type, read device id code, object id.  Another MEI type is another function. */
 static int decode_identify(const struct function *function, struct request *request)
@@ -219,44 +228,55 @@ static int decode_identify(const struct function *function, struct request *requ
 }
 
 const struct function functions[256] = {
-	[MODBUS_FC_READ_COILS] = { "read coils",	/* 6.1 */
-		decode_read, ACTION_READ_BITS, MBSHM_COILS, MODBUS_MAX_READ_BITS },
-	[MODBUS_FC_READ_DISCRETE_INPUTS] = { "read discrete inputs",	/* 6.2 */
-		decode_read, ACTION_READ_BITS, MBSHM_DISCRETE_INPUTS, MODBUS_MAX_READ_BITS },
-	[MODBUS_FC_READ_HOLDING_REGISTERS] = { "read holding registers",	/* 6.3 */
-		decode_read, ACTION_READ_REGISTERS, MBSHM_HOLDING_REGISTERS, MODBUS_MAX_READ_REGISTERS },
-	[MODBUS_FC_READ_INPUT_REGISTERS] = { "read input registers",	/* 6.4 */
-		decode_read, ACTION_READ_REGISTERS, MBSHM_INPUT_REGISTERS, MODBUS_MAX_READ_REGISTERS },
-	[MODBUS_FC_WRITE_SINGLE_COIL] = { "write single coil",	/* 6.5 */
-		decode_write_single, ACTION_WRITE_BITS, MBSHM_COILS, 1 },
-	[MODBUS_FC_WRITE_SINGLE_REGISTER] = { "write single register",	/* 6.6 */
-		decode_write_single, ACTION_WRITE_REGISTERS, MBSHM_HOLDING_REGISTERS, 1 },
-	[MODBUS_FC_READ_EXCEPTION_STATUS] = { "read exception status",	/* 6.7 */
-		decode_nothing, ACTION_READ_STATUS, MBSHM_COILS, 8 },
-	[FC_DIAGNOSTICS] = { "diagnostics",	/* 6.8 */
-		decode_diagnose, ACTION_DIAGNOSE, MBSHM_TABLES, 0 },
-	[FC_EVENT_COUNTER] = { "get comm event counter",	/* 6.9 */
-		decode_nothing, ACTION_COUNT_EVENTS, MBSHM_TABLES, 0 },
-	[FC_EVENT_LOG] = { "get comm event log",	/* 6.10 */
-		decode_nothing, ACTION_LIST_EVENTS, MBSHM_TABLES, 0 },
-	[MODBUS_FC_WRITE_MULTIPLE_COILS] = { "write multiple coils",	/* 6.11 */
-		decode_write_multiple, ACTION_WRITE_BITS, MBSHM_COILS, MODBUS_MAX_WRITE_BITS },
-	[MODBUS_FC_WRITE_MULTIPLE_REGISTERS] = { "write multiple registers",	/* 6.12 */
-		decode_write_multiple, ACTION_WRITE_REGISTERS, MBSHM_HOLDING_REGISTERS, MODBUS_MAX_WRITE_REGISTERS },
-	[MODBUS_FC_REPORT_SLAVE_ID] = { "report server id",	/* 6.13 */
-		decode_nothing, ACTION_REPORT_ID, MBSHM_TABLES, 0 },
-	[FC_READ_FILE] = { "read file record",	/* 6.14 */
-		decode_read_files, ACTION_READ_FILES, MBSHM_HOLDING_REGISTERS, 0 },
-	[FC_WRITE_FILE] = { "write file record",	/* 6.15 */
-		decode_write_files, ACTION_WRITE_FILES, MBSHM_HOLDING_REGISTERS, 0 },
-	[MODBUS_FC_MASK_WRITE_REGISTER] = { "mask write register",	/* 6.16 */
-		decode_mask, ACTION_MASK_REGISTER, MBSHM_HOLDING_REGISTERS, 1 },
-	[MODBUS_FC_WRITE_AND_READ_REGISTERS] = { "read and write multiple registers",	/* 6.17 */
-		decode_read_write, ACTION_READ_WRITE_REGISTERS, MBSHM_HOLDING_REGISTERS, MODBUS_MAX_WR_READ_REGISTERS },
-	[FC_READ_FIFO] = { "read FIFO queue",	/* 6.18 */
-		decode_fifo, ACTION_READ_FIFO, MBSHM_HOLDING_REGISTERS, 0 },
-	[FC_ENCAPSULATED] = { "read device identification",	/* 6.21 */
-		decode_identify, ACTION_IDENTIFY, MBSHM_TABLES, 0 },
+	[MODBUS_FC_READ_COILS] = { "read coils", /* 6.1 */
+				   decode_read, ACTION_READ_BITS, MBSHM_COILS,
+				   MODBUS_MAX_READ_BITS },
+	[MODBUS_FC_READ_DISCRETE_INPUTS] = { "read discrete inputs", /* 6.2 */
+					     decode_read, ACTION_READ_BITS, MBSHM_DISCRETE_INPUTS,
+					     MODBUS_MAX_READ_BITS },
+	[MODBUS_FC_READ_HOLDING_REGISTERS] = { "read holding registers", /* 6.3 */
+					       decode_read, ACTION_READ_REGISTERS,
+					       MBSHM_HOLDING_REGISTERS, MODBUS_MAX_READ_REGISTERS },
+	[MODBUS_FC_READ_INPUT_REGISTERS] = { "read input registers", /* 6.4 */
+					     decode_read, ACTION_READ_REGISTERS,
+					     MBSHM_INPUT_REGISTERS, MODBUS_MAX_READ_REGISTERS },
+	[MODBUS_FC_WRITE_SINGLE_COIL] = { "write single coil", /* 6.5 */
+					  decode_write_single, ACTION_WRITE_BITS, MBSHM_COILS, 1 },
+	[MODBUS_FC_WRITE_SINGLE_REGISTER] = { "write single register", /* 6.6 */
+					      decode_write_single, ACTION_WRITE_REGISTERS,
+					      MBSHM_HOLDING_REGISTERS, 1 },
+	[MODBUS_FC_READ_EXCEPTION_STATUS] = { "read exception status", /* 6.7 */
+					      decode_nothing, ACTION_READ_STATUS, MBSHM_COILS, 8 },
+	[FC_DIAGNOSTICS] = { "diagnostics", /* 6.8 */
+			     decode_diagnose, ACTION_DIAGNOSE, MBSHM_TABLES, 0 },
+	[FC_EVENT_COUNTER] = { "get comm event counter", /* 6.9 */
+			       decode_nothing, ACTION_COUNT_EVENTS, MBSHM_TABLES, 0 },
+	[FC_EVENT_LOG] = { "get comm event log", /* 6.10 */
+			   decode_nothing, ACTION_LIST_EVENTS, MBSHM_TABLES, 0 },
+	[MODBUS_FC_WRITE_MULTIPLE_COILS] = { "write multiple coils", /* 6.11 */
+					     decode_write_multiple, ACTION_WRITE_BITS, MBSHM_COILS,
+					     MODBUS_MAX_WRITE_BITS },
+	[MODBUS_FC_WRITE_MULTIPLE_REGISTERS] = { "write multiple registers", /* 6.12 */
+						 decode_write_multiple, ACTION_WRITE_REGISTERS,
+						 MBSHM_HOLDING_REGISTERS,
+						 MODBUS_MAX_WRITE_REGISTERS },
+	[MODBUS_FC_REPORT_SLAVE_ID] = { "report server id", /* 6.13 */
+					decode_nothing, ACTION_REPORT_ID, MBSHM_TABLES, 0 },
+	[FC_READ_FILE] = { "read file record", /* 6.14 */
+			   decode_read_files, ACTION_READ_FILES, MBSHM_HOLDING_REGISTERS, 0 },
+	[FC_WRITE_FILE] = { "write file record", /* 6.15 */
+			    decode_write_files, ACTION_WRITE_FILES, MBSHM_HOLDING_REGISTERS, 0 },
+	[MODBUS_FC_MASK_WRITE_REGISTER] = { "mask write register", /* 6.16 */
+					    decode_mask, ACTION_MASK_REGISTER,
+					    MBSHM_HOLDING_REGISTERS, 1 },
+	[MODBUS_FC_WRITE_AND_READ_REGISTERS] = { "read and write multiple registers", /* 6.17 */
+						 decode_read_write, ACTION_READ_WRITE_REGISTERS,
+						 MBSHM_HOLDING_REGISTERS,
+						 MODBUS_MAX_WR_READ_REGISTERS },
+	[FC_READ_FIFO] = { "read FIFO queue", /* 6.18 */
+			   decode_fifo, ACTION_READ_FIFO, MBSHM_HOLDING_REGISTERS, 0 },
+	[FC_ENCAPSULATED] = { "read device identification", /* 6.21 */
+			      decode_identify, ACTION_IDENTIFY, MBSHM_TABLES, 0 },
 };
 
 int request_decode(const uint8_t *adu, size_t bytes, struct request *request)
@@ -271,7 +291,7 @@ int request_decode(const uint8_t *adu, size_t bytes, struct request *request)
 	return request->function->decode(request->function, request);
 }
 
-/* ---- encoding ------------------------------------------------------------------------------------------------------------ */
+/* ---- encoding ------------------------------------------------------------------------------ */
 
 size_t answer_frame(const uint8_t *adu, uint8_t *out, size_t pdu_bytes)
 {
@@ -288,11 +308,13 @@ size_t answer_exception(const uint8_t *adu, uint8_t *out, int exception)
 	return answer_frame(adu, out, 2);
 }
 
-/* Swap the bytes of four registers at once: on a little-endian host the wire is the other way round. */
+/* Swap the bytes of four registers at once: on a little-endian host the wire is the other way
+ * round. */
 static uint64_t swap_bytes(uint64_t word)
 {
 	const uint64_t low_bytes = 0x00FF00FF00FF00FF;
-	return BYTE_ORDER == LITTLE_ENDIAN ? (word & low_bytes) << 8 | (word >> 8 & low_bytes) : word;
+	return BYTE_ORDER == LITTLE_ENDIAN ? (word & low_bytes) << 8 | (word >> 8 & low_bytes)
+					   : word;
 }
 
 static void registers_swap(void *to, const void *from, size_t bytes)

@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NUMBER_MAX = 63 };	/* characters of one parameter */
+enum { NUMBER_MAX = 63 }; /* characters of one parameter */
 
 /* What a parameter may be. */
 enum limits {
-	POINT_VALUE,	/* a whole number that the point's type can hold */
-	PROBABILITY,	/* 0..1 */
+	POINT_VALUE, /* a whole number that the point's type can hold */
+	PROBABILITY, /* 0..1 */
 };
 
 struct param {
-	const char *name;	/* NULL ends the list */
+	const char *name; /* NULL ends the list */
 	enum limits limits;
 };
 
@@ -24,15 +24,16 @@ struct model {
 	const char *name;
 	const char *usage;
 	struct param params[MODEL_PARAMS_MAX + 1];
-	bool ordered;		/* the parameters must not fall: LOW <= HIGH */
-	bool switches;		/* makes 0 and 1, which the point's type must be able to hold */
-	double (*step)(const double *params, double value, double dt_s, struct model_stream *stream);
+	bool ordered;  /* the parameters must not fall: LOW <= HIGH */
+	bool switches; /* makes 0 and 1, which the point's type must be able to hold */
+	double (*step)(const double *params, double value, double dt_s,
+		       struct model_stream *stream);
 };
 
-/* ---- random numbers ------------------------------------------------------------------------------------------------------ */
+/* ---- random numbers ------------------------------------------------------------------------ */
 
-/* splitmix64 (Steele, Lea, Flood 2014): the seeder that xoshiro's authors recommend.  A bijection of its counter, so the four
- * words it makes are never all zero. */
+/* splitmix64 (Steele, Lea, Flood 2014): the seeder that xoshiro's authors recommend.  A bijection
+ * of its counter, so the four words it makes are never all zero. */
 static uint64_t splitmix(uint64_t *state)
 {
 	uint64_t z = *state += 0x9e3779b97f4a7c15;
@@ -43,7 +44,7 @@ static uint64_t splitmix(uint64_t *state)
 
 void model_seed(struct model_stream *stream, uint64_t seed, const char *name)
 {
-	uint64_t hash = 0xcbf29ce484222325;	/* FNV-1a */
+	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
 	for (; *name; name++)
 		hash = (hash ^ (unsigned char)*name) * 0x100000001b3;
 	uint64_t state = splitmix(&seed) ^ hash;
@@ -71,10 +72,11 @@ static uint64_t next(struct model_stream *stream)
 	return result;
 }
 
-/* 0 .. count - 1, all equally likely: the numbers past the last whole multiple of count are thrown away. */
+/* 0 .. count - 1, all equally likely: the numbers past the last whole multiple of count are thrown
+ * away. */
 static uint64_t below(struct model_stream *stream, uint64_t count)
 {
-	uint64_t surplus = (0 - count) % count;	/* 2^64 mod count */
+	uint64_t surplus = (0 - count) % count; /* 2^64 mod count */
 	uint64_t x;
 	do
 		x = next(stream);
@@ -82,37 +84,49 @@ static uint64_t below(struct model_stream *stream, uint64_t count)
 	return x % count;
 }
 
-/* ---- the models ---------------------------------------------------------------------------------------------------------- */
+/* ---- the models ---------------------------------------------------------------------------- */
 
-static double uniform_step(const double *params, double value, double dt_s, struct model_stream *stream)
+static double uniform_step(const double *params, double value, double dt_s,
+			   struct model_stream *stream)
 {
 	(void)value, (void)dt_s;
 	return params[0] + (double)below(stream, (uint64_t)(params[1] - params[0]) + 1);
 }
 
-static double toss_step(const double *params, double value, double dt_s, struct model_stream *stream)
+static double toss_step(const double *params, double value, double dt_s,
+			struct model_stream *stream)
 {
 	(void)value, (void)dt_s;
-	return (double)(next(stream) >> 11) * 0x1p-53 < params[0];	/* 53 bits: every double in [0, 1) of that grid */
+	return (double)(next(stream) >> 11) * 0x1p-53 <
+	       params[0]; /* 53 bits: every double in [0, 1) of that grid */
 }
 
-static double constant_step(const double *params, double value, double dt_s, struct model_stream *stream)
+static double constant_step(const double *params, double value, double dt_s,
+			    struct model_stream *stream)
 {
 	(void)value, (void)dt_s, (void)stream;
 	return params[0];
 }
 
 static const struct model models[] = {
-	{ "uniform", "uniform LOW HIGH: at each step a whole number from LOW to HIGH, all equally likely",
-	  { { "LOW", POINT_VALUE }, { "HIGH", POINT_VALUE } }, .ordered = true, .step = uniform_step },
-	{ "toss", "toss P: at each step 1 with the probability P, else 0",
-	  { { "P", PROBABILITY } }, .switches = true, .step = toss_step },
-	{ "constant", "constant VALUE: always that whole number",
-	  { { "VALUE", POINT_VALUE } }, .step = constant_step },
+	{ "uniform",
+	  "uniform LOW HIGH: at each step a whole number from LOW to HIGH, all equally likely",
+	  { { "LOW", POINT_VALUE }, { "HIGH", POINT_VALUE } },
+	  .ordered = true,
+	  .step = uniform_step },
+	{ "toss",
+	  "toss P: at each step 1 with the probability P, else 0",
+	  { { "P", PROBABILITY } },
+	  .switches = true,
+	  .step = toss_step },
+	{ "constant",
+	  "constant VALUE: always that whole number",
+	  { { "VALUE", POINT_VALUE } },
+	  .step = constant_step },
 };
 enum { MODELS = sizeof models / sizeof *models };
 
-/* ---- parsing ------------------------------------------------------------------------------------------------------------- */
+/* ---- parsing ------------------------------------------------------------------------------- */
 
 struct word {
 	const char *start;
@@ -129,7 +143,8 @@ static struct word next_word(const char **text)
 	return word;
 }
 
-/* A finite decimal number and nothing else: strtod alone would take "inf", "nan", hexadecimal and trailing junk. */
+/* A finite decimal number and nothing else: strtod alone would take "inf", "nan", hexadecimal and
+ * trailing junk. */
 static bool parse_number(struct word word, double *number)
 {
 	char digits[NUMBER_MAX + 1];
@@ -144,32 +159,38 @@ static bool parse_number(struct word word, double *number)
 	return *end == '\0' && isfinite(*number);
 }
 
-static int parse_param(const struct model *model, const struct param *param, struct word word, double low, double high,
-		       double *number, char *error)
+static int parse_param(const struct model *model, const struct param *param, struct word word,
+		       double low, double high, double *number, char *error)
 {
 	bool whole = param->limits == POINT_VALUE;
 	if (!whole)
 		low = 0, high = 1;
-	if (parse_number(word, number) && *number >= low && *number <= high && (!whole || *number == floor(*number)))
+	if (parse_number(word, number) && *number >= low && *number <= high &&
+	    (!whole || *number == floor(*number)))
 		return 0;
-	snprintf(error, MODEL_ERROR_SIZE, "model %s: %s is \"%.*s\", expected a %s %.15g..%.15g", model->name, param->name,
-		 word.length > NUMBER_MAX ? NUMBER_MAX : word.length, word.start, whole ? "whole number" : "number", low, high);
+	snprintf(error, MODEL_ERROR_SIZE, "model %s: %s is \"%.*s\", expected a %s %.15g..%.15g",
+		 model->name, param->name, word.length > NUMBER_MAX ? NUMBER_MAX : word.length,
+		 word.start, whole ? "whole number" : "number", low, high);
 	return -EINVAL;
 }
 
 static const struct model *find_model(struct word word, char *error)
 {
 	for (size_t i = 0; i < MODELS; i++)
-		if (strlen(models[i].name) == (size_t)word.length && !memcmp(models[i].name, word.start, (size_t)word.length))
+		if (strlen(models[i].name) == (size_t)word.length &&
+		    !memcmp(models[i].name, word.start, (size_t)word.length))
 			return &models[i];
-	int used = snprintf(error, MODEL_ERROR_SIZE, "no model is called \"%.*s\", expected one of:",
-			    word.length > NUMBER_MAX ? NUMBER_MAX : word.length, word.start);
+	int used =
+		snprintf(error, MODEL_ERROR_SIZE, "no model is called \"%.*s\", expected one of:",
+			 word.length > NUMBER_MAX ? NUMBER_MAX : word.length, word.start);
 	for (size_t i = 0; i < MODELS && used < MODEL_ERROR_SIZE; i++)
-		used += snprintf(error + used, (size_t)(MODEL_ERROR_SIZE - used), " %s", models[i].name);
+		used += snprintf(error + used, (size_t)(MODEL_ERROR_SIZE - used), " %s",
+				 models[i].name);
 	return NULL;
 }
 
-static int parse_params(const struct model *model, const char *text, double low, double high, double *params, char *error)
+static int parse_params(const struct model *model, const char *text, double low, double high,
+			double *params, char *error)
 {
 	unsigned count = 0;
 	for (const struct param *param = model->params; param->name; param++, count++) {
@@ -181,14 +202,17 @@ static int parse_params(const struct model *model, const char *text, double low,
 			return rc;
 	}
 	if (model->params[count].name || next_word(&text).length) {
-		snprintf(error, MODEL_ERROR_SIZE, "model %s: too %s words, expected \"%.*s\"", model->name,
-			 model->params[count].name ? "few" : "many", (int)strcspn(model->usage, ":"), model->usage);
+		snprintf(error, MODEL_ERROR_SIZE, "model %s: too %s words, expected \"%.*s\"",
+			 model->name, model->params[count].name ? "few" : "many",
+			 (int)strcspn(model->usage, ":"), model->usage);
 		return -EINVAL;
 	}
 	for (unsigned i = 1; model->ordered && i < count; i++)
 		if (params[i] < params[i - 1]) {
-			snprintf(error, MODEL_ERROR_SIZE, "model %s: %s %.15g is below %s %.15g, expected at least that", model->name,
-				 model->params[i].name, params[i], model->params[i - 1].name, params[i - 1]);
+			snprintf(error, MODEL_ERROR_SIZE,
+				 "model %s: %s %.15g is below %s %.15g, expected at least that",
+				 model->name, model->params[i].name, params[i],
+				 model->params[i - 1].name, params[i - 1]);
 			return -EINVAL;
 		}
 	return 0;
@@ -200,14 +224,17 @@ int model_parse(const char *text, double low, double high, struct model_config *
 	if (!model)
 		return -EINVAL;
 	if (model->switches && (low > 0 || high < 1)) {
-		snprintf(error, MODEL_ERROR_SIZE, "model %s: makes 0 and 1, expected a point that can hold both", model->name);
+		snprintf(error, MODEL_ERROR_SIZE,
+			 "model %s: makes 0 and 1, expected a point that can hold both",
+			 model->name);
 		return -EINVAL;
 	}
 	*config = (struct model_config){ .model = model };
 	return parse_params(model, text, low, high, config->params, error);
 }
 
-double model_step(const struct model_config *config, double value, double dt_s, struct model_stream *stream)
+double model_step(const struct model_config *config, double value, double dt_s,
+		  struct model_stream *stream)
 {
 	return config->model->step(config->params, value, dt_s, stream);
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- whole numbers, durations, texts ------------------------------------------------------------------------------------- */
+/* ---- whole numbers, durations, texts ------------------------------------------------------- */
 
 void value_format(uint64_t value, char *text)
 {
@@ -42,7 +42,8 @@ static void format_duration(uint64_t ms, char *text)
 	snprintf(text, FORMAT_SIZE, "%llu%s", (unsigned long long)(ms / unit->ms), unit->name);
 }
 
-/* Digits, perhaps a point and digits, and a unit, as a whole number of milliseconds.  By hand: no rounding, no locale. */
+/* Digits, perhaps a point and digits, and a unit, as a whole number of milliseconds.  By hand: no
+ * rounding, no locale. */
 static bool read_duration(struct reading *r)
 {
 	static const char digits[] = "0123456789";
@@ -85,11 +86,12 @@ static bool read_flag(struct reading *r)
 	return true;
 }
 
-/* ---- the image ----------------------------------------------------------------------------------------------------------- */
+/* ---- the image ----------------------------------------------------------------------------- */
 
 static bool read_name(struct reading *r)
 {
-	if (!r->text || r->text[0] != '/' || strlen(r->text) < 2 || strlen(r->text) >= MBSHM_NAME_SIZE)
+	if (!r->text || r->text[0] != '/' || strlen(r->text) < 2 ||
+	    strlen(r->text) >= MBSHM_NAME_SIZE)
 		return false;
 	if (!strcmp(r->text, "/.") || !strcmp(r->text, "/.."))
 		return false;
@@ -102,11 +104,14 @@ static bool read_name(struct reading *r)
 
 static bool read_mode(struct reading *r)
 {
-	if (!r->text || strlen(r->text) < 3 || strlen(r->text) > 4 || r->text[strspn(r->text, "01234567")])
+	if (!r->text || strlen(r->text) < 3 || strlen(r->text) > 4 ||
+	    r->text[strspn(r->text, "01234567")])
 		return false;
 	unsigned long mode = strtoul(r->text, NULL, 8);
 	if (mode & 0002) {
-		snprintf(r->why, sizeof r->why, "\"%s\" lets everybody write, expected a mode that does not, such as \"0660\"",
+		snprintf(r->why, sizeof r->why,
+			 "\"%s\" lets everybody write, expected a mode that does not, such as "
+			 "\"0660\"",
 			 r->text);
 		return false;
 	}
@@ -122,7 +127,8 @@ static bool read_group(struct reading *r)
 	char *buffer = NULL;
 	struct group group, *found = NULL;
 	int rc = ERANGE;
-	for (size_t size = 4096; rc == ERANGE && size <= 16 << 20; size *= 2) {	/* a group's members all go in here */
+	for (size_t size = 4096; rc == ERANGE && size <= 16 << 20;
+	     size *= 2) { /* a group's members all go in here */
 		free(buffer);
 		buffer = malloc(size);
 		rc = buffer ? getgrnam_r(r->text, &group, buffer, size, &found) : ENOMEM;
@@ -130,8 +136,8 @@ static bool read_group(struct reading *r)
 	if (found)
 		*(gid_t *)r->to = group.gr_gid;
 	else
-		snprintf(r->why, sizeof r->why, "\"%.64s\": %s, expected a group of this system", r->text,
-			 rc ? strerror(rc) : "no such group");
+		snprintf(r->why, sizeof r->why, "\"%.64s\": %s, expected a group of this system",
+			 r->text, rc ? strerror(rc) : "no such group");
 	free(buffer);
 	return found;
 }
@@ -171,17 +177,18 @@ static bool read_span(struct reading *r)
 	}
 	int rc = mbshm_layout_add(r->to, r->row->table, span.first, span.count);
 	if (rc)
-		snprintf(r->why, sizeof r->why, "too many spans, expected at most %d in all four lists together",
+		snprintf(r->why, sizeof r->why,
+			 "too many spans, expected at most %d in all four lists together",
 			 MBSHM_SPANS_MAX);
 	return !rc;
 }
 
-/* ---- points -------------------------------------------------------------------------------------------------------------- */
+/* ---- points -------------------------------------------------------------------------------- */
 
 /* In enum plant_type's order. */
 static const struct point_type {
 	const char *name;
-	double high;	/* it holds 0..high */
+	double high; /* it holds 0..high */
 } point_types[] = { { "bool", 1 }, { "u16", 65535 } };
 
 static bool read_address(struct reading *r)
@@ -189,7 +196,9 @@ static bool read_address(struct reading *r)
 	struct plant_point *point = r->base;
 	if (!r->text || plant_parse_address(r->text, &point->table, &point->addr))
 		return false;
-	point->type = point->table == MBSHM_COILS || point->table == MBSHM_DISCRETE_INPUTS ? PLANT_BOOL : PLANT_U16;
+	point->type = point->table == MBSHM_COILS || point->table == MBSHM_DISCRETE_INPUTS
+			      ? PLANT_BOOL
+			      : PLANT_U16;
 	return true;
 }
 
@@ -201,7 +210,8 @@ static bool read_type(struct reading *r)
 	if (!r->text || (strcmp(r->text, "bool") != 0 && strcmp(r->text, "u16") != 0))
 		return false;
 	if (strcmp(r->text, fits) != 0)
-		snprintf(r->why, sizeof r->why, "\"%s\" does not fit address \"%s %u\", expected \"%s\"", r->text,
+		snprintf(r->why, sizeof r->why,
+			 "\"%s\" does not fit address \"%s %u\", expected \"%s\"", r->text,
 			 plant_table_word(point->table), point->addr, fits);
 	return !strcmp(r->text, fits);
 }
@@ -209,22 +219,33 @@ static bool read_type(struct reading *r)
 static bool read_model(struct reading *r)
 {
 	struct plant_point *point = r->base;
-	return r->text && model_parse(r->text, 0, point_types[point->type].high, &point->model, r->why) == 0;
+	return r->text &&
+	       model_parse(r->text, 0, point_types[point->type].high, &point->model, r->why) == 0;
 }
 
-/* ---- the kinds ----------------------------------------------------------------------------------------------------------- */
+/* ---- the kinds ----------------------------------------------------------------------------- */
 
 const struct setting_kind kind_number = { "a whole number", value_format, read_number };
 const struct setting_kind kind_duration = {
-	"a duration with its unit (\"250ms\", \"1.5s\", \"2m\", \"1h\"),", format_duration, read_duration };
+	"a duration with its unit (\"250ms\", \"1.5s\", \"2m\", \"1h\"),", format_duration,
+	read_duration
+};
 const struct setting_kind kind_ascii = { "printable ASCII in quotes,", value_format, read_text };
-const struct setting_kind kind_name = { "\"/NAME\" without another slash, printable, up to 254 characters", NULL, read_name };
+const struct setting_kind kind_name = {
+	"\"/NAME\" without another slash, printable, up to 254 characters", NULL, read_name
+};
 const struct setting_kind kind_mode = {
-	"octal digits of read and write bits in quotes, \"0600\" included, such as \"0660\"", NULL, read_mode };
+	"octal digits of read and write bits in quotes, \"0600\" included, such as \"0660\"", NULL,
+	read_mode
+};
 const struct setting_kind kind_group = { "a group's name in quotes", NULL, read_group };
 const struct setting_kind kind_span = { "\"FIRST-LAST\" or one address,", value_format, read_span };
 const struct setting_kind kind_flag = { "true or false", NULL, read_flag };
 const struct setting_kind kind_address = {
-	"\"TABLE ADDRESS\", TABLE coil, discrete, holding or input, ADDRESS 0..65535", NULL, read_address };
+	"\"TABLE ADDRESS\", TABLE coil, discrete, holding or input, ADDRESS 0..65535", NULL,
+	read_address
+};
 const struct setting_kind kind_type = { "\"bool\" or \"u16\"", NULL, read_type };
-const struct setting_kind kind_model = { "a model and its parameters in quotes, such as \"uniform 0 100\"", NULL, read_model };
+const struct setting_kind kind_model = {
+	"a model and its parameters in quotes, such as \"uniform 0 100\"", NULL, read_model
+};

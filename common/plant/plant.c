@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_SIZE = 256 };	/* of a setting; longer names are cut, and then match no row */
+enum { PATH_SIZE = 256 }; /* of a setting; longer names are cut, and then match no row */
 
-/* ---- no setting may go unread -------------------------------------------------------------------------------------------- */
+/* ---- no setting may go unread -------------------------------------------------------------- */
 
 /* "a, b, c": what can stand in the section pattern ("" is the top). */
 static void list_known(const char *pattern, char *text, size_t size)
@@ -20,14 +20,17 @@ static void list_known(const char *pattern, char *text, size_t size)
 	const struct setting_row *row;
 	text[0] = '\0';
 	for (size_t i = 0; (row = setting_row(i)); i++) {
-		if (skip && (strncmp(row->path, pattern, skip - 1) != 0 || row->path[skip - 1] != '.'))
+		if (skip &&
+		    (strncmp(row->path, pattern, skip - 1) != 0 || row->path[skip - 1] != '.'))
 			continue;
 		const char *word = row->path + skip;
 		size_t length = strcspn(word, ".");
-		if (length == last_length && !strncmp(word, last, length))	/* the rows of a section stand together */
+		if (length == last_length &&
+		    !strncmp(word, last, length)) /* the rows of a section stand together */
 			continue;
 		if (used < size)
-			used += (size_t)snprintf(text + used, size - used, "%s%.*s", used ? ", " : "", (int)length, word);
+			used += (size_t)snprintf(text + used, size - used, "%s%.*s",
+						 used ? ", " : "", (int)length, word);
 		last = word;
 		last_length = length;
 	}
@@ -50,7 +53,8 @@ static enum known look_up(const char *pattern)
 	return UNKNOWN;
 }
 
-/* What the section pattern has inside: '*' sections with names of their own, '#' a list of sections, else settings. */
+/* What the section pattern has inside: '*' sections with names of their own, '#' a list of
+ * sections, else settings. */
 static char look_inside(const char *pattern)
 {
 	char inside[PATH_SIZE + 2];
@@ -62,30 +66,39 @@ static char look_inside(const char *pattern)
 	return '\0';
 }
 
-static int check_known(const struct source *source, const config_setting_t *section, const char *pattern, const char *path);
+static int check_known(const struct source *source, const config_setting_t *section,
+		       const char *pattern, const char *path);
 
 /* One setting or section, at path in the file, called pattern by the rows. */
-static int check_one(const struct source *source, const config_setting_t *each, const char *pattern, const char *path)
+static int check_one(const struct source *source, const config_setting_t *each, const char *pattern,
+		     const char *path)
 {
 	enum known what = look_up(pattern);
 	const char *name = config_setting_name(each);
 	if (what == UNKNOWN) {
 		char known[512], section[PATH_SIZE];
-		snprintf(section, sizeof section, "%.*s", (int)(strrchr(pattern, '.') ? strrchr(pattern, '.') - pattern : 0), pattern);
+		snprintf(section, sizeof section, "%.*s",
+			 (int)(strrchr(pattern, '.') ? strrchr(pattern, '.') - pattern : 0),
+			 pattern);
 		list_known(section, known, sizeof known);
-		return source_fail(source, each, "unknown setting '%s'; expected one of %s", path, known);
+		return source_fail(source, each, "unknown setting '%s'; expected one of %s", path,
+				   known);
 	}
 	if (what == SETTING)
 		return 0;
 	if (look_inside(pattern) == '#' && !config_setting_is_list(each))
-		return source_fail(source, each, "%s: not a list of sections, expected %s = ( { ... }, ... )", path, name);
+		return source_fail(source, each,
+				   "%s: not a list of sections, expected %s = ( { ... }, ... )",
+				   path, name);
 	if (look_inside(pattern) != '#' && !config_setting_is_group(each))
-		return source_fail(source, each, "%s: not a section, expected %s%s{ ... }", path, name ? name : "", name ? " = " : "");
+		return source_fail(source, each, "%s: not a section, expected %s%s{ ... }", path,
+				   name ? name : "", name ? " = " : "");
 	return check_known(source, each, pattern, path);
 }
 
 /* pattern: the section as rows write it ("points.*"); path: as the file does ("points.relay"). */
-static int check_known(const struct source *source, const config_setting_t *section, const char *pattern, const char *path)
+static int check_known(const struct source *source, const config_setting_t *section,
+		       const char *pattern, const char *path)
 {
 	char mark = look_inside(pattern);
 	const char *dot = *path ? "." : "";
@@ -93,11 +106,13 @@ static int check_known(const struct source *source, const config_setting_t *sect
 		const config_setting_t *each = config_setting_get_elem(section, (unsigned)i);
 		char each_pattern[PATH_SIZE], each_path[PATH_SIZE];
 		const char marked[] = { mark, '\0' };
-		snprintf(each_pattern, sizeof each_pattern, "%s%s%s", pattern, dot, mark ? marked : config_setting_name(each));
+		snprintf(each_pattern, sizeof each_pattern, "%s%s%s", pattern, dot,
+			 mark ? marked : config_setting_name(each));
 		if (mark == '#')
 			snprintf(each_path, sizeof each_path, "%s[%d]", path, i);
 		else
-			snprintf(each_path, sizeof each_path, "%s%s%s", path, dot, config_setting_name(each));
+			snprintf(each_path, sizeof each_path, "%s%s%s", path, dot,
+				 config_setting_name(each));
 		int rc = check_one(source, each, each_pattern, each_path);
 		if (rc)
 			return rc;
@@ -105,7 +120,7 @@ static int check_known(const struct source *source, const config_setting_t *sect
 	return 0;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------- */
 
 static int read_settings(const struct source *source, struct plant *plant)
 {
@@ -116,7 +131,8 @@ static int read_settings(const struct source *source, struct plant *plant)
 		char section[PATH_SIZE];
 		snprintf(section, sizeof section, "%.*s", (int)strcspn(row->path, "."), row->path);
 		const config_setting_t *parent = config_lookup(&source->config, section);
-		int rc = setting_read(source, row, parent, config_lookup(&source->config, row->path), row->path, plant);
+		int rc = setting_read(source, row, parent,
+				      config_lookup(&source->config, row->path), row->path, plant);
 		if (rc)
 			return rc;
 	}
@@ -138,13 +154,16 @@ static int check_image(const struct source *source, const struct mbshm_config *i
 	if (image->layout.span_count == 0) {
 		list_known("image", known, sizeof known);
 		return source_fail(source, config_lookup(&source->config, "image"),
-				   "image declares no address; expected at least one in %s", strstr(known, "coils"));
+				   "image declares no address; expected at least one in %s",
+				   strstr(known, "coils"));
 	}
 	unsigned live = mbshm_layout_pages(&image->layout), least = 2 * live + 2;
 	if (image->pool_pages && image->pool_pages < least)
 		return source_fail(source, config_lookup(&source->config, "image.pool"),
-				   "image.pool: %u, expected at least %u: the declared addresses take %u pages, and a write may "
-				   "replace them all while the old ones are still read", image->pool_pages, least, live);
+				   "image.pool: %u, expected at least %u: the declared addresses "
+				   "take %u pages, and a write may "
+				   "replace them all while the old ones are still read",
+				   image->pool_pages, least, live);
 	return 0;
 }
 
@@ -164,13 +183,14 @@ static int place_retain(const struct source *source, struct plant *plant)
 	strcpy(name, plant->retain);
 	if (!place(plant, name, plant->retain, sizeof plant->retain))
 		return source_fail(source, config_lookup(&source->config, "image.retain"),
-				   "image.retain: the name with its folder is too long, expected at most %zu bytes",
+				   "image.retain: the name with its folder is too long, expected "
+				   "at most %zu bytes",
 				   sizeof plant->retain - 1);
 	plant->image.retain = plant->retain;
 	return 0;
 }
 
-/* ---- units --------------------------------------------------------------------------------------------------------------- */
+/* ---- units --------------------------------------------------------------------------------- */
 
 static int load(const char *path, bool is_unit, struct plant **out, char *error);
 
@@ -191,7 +211,8 @@ static int load_unit(const struct source *source, const struct plant *plant, uns
 	return load(path, true, &unit->plant, why) ? unit_fail(source, index, why) : 0;
 }
 
-/* A unit's plant is the end of it: the units that it may have, when it is served by itself, are not looked at. */
+/* A unit's plant is the end of it: the units that it may have, when it is served by itself, are not
+ * looked at. */
 static int read_units(const struct source *source, struct plant *plant, bool is_unit)
 {
 	int rc = units_read(source, &plant->server);
@@ -200,7 +221,7 @@ static int read_units(const struct source *source, struct plant *plant, bool is_
 	return rc;
 }
 
-/* ---- all of it ----------------------------------------------------------------------------------------------------------- */
+/* ---- all of it ----------------------------------------------------------------------------- */
 
 static int read_plant(const struct source *source, struct plant *plant, bool is_unit)
 {
@@ -221,7 +242,8 @@ static int load(const char *path, bool is_unit, struct plant **out, char *error)
 	struct source source;
 	struct plant *plant = calloc(1, sizeof *plant);
 	if (!plant || strlen(name) >= sizeof plant->file) {
-		snprintf(error, PLANT_ERROR_SIZE, "%.500s: %s", name, plant ? "the file's name is too long" : "out of memory");
+		snprintf(error, PLANT_ERROR_SIZE, "%.500s: %s", name,
+			 plant ? "the file's name is too long" : "out of memory");
 		free(plant);
 		return plant ? -ENAMETOOLONG : -ENOMEM;
 	}

@@ -1,10 +1,10 @@
 /* The plant file: one file describes one plant; every program reads all of it and checks all of it.
  *
- * The grammar is libconfig's (comments, @include).  Every setting is one row of the table in settings.c, from which parser,
- * checks, error messages and manual come.  An unknown setting, a bad value or an overlap is "FILE:LINE: what, and what was
- * expected". */
-#ifndef PLANT_H
-#define PLANT_H
+ * The grammar is libconfig's (comments, @include).  Every setting is one row of the table in
+ * settings.c, from which parser, checks, error messages and manual come.  An unknown setting, a bad
+ * value or an overlap is "FILE:LINE: what, and what was expected". */
+#ifndef PLANT_PLANT_H
+#define PLANT_PLANT_H
 
 #include "mbshm.h"
 #include "model/model.h"
@@ -12,34 +12,37 @@
 enum {
 	PLANT_ERROR_SIZE = 1024,
 	PLANT_LISTEN_MAX = 16,
-	PLANT_SOCKET_MAX = 96,	/* bytes of a unix socket's path: room for a temporary name in sun_path, unix(7) */
-	PLANT_ACCESS_MAX = 63,	/* access rules */
-	PLANT_NAME_MAX = 64,	/* a point's name */
-	PLANT_OBJECT_MAX = 244,	/* bytes of one identification object that still fit a response: V1.1b3 6.21 */
-	PLANT_FILE_RECORDS = 10000,	/* of a file: V1.1b3 6.14 */
-	PLANT_FIFO_VALUES = 31,	/* of a FIFO: V1.1b3 6.18 */
-	PLANT_ID_MAX = 64,	/* bytes of a server's id */
-	PLANT_ID_TEXT_MAX = 180,	/* the rest of a response to function 17 */
-	PLANT_SILENCE = -1,	/* no answer instead of an exception */
+	PLANT_SOCKET_MAX = 96, /* bytes of a unix socket's path: room for a temporary name in
+				  sun_path, unix(7) */
+	PLANT_ACCESS_MAX = 63, /* access rules */
+	PLANT_NAME_MAX = 64,   /* a point's name */
+	PLANT_OBJECT_MAX =
+		244, /* bytes of one identification object that still fit a response: V1.1b3 6.21 */
+	PLANT_FILE_RECORDS = 10000, /* of a file: V1.1b3 6.14 */
+	PLANT_FIFO_VALUES = 31,     /* of a FIFO: V1.1b3 6.18 */
+	PLANT_ID_MAX = 64,          /* bytes of a server's id */
+	PLANT_ID_TEXT_MAX = 180,    /* the rest of a response to function 17 */
+	PLANT_SILENCE = -1,         /* no answer instead of an exception */
 };
 
-/* One address to listen on, as written and taken apart.  IPv6 in brackets: "[::1]:5020".  Port 0: the kernel's choice.
- * "unix:/PATH": host is the path, and port is empty. */
+/* One address to listen on, as written and taken apart.  IPv6 in brackets: "[::1]:5020".  Port 0:
+ * the kernel's choice. "unix:/PATH": host is the path, and port is empty. */
 struct plant_listen {
 	char text[128];
 	char host[112];
 	char port[8];
 };
 
-/* Basic and regular device identification, functions 43/14 (V1.1b3 6.21).  Empty: object not offered (00..02 always are). */
+/* Basic and regular device identification, functions 43/14 (V1.1b3 6.21).  Empty: object not
+ * offered (00..02 always are). */
 struct plant_identity {
-	char vendor_name[PLANT_OBJECT_MAX + 1];			/* 0x00 */
-	char product_code[PLANT_OBJECT_MAX + 1];		/* 0x01 */
-	char major_minor_revision[PLANT_OBJECT_MAX + 1];	/* 0x02 */
-	char vendor_url[PLANT_OBJECT_MAX + 1];			/* 0x03 */
-	char product_name[PLANT_OBJECT_MAX + 1];		/* 0x04 */
-	char model_name[PLANT_OBJECT_MAX + 1];			/* 0x05 */
-	char user_application_name[PLANT_OBJECT_MAX + 1];	/* 0x06 */
+	char vendor_name[PLANT_OBJECT_MAX + 1];           /* 0x00 */
+	char product_code[PLANT_OBJECT_MAX + 1];          /* 0x01 */
+	char major_minor_revision[PLANT_OBJECT_MAX + 1];  /* 0x02 */
+	char vendor_url[PLANT_OBJECT_MAX + 1];            /* 0x03 */
+	char product_name[PLANT_OBJECT_MAX + 1];          /* 0x04 */
+	char model_name[PLANT_OBJECT_MAX + 1];            /* 0x05 */
+	char user_application_name[PLANT_OBJECT_MAX + 1]; /* 0x06 */
 };
 
 /* Function codes, one bit each; 43 is 43/14. */
@@ -64,25 +67,27 @@ struct plant_server_id {
 		uint8_t bytes[PLANT_ID_MAX];
 	} id;
 	char text[PLANT_ID_TEXT_MAX + 1];
-	char source[MBSHM_SOURCE_NAME_SIZE];	/* run status: is this producer alive?  Empty: always on */
-	uint64_t after_ms;			/* it is when it published within this time */
+	char source[MBSHM_SOURCE_NAME_SIZE]; /* run status: is this producer alive?  Empty: always
+						on */
+	uint64_t after_ms;                   /* it is when it published within this time */
 };
 
 /* The eight bits of function 7 (V1.1b3 6.7), the least significant first. */
 struct plant_status {
 	unsigned count;
-	int32_t coils[8];	/* -1: always 0 */
+	int32_t coils[8]; /* -1: always 0 */
 };
 
-/* A file of functions 20 and 21 is a range of holding registers under another name: record 0 is the first. */
+/* A file of functions 20 and 21 is a range of holding registers under another name: record 0 is the
+ * first. */
 struct plant_file {
-	uint32_t number;		/* 1..65535 */
+	uint32_t number; /* 1..65535 */
 	struct mbshm_span registers;
 };
 
 /* A FIFO of function 24: the first register tells how many of those after it are queued. */
 struct plant_fifo {
-	struct mbshm_span registers;	/* 2..1 + PLANT_FIFO_VALUES */
+	struct mbshm_span registers; /* 2..1 + PLANT_FIFO_VALUES */
 };
 
 /* What a request is answered that touches the span while source has not published for after_ms. */
@@ -90,72 +95,73 @@ struct plant_stale {
 	struct mbshm_span span;
 	char source[MBSHM_SOURCE_NAME_SIZE];
 	uint64_t after_ms;
-	int answer;			/* an exception, or 0: the last values */
+	int answer; /* an exception, or 0: the last values */
 };
 
 struct plant;
 
 /* A unit id and the plant it leads to. */
 struct plant_unit {
-	uint32_t id;			/* 0..255 */
-	char file[1024];		/* as given; empty: this plant */
-	struct plant *plant;		/* without units of its own; NULL: this plant */
-	bool shared;			/* an earlier unit has the same plant and frees it */
+	uint32_t id;         /* 0..255 */
+	char file[1024];     /* as given; empty: this plant */
+	struct plant *plant; /* without units of its own; NULL: this plant */
+	bool shared;         /* an earlier unit has the same plant and frees it */
 };
 
 /* "10.0.0.0/8", "2001:db8::/32", one address, or "unix": whoever comes through a unix socket. */
 struct plant_network {
-	uint8_t family;		/* 0: not set; AF_INET, AF_INET6, AF_UNIX */
-	uint8_t bits;		/* of address that count: 0..32, 0..128 */
-	uint8_t address[16];	/* the rest are 0.  IPv4 mapped into IPv6 is IPv4 */
+	uint8_t family;      /* 0: not set; AF_INET, AF_INET6, AF_UNIX */
+	uint8_t bits;        /* of address that count: 0..32, 0..128 */
+	uint8_t address[16]; /* the rest are 0.  IPv4 mapped into IPv6 is IPv4 */
 };
 
 enum plant_allow { PLANT_ALLOW_ALL, PLANT_ALLOW_READ, PLANT_ALLOW_NONE };
 
 /* An access rule: the first that fits peer and unit counts. */
 struct plant_access {
-	struct plant_network from;	/* not set: everybody */
-	uint64_t units[4];		/* one bit each; none: all of them */
+	struct plant_network from; /* not set: everybody */
+	uint64_t units[4];         /* one bit each; none: all of them */
 	enum plant_allow allow;
-	struct function_set functions;	/* none: all of the server's */
-	struct mbshm_layout writes;	/* what may be written; no span: everything */
-	uint8_t refusal;		/* exception for other writes: 1 or 2 */
-	bool keep;			/* connections are closed neither to make room nor for being idle */
+	struct function_set functions; /* none: all of the server's */
+	struct mbshm_layout writes;    /* what may be written; no span: everything */
+	uint8_t refusal;               /* exception for other writes: 1 or 2 */
+	bool keep; /* connections are closed neither to make room nor for being idle */
 };
 
 /* Lists are in the order of the file.  All ranges are declared ones of the image. */
 struct plant_server {
 	unsigned listen_count;
 	struct plant_listen listen[PLANT_LISTEN_MAX];
-	uint32_t workers;		/* threads, 1..64; 0: one per CPU, at most 4 */
-	mode_t socket_mode;		/* of unix sockets */
-	gid_t socket_group;		/* (gid_t)-1: the server's */
-	uint32_t max_connections;	/* 1..65536 */
-	uint32_t max_per_address;	/* 1..65536; 0: as many as there are */
-	uint64_t idle_timeout_ms;	/* 0: never */
-	uint64_t frame_timeout_ms;	/* from the first byte of a frame to its last */
-	struct plant_network trace;	/* whose frames are logged; not set: nobody's */
+	uint32_t workers;           /* threads, 1..64; 0: one per CPU, at most 4 */
+	mode_t socket_mode;         /* of unix sockets */
+	gid_t socket_group;         /* (gid_t)-1: the server's */
+	uint32_t max_connections;   /* 1..65536 */
+	uint32_t max_per_address;   /* 1..65536; 0: as many as there are */
+	uint64_t idle_timeout_ms;   /* 0: never */
+	uint64_t frame_timeout_ms;  /* from the first byte of a frame to its last */
+	struct plant_network trace; /* whose frames are logged; not set: nobody's */
 	bool read_only;
 	unsigned access_count;
-	struct plant_access *access;	/* in the order of the file */
-	enum plant_allow default_access;	/* for whom no rule is about */
-	struct function_set functions;	/* switched on */
+	struct plant_access *access;     /* in the order of the file */
+	enum plant_allow default_access; /* for whom no rule is about */
+	struct function_set functions;   /* switched on */
 	struct plant_identity identity;
 	struct plant_server_id server_id;
 	struct plant_status status;
 	unsigned file_count, fifo_count, stale_count, unit_count;
-	struct plant_file *files;	/* numbers differ */
-	struct plant_fifo *fifos;	/* do not overlap */
-	struct plant_stale *stale;	/* do not overlap */
-	struct plant_unit *units;	/* ids differ; none: every id is this plant */
-	int unknown_unit;		/* what a unit id is answered that there is not: an exception or PLANT_SILENCE */
+	struct plant_file *files;  /* numbers differ */
+	struct plant_fifo *fifos;  /* do not overlap */
+	struct plant_stale *stale; /* do not overlap */
+	struct plant_unit *units;  /* ids differ; none: every id is this plant */
+	int unknown_unit;          /* what a unit id is answered that there is not: an exception or
+				      PLANT_SILENCE */
 };
 
 struct plant_simulator {
-	uint64_t period_ms;	/* 1..3600000 */
-	uint64_t start_delay_ms;	/* 0..3600000, on a fresh image only */
-	uint64_t seed;		/* of all random streams; 0: taken from the system at start and logged */
-	char source[MBSHM_SOURCE_NAME_SIZE];	/* as which producer it publishes */
+	uint64_t period_ms;      /* 1..3600000 */
+	uint64_t start_delay_ms; /* 0..3600000, on a fresh image only */
+	uint64_t seed; /* of all random streams; 0: taken from the system at start and logged */
+	char source[MBSHM_SOURCE_NAME_SIZE]; /* as which producer it publishes */
 };
 
 enum plant_type { PLANT_BOOL, PLANT_U16 };
@@ -165,27 +171,31 @@ struct plant_point {
 	char name[PLANT_NAME_MAX];
 	enum mbshm_table table;
 	uint16_t addr;
-	enum plant_type type;	/* PLANT_BOOL exactly in the bit tables */
+	enum plant_type type; /* PLANT_BOOL exactly in the bit tables */
 	struct model_config model;
-	unsigned line;		/* in the plant file, for messages */
+	unsigned line; /* in the plant file, for messages */
 };
 
 struct plant {
-	char file[4096];	/* as given, or "built-in default" */
+	char file[4096]; /* as given, or "built-in default" */
 	struct mbshm_config image;
-	char retain[4096];	/* what image.retain points to when it is set; relative to the plant file's folder */
+	char retain[4096]; /* what image.retain points to when it is set; relative to the plant
+			      file's folder */
 	struct plant_server server;
 	struct plant_simulator simulator;
 	unsigned point_count;
-	struct plant_point *points;	/* in the order of the file; no two overlap, all inside the declared ranges */
+	struct plant_point *points; /* in the order of the file; no two overlap, all inside the
+				       declared ranges */
 };
 
-/* Read and check a plant file and those of its units; path NULL is the built-in default (default.conf, embedded at build time).
- * 0 and *plant (plant_free is the caller's), or -EINVAL, -ENOENT, ... and error: PLANT_ERROR_SIZE bytes, one line. */
+/* Read and check a plant file and those of its units; path NULL is the built-in default
+ * (default.conf, embedded at build time). 0 and *plant (plant_free is the caller's), or -EINVAL,
+ * -ENOENT, ... and error: PLANT_ERROR_SIZE bytes, one line. */
 int plant_load(const char *path, struct plant **plant, char *error);
 void plant_free(struct plant *plant);
 
-/* Parse a network.  0, or -EINVAL and why: a sentence (PLANT_NETWORK_WHY_SIZE bytes), or "" when it is none at all. */
+/* Parse a network.  0, or -EINVAL and why: a sentence (PLANT_NETWORK_WHY_SIZE bytes), or "" when it
+ * is none at all. */
 enum { PLANT_NETWORK_WHY_SIZE = 160 };
 int plant_parse_network(const char *text, struct plant_network *network, char *why);
 

@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- the server ---------------------------------------------------------------------------------------------------------- */
+/* ---- the server ---------------------------------------------------------------------------- */
 
-/* "1.2.3.4" or "[v6]", without or with a %scope.  Names are not looked up: a plant must mean the same everywhere. */
+/* "1.2.3.4" or "[v6]", without or with a %scope.  Names are not looked up: a plant must mean the
+ * same everywhere. */
 static bool read_host(const char *text, size_t length, struct plant_listen *listen)
 {
 	char address[sizeof listen->host];
@@ -43,7 +44,8 @@ static bool read_listen(struct reading *r)
 	if (!colon)
 		return false;
 	if (server->listen_count == PLANT_LISTEN_MAX) {
-		snprintf(r->why, sizeof r->why, "too many addresses, expected at most %d", PLANT_LISTEN_MAX);
+		snprintf(r->why, sizeof r->why, "too many addresses, expected at most %d",
+			 PLANT_LISTEN_MAX);
 		return false;
 	}
 	struct plant_listen *listen = &server->listen[server->listen_count++];
@@ -52,7 +54,8 @@ static bool read_listen(struct reading *r)
 	snprintf(listen->text, sizeof listen->text, "%s", r->text);
 	if (!strncmp(r->text, prefix, strlen(prefix)))
 		return read_socket(r->text + strlen(prefix), listen);
-	if (!value_digits(&p, 65535, &port) || *p || !read_host(r->text, (size_t)(colon - r->text), listen))
+	if (!value_digits(&p, 65535, &port) || *p ||
+	    !read_host(r->text, (size_t)(colon - r->text), listen))
 		return false;
 	snprintf(listen->port, sizeof listen->port, "%u", port);
 	return true;
@@ -61,7 +64,9 @@ static bool read_listen(struct reading *r)
 static bool read_function(struct reading *r)
 {
 	static const uint8_t codes[] = { FUNCTIONS };
-	int code = config_setting_type(r->value) == CONFIG_TYPE_INT ? config_setting_get_int(r->value) : -1;
+	int code = config_setting_type(r->value) == CONFIG_TYPE_INT
+			   ? config_setting_get_int(r->value)
+			   : -1;
 	for (size_t i = 0; i < sizeof codes; i++)
 		if (codes[i] == code) {
 			function_set_add(r->to, codes[i]);
@@ -70,7 +75,7 @@ static bool read_function(struct reading *r)
 	return false;
 }
 
-/* ---- access -------------------------------------------------------------------------------------------------------------- */
+/* ---- access -------------------------------------------------------------------------------- */
 
 static bool read_network(struct reading *r)
 {
@@ -81,7 +86,8 @@ static bool read_network(struct reading *r)
 static bool read_unit(struct reading *r)
 {
 	uint64_t *words = r->to;
-	int id = config_setting_type(r->value) == CONFIG_TYPE_INT ? config_setting_get_int(r->value) : -1;
+	int id = config_setting_type(r->value) == CONFIG_TYPE_INT ? config_setting_get_int(r->value)
+								  : -1;
 	if (id < 0 || id > 255)
 		return false;
 	words[id / 64] |= UINT64_C(1) << id % 64;
@@ -90,7 +96,8 @@ static bool read_unit(struct reading *r)
 
 static bool read_allow(struct reading *r)
 {
-	static const char *const words[] = { "all", "read", "none" };	/* in enum plant_allow's order */
+	static const char *const words[] = { "all", "read",
+					     "none" }; /* in enum plant_allow's order */
 	for (unsigned i = 0; r->text && i < sizeof words / sizeof *words; i++)
 		if (!strcmp(words[i], r->text)) {
 			*(enum plant_allow *)r->to = (enum plant_allow)i;
@@ -107,7 +114,7 @@ static bool read_refusal(struct reading *r)
 	return true;
 }
 
-/* ---- ranges -------------------------------------------------------------------------------------------------------------- */
+/* ---- ranges -------------------------------------------------------------------------------- */
 
 /* "holding 1000-1010" */
 static bool parse_table_range(const char *text, struct mbshm_span *span)
@@ -115,7 +122,8 @@ static bool parse_table_range(const char *text, struct mbshm_span *span)
 	size_t word = text ? strcspn(text, " ") : 0;
 	for (int i = 0; word && i < MBSHM_TABLES; i++) {
 		span->table = (enum mbshm_table)i;
-		if (!strncmp(text, plant_table_word(span->table), word) && !plant_table_word(span->table)[word])
+		if (!strncmp(text, plant_table_word(span->table), word) &&
+		    !plant_table_word(span->table)[word])
 			return value_span_parse(text + word + strspn(text + word, " "), span);
 	}
 	return false;
@@ -129,7 +137,8 @@ static bool read_range(struct reading *r)
 static bool read_writes(struct reading *r)
 {
 	struct mbshm_span span;
-	return parse_table_range(r->text, &span) && (span.table == MBSHM_COILS || span.table == MBSHM_HOLDING_REGISTERS) &&
+	return parse_table_range(r->text, &span) &&
+	       (span.table == MBSHM_COILS || span.table == MBSHM_HOLDING_REGISTERS) &&
 	       mbshm_layout_add(r->to, span.table, span.first, span.count) == 0;
 }
 
@@ -137,10 +146,11 @@ static bool read_registers(struct reading *r)
 {
 	struct mbshm_span *span = r->to;
 	span->table = MBSHM_HOLDING_REGISTERS;
-	return r->text && value_span_parse(r->text, span) && span->count >= r->row->min && span->count <= r->row->max;
+	return r->text && value_span_parse(r->text, span) && span->count >= r->row->min &&
+	       span->count <= r->row->max;
 }
 
-/* ---- devices ------------------------------------------------------------------------------------------------------------- */
+/* ---- devices ------------------------------------------------------------------------------- */
 
 /* Coils, a bit each. */
 static bool read_status(struct reading *r)
@@ -166,12 +176,15 @@ static bool read_status(struct reading *r)
 static bool read_bytes(struct reading *r)
 {
 	struct plant_bytes *bytes = r->to;
-	int number = config_setting_type(r->value) == CONFIG_TYPE_INT ? config_setting_get_int(r->value) : -1;
+	int number = config_setting_type(r->value) == CONFIG_TYPE_INT
+			     ? config_setting_get_int(r->value)
+			     : -1;
 	size_t length = r->text ? strlen(r->text) : 1;
 	if (!r->text && (number < 0 || number > 255))
 		return false;
 	if (length > r->row->max - bytes->count) {
-		snprintf(r->why, sizeof r->why, "too long, expected at most %u bytes", (unsigned)r->row->max);
+		snprintf(r->why, sizeof r->why, "too long, expected at most %u bytes",
+			 (unsigned)r->row->max);
 		return false;
 	}
 	if (r->text)
@@ -183,7 +196,7 @@ static bool read_bytes(struct reading *r)
 }
 
 struct choice {
-	const char *word;	/* NULL after the last */
+	const char *word; /* NULL after the last */
 	int value;
 };
 
@@ -199,32 +212,46 @@ static bool read_choice(struct reading *r, const struct choice *choice)
 
 static bool read_unknown(struct reading *r)
 {
-	static const struct choice choices[] = { { "0x0B", 0x0B }, { "0x0A", 0x0A }, { "silence", PLANT_SILENCE }, { 0 } };
+	static const struct choice choices[] = {
+		{ "0x0B", 0x0B }, { "0x0A", 0x0A }, { "silence", PLANT_SILENCE }, { 0 }
+	};
 	return read_choice(r, choices);
 }
 
 static bool read_answer(struct reading *r)
 {
-	static const struct choice choices[] = { { "value", 0 }, { "04", 0x04 }, { "06", 0x06 }, { "0x0B", 0x0B }, { 0 } };
+	static const struct choice choices[] = {
+		{ "value", 0 }, { "04", 0x04 }, { "06", 0x06 }, { "0x0B", 0x0B }, { 0 }
+	};
 	return read_choice(r, choices);
 }
 
-/* ---- the kinds ----------------------------------------------------------------------------------------------------------- */
+/* ---- the kinds ----------------------------------------------------------------------------- */
 
 const struct setting_kind kind_listener = {
-	"\"ADDRESS:PORT\" in digits, \"[ADDRESS]:PORT\" for IPv6, or \"unix:/PATH\"", NULL, read_listen };
+	"\"ADDRESS:PORT\" in digits, \"[ADDRESS]:PORT\" for IPv6, or \"unix:/PATH\"", NULL,
+	read_listen
+};
 const struct setting_kind kind_network = {
-	"an address in digits, without or with \"/BITS\", or \"unix\"", NULL, read_network };
+	"an address in digits, without or with \"/BITS\", or \"unix\"", NULL, read_network
+};
 const struct setting_kind kind_unit_id = { "unit ids 0..255", NULL, read_unit };
 const struct setting_kind kind_allow = { "\"all\", \"read\" or \"none\"", NULL, read_allow };
 const struct setting_kind kind_refusal = { "\"01\" or \"02\"", NULL, read_refusal };
 const struct setting_kind kind_writes = {
-	"\"TABLE FIRST-LAST\" or \"TABLE ADDRESS\", TABLE coil or holding", NULL, read_writes };
-const struct setting_kind kind_function = { "function codes out of " TEXT(FUNCTIONS), NULL, read_function };
+	"\"TABLE FIRST-LAST\" or \"TABLE ADDRESS\", TABLE coil or holding", NULL, read_writes
+};
+const struct setting_kind kind_function = { "function codes out of " TEXT(FUNCTIONS), NULL,
+					    read_function };
 const struct setting_kind kind_range = {
-	"\"TABLE FIRST-LAST\" or \"TABLE ADDRESS\", TABLE coil, discrete, holding or input", NULL, read_range };
-const struct setting_kind kind_registers = { "\"FIRST-LAST\" of the holding registers,", value_format, read_registers };
+	"\"TABLE FIRST-LAST\" or \"TABLE ADDRESS\", TABLE coil, discrete, holding or input", NULL,
+	read_range
+};
+const struct setting_kind kind_registers = { "\"FIRST-LAST\" of the holding registers,",
+					     value_format, read_registers };
 const struct setting_kind kind_status = { "\"coil ADDRESS\" or \"none\"", NULL, read_status };
 const struct setting_kind kind_bytes = { "bytes 0..255, or a text in quotes", NULL, read_bytes };
-const struct setting_kind kind_unknown = { "\"0x0B\", \"0x0A\" or \"silence\"", NULL, read_unknown };
-const struct setting_kind kind_answer = { "\"value\", \"04\", \"06\" or \"0x0B\"", NULL, read_answer };
+const struct setting_kind kind_unknown = { "\"0x0B\", \"0x0A\" or \"silence\"", NULL,
+					   read_unknown };
+const struct setting_kind kind_answer = { "\"value\", \"04\", \"06\" or \"0x0B\"", NULL,
+					  read_answer };

@@ -22,13 +22,14 @@ struct scan {
 	unsigned depth;
 };
 
-/* ---- errors -------------------------------------------------------------------------------------------------------------- */
+/* ---- errors -------------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 3, 0)))
-static int fail_at(const struct source *source, struct source_line where, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static int
+fail_at(const struct source *source, struct source_line where, const char *format, va_list args)
 {
 	char *error = source->error;
-	int used = where.line ? snprintf(error, PLANT_ERROR_SIZE, "%.500s:%u: ", where.file, where.line)
+	int used = where.line ? snprintf(error, PLANT_ERROR_SIZE, "%.500s:%u: ", where.file,
+					 where.line)
 			      : snprintf(error, PLANT_ERROR_SIZE, "%.500s: ", where.file);
 	vsnprintf(error + used, (size_t)(PLANT_ERROR_SIZE - used), format, args);
 	for (char *c = error; *c; c++)
@@ -46,12 +47,13 @@ int source_fail(const struct source *source, const config_setting_t *at, const c
 	return rc;
 }
 
-__attribute__((format(printf, 2, 3)))
-static int fail_here(const struct scan *scan, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int fail_here(const struct scan *scan,
+							   const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
-	int rc = fail_at(scan->source, (struct source_line){ scan->file, scan->line }, format, args);
+	int rc =
+		fail_at(scan->source, (struct source_line){ scan->file, scan->line }, format, args);
 	va_end(args);
 	return rc;
 }
@@ -62,7 +64,7 @@ struct source_line source_where(const struct source *source, const config_settin
 	return source->lines[line <= source->line_count ? line - 1 : source->line_count - 1];
 }
 
-/* ---- files --------------------------------------------------------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------------------------- */
 
 /* The plant file itself is named in front of each error anyway. */
 static int fail_file(const struct scan *scan, const char *path, const char *what)
@@ -86,11 +88,13 @@ static int read_open_file(const struct scan *scan, const char *path, int fd, cha
 	char *buffer = *text = malloc(room + 2);
 	if (!buffer)
 		return -ENOMEM;
-	for (ssize_t n; got <= room && (n = read(fd, buffer + got, room + 1 - got)) != 0; got += (size_t)n)
+	for (ssize_t n; got <= room && (n = read(fd, buffer + got, room + 1 - got)) != 0;
+	     got += (size_t)n)
 		if (n < 0)
 			return -errno;
 	if (got > room)
-		return fail_file(scan, path, "is too large, expected at most 1 MiB with all includes");
+		return fail_file(scan, path,
+				 "is too large, expected at most 1 MiB with all includes");
 	buffer[got] = '\0';
 	if (strlen(buffer) != got)
 		return fail_file(scan, path, "is not text: it has a NUL byte");
@@ -110,7 +114,7 @@ static int read_file(const struct scan *scan, const char *path, char **text)
 	return rc;
 }
 
-/* ---- the copy ------------------------------------------------------------------------------------------------------------ */
+/* ---- the copy ------------------------------------------------------------------------------ */
 
 static int copy_text(struct scan *scan);
 
@@ -119,7 +123,7 @@ static int new_line(const struct scan *scan)
 	struct source *source = scan->source;
 	if (source->line_count)
 		putc('\n', scan->copy);
-	if ((source->line_count & (source->line_count - 1)) == 0) {	/* full at each power of two */
+	if ((source->line_count & (source->line_count - 1)) == 0) { /* full at each power of two */
 		size_t room = source->line_count ? 2 * source->line_count : 1;
 		struct source_line *lines = reallocarray(source->lines, room, sizeof *lines);
 		if (!lines)
@@ -144,10 +148,11 @@ static int skip_comment(struct scan *scan)
 		return 0;
 	}
 	unsigned start = scan->line;
-	for (scan->p += 2; strncmp(scan->p, "*/", 2) != 0; ) {
+	for (scan->p += 2; strncmp(scan->p, "*/", 2) != 0;) {
 		if (!*scan->p) {
 			scan->line = start;
-			return fail_here(scan, "the comment that starts here never ends, expected */");
+			return fail_here(scan,
+					 "the comment that starts here never ends, expected */");
 		}
 		int rc = *scan->p == '\n' ? copy_newline(scan) : (scan->p++, 0);
 		if (rc)
@@ -163,7 +168,9 @@ static int copy_string(struct scan *scan)
 	const char *end = scan->p + 1;
 	for (; *end != '"'; end++) {
 		if (!*end || *end == '\n')
-			return fail_here(scan, "text without its closing quote, expected \" on the same line");
+			return fail_here(
+				scan,
+				"text without its closing quote, expected \" on the same line");
 		if (!strncmp(end, "\\x00", 4))
 			return fail_here(scan, "\\x00 in text, expected no NUL");
 		if (*end == '\\' && end[1] && end[1] != '\n')
@@ -183,8 +190,8 @@ static int copy_number(struct scan *scan)
 	unsigned long long value = strtoull(scan->p, &end, hex ? 16 : 10);
 	bool whole = *end != '.' && (hex || (*end != 'e' && *end != 'E'));
 	if (whole && (errno || value > INT64_MAX))
-		return fail_here(scan, "the number %.*s is too large, expected at most %lld", (int)strcspn(scan->p, " \t\r\n"),
-				 scan->p, (long long)INT64_MAX);
+		return fail_here(scan, "the number %.*s is too large, expected at most %lld",
+				 (int)strcspn(scan->p, " \t\r\n"), scan->p, (long long)INT64_MAX);
 	fwrite(scan->p, 1, (size_t)(end - scan->p), scan->copy);
 	if (whole && value > INT32_MAX && *end != 'L')
 		putc('L', scan->copy);
@@ -197,8 +204,8 @@ static int copy_file(struct scan *scan, const char *path)
 {
 	struct source *source = scan->source;
 	if (scan->depth > SOURCE_DEPTH_MAX || source->file_count > SOURCE_INCLUDES_MAX)
-		return fail_here(scan, "too many includes, expected at most %d, nested at most %d", SOURCE_INCLUDES_MAX,
-				 SOURCE_DEPTH_MAX);
+		return fail_here(scan, "too many includes, expected at most %d, nested at most %d",
+				 SOURCE_INCLUDES_MAX, SOURCE_DEPTH_MAX);
 	char *text = NULL, *file = strdup(path);
 	int rc = file ? 0 : fail_here(scan, "out of memory");
 	if (file)
@@ -220,7 +227,8 @@ static int copy_include(struct scan *scan)
 	if (!strncmp(scan->p, "@include", strlen("@include")))
 		p += strspn(p, " \t");
 	size_t length = *p == '"' ? strcspn(p + 1, "\"\\\n") : 0;
-	if (strncmp(scan->p, "@include", strlen("@include")) != 0 || !length || length >= sizeof name || p[1 + length] != '"')
+	if (strncmp(scan->p, "@include", strlen("@include")) != 0 || !length ||
+	    length >= sizeof name || p[1 + length] != '"')
 		return fail_here(scan, "expected @include \"FILE\"");
 	memcpy(name, p + 1, length);
 	name[length] = '\0';
@@ -252,9 +260,10 @@ static int copy_token(struct scan *scan)
 		return copy_number(scan);
 	if ((unsigned char)c < ' ' && !in("\t\r", c))
 		return fail_here(scan, "not text: it has a byte 0x%02x", c);
-	do		/* a name is one token, so that the digits in it are no number */
+	do /* a name is one token, so that the digits in it are no number */
 		putc(*scan->p++, scan->copy);
-	while (in(letters, c) && (in(letters, *scan->p) || in(digits, *scan->p) || *scan->p == '-'));
+	while (in(letters, c) &&
+	       (in(letters, *scan->p) || in(digits, *scan->p) || *scan->p == '-'));
 	return 0;
 }
 
@@ -266,7 +275,7 @@ static int copy_text(struct scan *scan)
 	return rc;
 }
 
-/* ---- open and close ------------------------------------------------------------------------------------------------------ */
+/* ---- open and close ------------------------------------------------------------------------ */
 
 static int parse(struct source *source, const char *copy)
 {
@@ -278,7 +287,8 @@ static int parse(struct source *source, const char *copy)
 	if (!strcmp(text, "syntax error"))
 		hint = ", expected NAME = VALUE, text in quotes, every bracket closed";
 	else if (!strcmp(text, "mismatched element type in array"))
-		hint = ", expected one type of value between [ and ]; between ( and ) they may differ";
+		hint = ", expected one type of value between [ and ]; between ( and ) they may "
+		       "differ";
 	return source_fail(source, &at, "%s%s", text, hint);
 }
 

@@ -16,7 +16,7 @@ static const uint64_t STATUS_US = 1000000;
 
 /* The control thread's only. */
 static struct daemon_hooks hooks;
-static uint64_t watchdog_us;	/* between pings */
+static uint64_t watchdog_us; /* between pings */
 
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
@@ -63,9 +63,11 @@ static int add_timers(sd_event *event)
 	int rc = sd_watchdog_enabled(0, &watchdog_us);
 	watchdog_us /= 2;
 	if (rc > 0)
-		rc = sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, watchdog_us, 0, on_watchdog, NULL);
+		rc = sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, watchdog_us, 0,
+						on_watchdog, NULL);
 	if (rc >= 0 && hooks.status && getenv("NOTIFY_SOCKET"))
-		rc = sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, STATUS_US, 0, on_status, NULL);
+		rc = sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, STATUS_US, 0,
+						on_status, NULL);
 	return rc;
 }
 
@@ -79,7 +81,8 @@ int daemon_open(const struct daemon_hooks *wanted, sd_event **event)
 	int rc = pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	if (rc)
 		return -rc;
-	signal(SIGPIPE, SIG_IGN);	/* a log or display that nobody reads any more must not end the daemon */
+	signal(SIGPIPE,
+	       SIG_IGN); /* a log or display that nobody reads any more must not end the daemon */
 
 	hooks = *wanted;
 	rc = sd_event_new(event);
@@ -107,7 +110,8 @@ void daemon_reloading(void)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
+		   (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
 }
 
 void daemon_reloaded(void)

@@ -12,7 +12,7 @@ static bool check_only;
 
 static void help(const struct program *program);
 
-/* ---- what every program takes -------------------------------------------------------------------------------------------- */
+/* ---- what every program takes -------------------------------------------------------------- */
 
 static const char *set_plant(void *context, const char *arg)
 {
@@ -63,7 +63,8 @@ static void help_rows(const struct option_row *row)
 {
 	for (; row && row->name; row++) {
 		char left[64];
-		snprintf(left, sizeof left, "--%s%s%s", row->name, row->value ? " " : "", row->value ? row->value : "");
+		snprintf(left, sizeof left, "--%s%s%s", row->name, row->value ? " " : "",
+			 row->value ? row->value : "");
 		printf("  %-20s %s\n", left, row->help);
 	}
 }
@@ -71,16 +72,18 @@ static void help_rows(const struct option_row *row)
 static void help(const struct program *program)
 {
 	printf("Usage: %s [OPTION]...%s%s%s\n%s\n\n", program->name, program->operands ? " [" : "",
-	       program->operands ? program->operands : "", program->operands ? "]" : "", program->summary);
+	       program->operands ? program->operands : "", program->operands ? "]" : "",
+	       program->summary);
 	help_rows(program->rows);
 	help_rows(common_rows);
 	if (program->help)
 		program->help();
 }
 
-/* ---- parsing ------------------------------------------------------------------------------------------------------------- */
+/* ---- parsing ------------------------------------------------------------------------------- */
 
-static const struct option_row *find_row(const struct option_row *row, const char *name, size_t length)
+static const struct option_row *find_row(const struct option_row *row, const char *name,
+					 size_t length)
 {
 	for (; row && row->name; row++)
 		if (strlen(row->name) == length && !strncmp(row->name, name, length))
@@ -94,12 +97,15 @@ static _Noreturn void refuse_option(const struct program *program, const char *w
 	const struct option_row *lists[] = { program->rows, common_rows };
 	size_t used = 0;
 	for (int i = 0; i < 2; i++)
-		for (const struct option_row *row = lists[i]; row && row->name && used < sizeof known; row++)
-			used += (size_t)snprintf(known + used, sizeof known - used, "%s--%s", used ? ", " : "", row->name);
+		for (const struct option_row *row = lists[i];
+		     row && row->name && used < sizeof known; row++)
+			used += (size_t)snprintf(known + used, sizeof known - used, "%s--%s",
+						 used ? ", " : "", row->name);
 	die(EXIT_USAGE, "unknown option '%s', expected one of %s", word, known);
 }
 
-/* Take the option at argv[i], "--NAME", "--NAME=VALUE" or "--NAME" "VALUE"; the index of the next word. */
+/* Take the option at argv[i], "--NAME", "--NAME=VALUE" or "--NAME" "VALUE"; the index of the next
+ * word. */
 static int take_option(const struct program *program, int argc, char **argv, int i)
 {
 	const char *word = argv[i], *name = word + 2;
@@ -139,7 +145,8 @@ static void check_operands(const struct program *program, int argc, char **argv,
 	}
 	if (argc - first > allowed)
 		die(EXIT_USAGE, "unexpected '%s', expected %s%s", argv[first + allowed],
-		    allowed ? "options, then no more than " : "no operands", allowed ? program->operands : "");
+		    allowed ? "options, then no more than " : "no operands",
+		    allowed ? program->operands : "");
 }
 
 /* A negative number is none. */
@@ -152,7 +159,7 @@ struct plant *options_parse(const struct program *program, int argc, char **argv
 {
 	struct plant *plant;
 	char error[PLANT_ERROR_SIZE];
-	int words = 0;	/* operands so far, kept at argv's beginning */
+	int words = 0; /* operands so far, kept at argv's beginning */
 	log_open(program->name);
 	for (int i = 1, next; i < argc; i = next) {
 		next = i + 1;

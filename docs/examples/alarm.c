@@ -1,4 +1,5 @@
-/* A program of your own beside a running plant: it watches a register and sets a coil while the register is above a limit.
+/* A program of your own beside a running plant: it watches a register and sets a coil while the
+ * register is above a limit.
  *
  *   cc alarm.c $(pkg-config --cflags --libs mbshm) -o alarm
  *   ./alarm /mbimage-default 1000 400 1001      holding register, limit, coil
@@ -20,12 +21,12 @@ static struct mbshm *attach(const char *name)
 	char why[MBSHM_WHY_SIZE];
 	struct mbshm *img;
 	int rc;
-
 	snprintf(config.name, sizeof config.name, "%s", name);
 	while ((rc = mbshm_open(&config, MBSHM_WRITE, &img, why)) == -ENOENT)
 		sleep(1);
 	if (!rc)
-		rc = mbshm_source_claim(img, "alarm", LOCK_US);	/* "mbshm info" shows that we live */
+		rc = mbshm_source_claim(img, "alarm",
+					LOCK_US); /* "mbshm info" shows that we live */
 	if (rc) {
 		fprintf(stderr, "%s: %s\n", name, why[0] ? why : strerror(-rc));
 		exit(1);
@@ -33,8 +34,10 @@ static struct mbshm *attach(const char *name)
 	return img;
 }
 
-/* One look at the register and, when it has to change, the coil: both from one version, and only if nobody was faster. */
-static int look(struct mbshm *img, struct mbshm_txn *txn, uint16_t addr, uint16_t limit, uint16_t coil, uint64_t *version)
+/* One look at the register and, when it has to change, the coil: both from one version, and only if
+ * nobody was faster. */
+static int look(struct mbshm *img, struct mbshm_txn *txn, uint16_t addr, uint16_t limit,
+		uint16_t coil, uint64_t *version)
 {
 	uint16_t value;
 	uint8_t is;
@@ -44,9 +47,8 @@ static int look(struct mbshm *img, struct mbshm_txn *txn, uint16_t addr, uint16_
 	};
 	int rc = mbshm_read(img, reads, 2, version);
 	uint8_t shall = value > limit;
-
 	if (rc || is == shall) {
-		mbshm_source_touch(img);	/* nothing to do, but alive */
+		mbshm_source_touch(img); /* nothing to do, but alive */
 		return rc;
 	}
 	mbshm_txn_begin(txn, img);
@@ -68,19 +70,19 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: alarm IMAGE REGISTER LIMIT COIL\n");
 		return 2;
 	}
-	uint16_t addr = (uint16_t)atoi(argv[2]), limit = (uint16_t)atoi(argv[3]), coil = (uint16_t)atoi(argv[4]);
+	uint16_t addr = (uint16_t)atoi(argv[2]), limit = (uint16_t)atoi(argv[3]),
+		 coil = (uint16_t)atoi(argv[4]);
 	struct mbshm *img = attach(argv[1]);
 	struct mbshm_txn *txn = mbshm_txn_new(4);
-
 	while (txn) {
 		uint64_t version = 0;
 		int rc = look(img, txn, addr, limit, coil, &version);
-
 		if (rc == -ERANGE) {
 			fprintf(stderr, "holding %u or coil %u is not declared\n", addr, coil);
 			return 1;
 		}
-		if (!rc)	/* sleeps until somebody publishes; each second see whether the image was replaced */
+		if (!rc) /* sleeps until somebody publishes; each second see whether the image was
+			    replaced */
 			rc = mbshm_wait(img, version, LOOK_MS, NULL);
 		if (rc == -ESTALE || mbshm_check(img)) {
 			mbshm_close(img);

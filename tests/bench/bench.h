@@ -1,6 +1,6 @@
 /* What the measuring programs share. */
-#ifndef BENCH_H
-#define BENCH_H
+#ifndef TESTS_BENCH_BENCH_H
+#define TESTS_BENCH_BENCH_H
 
 #include <stdint.h>
 #include <sys/prctl.h>
@@ -13,11 +13,13 @@ static inline int64_t now_ns(void)
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-/* Sleep until the next of evenly spaced times; *next moves on.  Who is late catches up, so the rate is kept on average. */
+/* Sleep until the next of evenly spaced times; *next moves on.  Who is late catches up, so the rate
+ * is kept on average. */
 static inline void pace(int64_t *next, int64_t period_ns)
 {
 	*next += period_ns;
-	const struct timespec until = { .tv_sec = *next / 1000000000, .tv_nsec = *next % 1000000000 };
+	const struct timespec until = { .tv_sec = *next / 1000000000,
+					.tv_nsec = *next % 1000000000 };
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
 

@@ -1,7 +1,11 @@
-/* hostile: clients that a server has to put up with, until they are killed.  Thrown out, they come back.  One thread, paced: it
- * deals with one connection at a time, so that it costs next to no CPU and the server's trouble is not the load's.
+/* hostile: clients that a server has to put up with, until they are killed.  Thrown out, they come
+ * back.  One thread, paced: it deals with one connection at a time, so that it costs next to no CPU
+ * and the server's trouble is not the load's.
  *
- *   hostile KIND PORT [CONNECTIONS]      KIND: a row of the table below; prints "ready CONNECTIONS" once all are at work */
+ *   hostile KIND PORT [CONNECTIONS]      KIND: a row of the table below; prints "ready CONNECTIONS"
+ * once all are at work */
+#include "bench.h"
+
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
@@ -16,24 +20,23 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bench.h"
-
 enum { REQUEST = 12, HALF = 6, BATCH = 100, FULL_MS = 100, CONNECT_S = 1, CONNECTIONS_MAX = 20000 };
 
 struct peer {
-	int fd;			/* -1: not connected */
-	unsigned turns;		/* since it was connected */
-	unsigned at;		/* in what it sends again and again */
+	int fd;         /* -1: not connected */
+	unsigned turns; /* since it was connected */
+	unsigned at;    /* in what it sends again and again */
 };
 
-/* Function 3 on unit 255: the most that the bench's plants have; and one register more than there can be in a request. */
+/* Function 3 on unit 255: the most that the bench's plants have; and one register more than there
+ * can be in a request. */
 static const uint8_t largest[REQUEST] = { 0, 1, 0, 0, 0, 6, 0xFF, 3, 0x03, 0xE8, 0, 100 };
 static const uint8_t bad[REQUEST] = { 0, 1, 0, 0, 0, 6, 0xFF, 3, 0x03, 0xE8, 0, 126 };
 
 static struct sockaddr_in server = { .sin_family = AF_INET };
 static bool all_at_work;
 
-/* ---- one turn of each kind; true: this connection is at work -------------------------------------------------------------- */
+/* ---- one turn of each kind; true: this connection is at work ------------------------------- */
 
 /* A send that fails needs no look: the connection is found closed before its next turn. */
 static void say(const struct peer *peer, const void *bytes, size_t count)
@@ -65,10 +68,10 @@ static bool deaf(struct peer *peer)
 {
 	struct pollfd poller = { .fd = peer->fd, .events = POLLOUT };
 	uint8_t batch[BATCH * REQUEST];
-
 	for (unsigned i = 0; i < BATCH; i++)
 		memcpy(batch + (size_t)i * REQUEST, largest, REQUEST);
-	ssize_t sent = send(peer->fd, batch + peer->at, sizeof(batch) - peer->at, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t sent = send(peer->fd, batch + peer->at, sizeof(batch) - peer->at,
+			    MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (sent >= 0) {
 		peer->at = (peer->at + (unsigned)sent) % sizeof(batch);
 		return false;
@@ -85,7 +88,6 @@ static bool length(struct peer *peer)
 	static const uint8_t lengths[][2] = { { 0, 0 }, { 0, 1 }, { 0, 255 }, { 0xFF, 0xFF } };
 	static unsigned which;
 	uint8_t request[REQUEST];
-
 	memcpy(request, largest, REQUEST);
 	memcpy(request + 4, lengths[which++ % 4], 2);
 	say(peer, request, REQUEST);
@@ -95,7 +97,6 @@ static bool length(struct peer *peer)
 static bool protocol(struct peer *peer)
 {
 	uint8_t request[REQUEST];
-
 	memcpy(request, largest, REQUEST);
 	request[3] = 1;
 	say(peer, request, REQUEST);
@@ -106,7 +107,6 @@ static bool protocol(struct peer *peer)
 static bool quantity(struct peer *peer)
 {
 	uint8_t two[2 * REQUEST];
-
 	memcpy(two, bad, REQUEST);
 	memcpy(two + REQUEST, bad, REQUEST);
 	say(peer, two, sizeof(two));
@@ -117,8 +117,8 @@ static bool quantity(struct peer *peer)
 static bool come_and_go(struct peer *peer)
 {
 	static unsigned turns;
-
-	setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = turns++ % 2 }, sizeof(struct linger));
+	setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = turns++ % 2 },
+		   sizeof(struct linger));
 	close(peer->fd);
 	peer->fd = -1;
 	return true;
@@ -127,8 +127,9 @@ static bool come_and_go(struct peer *peer)
 static const struct kind {
 	const char *name, *what;
 	bool (*turn)(struct peer *peer);
-	unsigned connections, period_us;	/* of one connection's turn after another's */
-	bool reads;				/* takes what comes, and so notices when it is thrown out; the others notice when they send */
+	unsigned connections, period_us; /* of one connection's turn after another's */
+	bool reads; /* takes what comes, and so notices when it is thrown out; the others notice
+		       when they send */
 } kinds[] = {
 	{ "half", "send half a frame and stay", half, 100, 10000, true },
 	{ "drip", "send one byte every 400 ms", drip, 50, 8000, true },
@@ -141,21 +142,21 @@ static const struct kind {
 };
 enum { KINDS = sizeof(kinds) / sizeof(*kinds) };
 
-/* ---- connections ---------------------------------------------------------------------------------------------------------- */
+/* ---- connections --------------------------------------------------------------------------- */
 
 /* Killed, it resets: 10,000 orderly ends would use up the ports. */
 static void peer_connect(struct peer *peer)
 {
-	const struct timeval limit = { .tv_sec = CONNECT_S };	/* of connect, too: socket(7) */
+	const struct timeval limit = { .tv_sec = CONNECT_S }; /* of connect, too: socket(7) */
 	int on = 1;
-
 	peer->turns = peer->at = 0;
 	peer->fd = socket(AF_INET, SOCK_STREAM, 0);
 	if (peer->fd < 0)
 		err(1, "socket");
 	setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(peer->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 }, sizeof(struct linger));
+	setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 },
+		   sizeof(struct linger));
 	if (connect(peer->fd, (const struct sockaddr *)&server, sizeof(server)) != 0) {
 		close(peer->fd);
 		peer->fd = -1;
@@ -167,7 +168,6 @@ static void peer_check(const struct kind *kind, struct peer *peer)
 {
 	char sink[4096];
 	ssize_t got = 1;
-
 	if (peer->fd >= 0) {
 		while (kind->reads && got > 0)
 			got = recv(peer->fd, sink, sizeof(sink), MSG_DONTWAIT);
@@ -182,7 +182,7 @@ static bool peer_turn(const struct kind *kind, struct peer *peer)
 {
 	peer_check(kind, peer);
 	if (peer->fd < 0)
-		return true;	/* the server does not accept: its trouble */
+		return true; /* the server does not accept: its trouble */
 	bool at_work = kind->turn(peer);
 	peer->turns++;
 	return at_work;
@@ -191,12 +191,11 @@ static bool peer_turn(const struct kind *kind, struct peer *peer)
 static _Noreturn void play(const struct kind *kind, unsigned count)
 {
 	struct peer *peers = calloc(count, sizeof(*peers));
-
 	if (!peers)
 		err(1, "memory");
 	for (unsigned i = 0; i < count; i++)
 		peers[i].fd = -1;
-	for (unsigned at_work = 0; at_work < count; at_work++)	/* as fast as it goes */
+	for (unsigned at_work = 0; at_work < count; at_work++) /* as fast as it goes */
 		while (!peer_turn(kind, &peers[at_work]))
 			;
 	all_at_work = true;
@@ -213,14 +212,16 @@ int main(int argc, char **argv)
 {
 	unsigned kind = 0, count;
 	struct rlimit files;
-
 	while (argc >= 3 && kind < KINDS && strcmp(argv[1], kinds[kind].name) != 0)
 		kind++;
-	count = argc == 4 ? (unsigned)strtoul(argv[3], NULL, 10) : kind < KINDS ? kinds[kind].connections : 0;
+	count = argc == 4      ? (unsigned)strtoul(argv[3], NULL, 10)
+		: kind < KINDS ? kinds[kind].connections
+			       : 0;
 	if (argc < 3 || argc > 4 || kind == KINDS || count == 0 || count > CONNECTIONS_MAX) {
 		fprintf(stderr, "usage: hostile KIND PORT [CONNECTIONS] (on 127.0.0.1)\n");
 		for (kind = 0; kind < KINDS; kind++)
-			fprintf(stderr, "  %-10s%u that %s\n", kinds[kind].name, kinds[kind].connections, kinds[kind].what);
+			fprintf(stderr, "  %-10s%u that %s\n", kinds[kind].name,
+				kinds[kind].connections, kinds[kind].what);
 		return 2;
 	}
 	server.sin_port = htons((uint16_t)strtoul(argv[2], NULL, 10));

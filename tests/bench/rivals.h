@@ -1,18 +1,19 @@
-/* Two other ways to share registers between processes, for comparison: a seqlock and a pthread rwlock, over the same atomic
- * 64-bit words, copied the same way, but in one flat table.  (Neither outlives a writer that is killed or stopped inside.) */
-#ifndef RIVALS_H
-#define RIVALS_H
+/* Two other ways to share registers between processes, for comparison: a seqlock and a pthread
+ * rwlock, over the same atomic 64-bit words, copied the same way, but in one flat table.  (Neither
+ * outlives a writer that is killed or stopped inside.) */
+#ifndef TESTS_BENCH_RIVALS_H
+#define TESTS_BENCH_RIVALS_H
+
+#include "libshm/order.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
-#include "libshm/order.h"
-
-enum { RIVAL_WORDS = MBSHM_ITEMS / 4, RIVAL_TRIES = 16 };	/* as many tries as the image has */
+enum { RIVAL_WORDS = MBSHM_ITEMS / 4, RIVAL_TRIES = 16 }; /* as many tries as the image has */
 
 struct rival {
-	_Alignas(64) _Atomic uint64_t sequence;		/* the seqlock's: odd while it is written */
+	_Alignas(64) _Atomic uint64_t sequence; /* the seqlock's: odd while it is written */
 	_Alignas(64) pthread_rwlock_t rwlock;
 	_Alignas(64) _Atomic uint64_t words[RIVAL_WORDS];
 };
@@ -24,10 +25,10 @@ static inline void word_copy(const _Atomic uint64_t *word, uint16_t *out)
 }
 
 /* first: a multiple of 4. */
-static inline void rival_copy(const struct rival *rival, unsigned first, unsigned count, uint16_t *out)
+static inline void rival_copy(const struct rival *rival, unsigned first, unsigned count,
+			      uint16_t *out)
 {
 	const _Atomic uint64_t *word = &rival->words[first / 4];
-
 	for (; count >= 16; count -= 16, word += 4, out += 16) {
 		word_copy(word, out);
 		word_copy(word + 1, out + 4);
@@ -50,7 +51,8 @@ static inline void rival_store(struct rival *rival, unsigned at, uint16_t value)
 }
 
 /* 0, -EAGAIN: overtaken in each try. */
-static inline int seqlock_read(const struct rival *rival, unsigned first, unsigned count, uint16_t *out)
+static inline int seqlock_read(const struct rival *rival, unsigned first, unsigned count,
+			       uint16_t *out)
 {
 	for (unsigned i = 0; i < RIVAL_TRIES; i++) {
 		uint64_t before = atomic_load_explicit(&rival->sequence, memory_order_acquire);
@@ -70,7 +72,8 @@ static inline int seqlock_read(const struct rival *rival, unsigned first, unsign
 static inline int seqlock_write(struct rival *rival, unsigned at, uint16_t value)
 {
 	uint64_t before = atomic_load_explicit(&rival->sequence, memory_order_relaxed);
-	atomic_store_explicit(&rival->sequence, before + 1, memory_order_relaxed);	/* the release of page_store comes after it */
+	atomic_store_explicit(&rival->sequence, before + 1,
+			      memory_order_relaxed); /* the release of page_store comes after it */
 	rival_store(rival, at, value);
 	atomic_store_explicit(&rival->sequence, before + 2, memory_order_release);
 	return 0;

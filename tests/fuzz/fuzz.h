@@ -1,7 +1,8 @@
-/* What the fuzz targets share.  Each is a program for libFuzzer (make fuzz) and, linked with replay.c, a test of its own that
- * goes through the kept inputs and some hundred thousand mutations of them with a fixed seed (make check). */
-#ifndef FUZZ_H
-#define FUZZ_H
+/* What the fuzz targets share.  Each is a program for libFuzzer (make fuzz) and, linked with
+ * replay.c, a test of its own that goes through the kept inputs and some hundred thousand mutations
+ * of them with a fixed seed (make check). */
+#ifndef TESTS_FUZZ_FUZZ_H
+#define TESTS_FUZZ_FUZZ_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -10,23 +10,24 @@ struct exchange {
 	bool detached;
 	const uint8_t *pdu;
 	size_t bytes;
-	uint8_t answer[65536];	/* never too small, so that what is too long is seen */
+	uint8_t answer[65536]; /* never too small, so that what is too long is seen */
 	size_t count;
 };
 
-/* ---- tables -------------------------------------------------------------------------------------------------------------- */
+/* ---- tables -------------------------------------------------------------------------------- */
 
 void oracle_reset(struct oracle *o)
 {
 	for (unsigned i = 0; i < o->config.range_count; i++) {
 		const struct oracle_range *range = &o->config.ranges[i];
-		memcpy(&o->items[range->table][range->first], &o->initial[range->table][range->first], range->count * 2);
+		memcpy(&o->items[range->table][range->first],
+		       &o->initial[range->table][range->first], range->count * 2);
 	}
 	o->foreign = o->requests = o->write_count = 0;
 	memset(o->counters, 0, sizeof o->counters);
 	o->completed = 0;
 	o->event_count = 1;
-	o->events[0] = 0x00;	/* communication restarted */
+	o->events[0] = 0x00; /* communication restarted */
 }
 
 static uint16_t initial(enum oracle_table table, uint32_t addr)
@@ -50,7 +51,7 @@ void oracle_open(struct oracle *o, const struct oracle_config *config)
 	oracle_reset(o);
 }
 
-/* ---- bytes --------------------------------------------------------------------------------------------------------------- */
+/* ---- bytes --------------------------------------------------------------------------------- */
 
 static unsigned word_at(const struct exchange *x, size_t at)
 {
@@ -76,7 +77,8 @@ static void put_request(struct exchange *x, size_t bytes)
 }
 
 /* 02 for a span that is not all there; 04 when nothing can be known about it. */
-static int span_check(const struct exchange *x, enum oracle_table table, unsigned addr, unsigned count)
+static int span_check(const struct exchange *x, enum oracle_table table, unsigned addr,
+		      unsigned count)
 {
 	if (addr + count > 65536)
 		return ADDRESS;
@@ -89,7 +91,8 @@ static int span_check(const struct exchange *x, enum oracle_table table, unsigne
 }
 
 /* May the client write these items? */
-static int write_check(const struct exchange *x, enum oracle_table table, unsigned addr, unsigned count)
+static int write_check(const struct exchange *x, enum oracle_table table, unsigned addr,
+		       unsigned count)
 {
 	const struct oracle_access *access = x->oracle->access;
 	if (access == NULL)
@@ -97,7 +100,8 @@ static int write_check(const struct exchange *x, enum oracle_table table, unsign
 	for (unsigned i = 0; i < count; i++) {
 		bool found = false;
 		for (unsigned k = 0; k < access->write_count; k++)
-			if (access->writes[k].table == table && addr + i >= access->writes[k].first &&
+			if (access->writes[k].table == table &&
+			    addr + i >= access->writes[k].first &&
 			    addr + i < access->writes[k].first + access->writes[k].count)
 				found = true;
 		if (!found)
@@ -118,7 +122,9 @@ static int write_begin(struct exchange *x)
 static void wrote(struct exchange *x, enum oracle_table table, unsigned addr, unsigned count)
 {
 	struct oracle *o = x->oracle;
-	o->writes[o->write_count] = (struct oracle_write){ .function = x->pdu[0], .table = table, .addr = addr, .count = count };
+	o->writes[o->write_count] = (struct oracle_write){
+		.function = x->pdu[0], .table = table, .addr = addr, .count = count
+	};
 	o->write_count++;
 }
 
@@ -139,7 +145,7 @@ static void writes_note(struct oracle *o, unsigned first, uint8_t unit)
 	}
 }
 
-/* ---- functions ----------------------------------------------------------------------------------------------------------- */
+/* ---- functions ----------------------------------------------------------------------------- */
 
 /* 1, 2: 6.1, 6.2 */
 static int read_bits(struct exchange *x, enum oracle_table table)
@@ -232,7 +238,9 @@ static int read_status(struct exchange *x)
 		if (x->oracle->config.status[i].mapped) {
 			if (x->detached)
 				return FAILURE;
-			byte += (unsigned)x->oracle->items[ORACLE_COILS][x->oracle->config.status[i].coil] << i;
+			byte += (unsigned)x->oracle
+					->items[ORACLE_COILS][x->oracle->config.status[i].coil]
+				<< i;
 		}
 	put_byte(x, 7);
 	put_byte(x, byte);
@@ -358,7 +366,8 @@ static int report_id(struct exchange *x)
 	return 0;
 }
 
-/* The group of a file request at pdu + at: reference type, file, record, length.  0 and where in the holding registers, or 02. */
+/* The group of a file request at pdu + at: reference type, file, record, length.  0 and where in
+ * the holding registers, or 02. */
 static int file_group(const struct exchange *x, size_t at, unsigned *addr, unsigned *count)
 {
 	unsigned type = x->pdu[at], number = word_at(x, at + 1), record = word_at(x, at + 3);
@@ -411,7 +420,8 @@ static int read_files(struct exchange *x)
 	return 0;
 }
 
-/* 21: 6.15.  All groups are checked before the first is written; of groups that overlap, the later one wins. */
+/* 21: 6.15.  All groups are checked before the first is written; of groups that overlap, the later
+ * one wins. */
 static int write_files(struct exchange *x)
 {
 	unsigned addr, count;
@@ -421,7 +431,8 @@ static int write_files(struct exchange *x)
 	if (bytes < 0x09 || bytes > 0xFB || x->bytes != 2 + bytes)
 		return VALUE;
 	for (size_t at = 2; at < x->bytes; at += 7 + 2 * (size_t)word_at(x, at + 5))
-		if (x->bytes - at < 7 || word_at(x, at + 5) == 0 || x->bytes - at - 7 < 2 * (size_t)word_at(x, at + 5))
+		if (x->bytes - at < 7 || word_at(x, at + 5) == 0 ||
+		    x->bytes - at - 7 < 2 * (size_t)word_at(x, at + 5))
 			return VALUE;
 	for (size_t at = 2; at < x->bytes; at += 7 + 2 * (size_t)word_at(x, at + 5))
 		if (file_group(x, at, &addr, &count))
@@ -440,7 +451,8 @@ static int write_files(struct exchange *x)
 	for (size_t at = 2; at < x->bytes; at += 7 + 2 * (size_t)count) {
 		file_group(x, at, &addr, &count);
 		for (unsigned i = 0; i < count; i++)
-			x->oracle->items[ORACLE_HOLDING][addr + i] = (uint16_t)word_at(x, at + 7 + 2 * i);
+			x->oracle->items[ORACLE_HOLDING][addr + i] =
+				(uint16_t)word_at(x, at + 7 + 2 * i);
 		wrote(x, ORACLE_HOLDING, addr, count);
 	}
 	put_request(x, x->bytes);
@@ -475,8 +487,10 @@ static int read_write_registers(struct exchange *x)
 {
 	if (x->bytes < 10)
 		return VALUE;
-	unsigned from = word_at(x, 1), reads = word_at(x, 3), to = word_at(x, 5), writes = word_at(x, 7), bytes = x->pdu[9];
-	if (reads < 1 || reads > 125 || writes < 1 || writes > 121 || bytes != writes * 2 || x->bytes != 10 + bytes)
+	unsigned from = word_at(x, 1), reads = word_at(x, 3), to = word_at(x, 5),
+		 writes = word_at(x, 7), bytes = x->pdu[9];
+	if (reads < 1 || reads > 125 || writes < 1 || writes > 121 || bytes != writes * 2 ||
+	    x->bytes != 10 + bytes)
 		return VALUE;
 	if (from + reads > 65536 || to + writes > 65536)
 		return ADDRESS;
@@ -543,8 +557,8 @@ static int identify(struct exchange *x)
 		object = 0;
 	put_request(x, 3);
 	put_byte(x, 0x80 + level);
-	put_word(x, 0);		/* nothing follows */
-	put_byte(x, 0);		/* objects of this answer */
+	put_word(x, 0); /* nothing follows */
+	put_byte(x, 0); /* objects of this answer */
 	for (unsigned id = object; id < end; id++) {
 		if (objects[id] == NULL)
 			continue;
@@ -567,7 +581,8 @@ static int identify(struct exchange *x)
 
 static bool writes(unsigned function)
 {
-	return function == 5 || function == 6 || function == 15 || function == 16 || (function >= 21 && function <= 23);
+	return function == 5 || function == 6 || function == 15 || function == 16 ||
+	       (function >= 21 && function <= 23);
 }
 
 static int answer_pdu(struct exchange *x)
@@ -577,33 +592,54 @@ static int answer_pdu(struct exchange *x)
 		return FUNCTION;
 	if (access != NULL && !access->functions[x->pdu[0]])
 		return FUNCTION;
-	if (access != NULL && access->write_count == 0 && access->refusal == FUNCTION && writes(x->pdu[0]))
+	if (access != NULL && access->write_count == 0 && access->refusal == FUNCTION &&
+	    writes(x->pdu[0]))
 		return FUNCTION;
 	switch (x->pdu[0]) {
-	case 1: return read_bits(x, ORACLE_COILS);
-	case 2: return read_bits(x, ORACLE_DISCRETE);
-	case 3: return read_registers(x, ORACLE_HOLDING);
-	case 4: return read_registers(x, ORACLE_INPUT);
-	case 5: return write_coil(x);
-	case 6: return write_register(x);
-	case 7: return read_status(x);
-	case 8: return diagnose(x);
-	case 11: return count_events(x);
-	case 12: return list_events(x);
-	case 15: return write_coils(x);
-	case 16: return write_registers(x);
-	case 17: return report_id(x);
-	case 20: return read_files(x);
-	case 21: return write_files(x);
-	case 22: return mask_register(x);
-	case 23: return read_write_registers(x);
-	case 24: return read_fifo(x);
-	case 43: return identify(x);
-	default: return FUNCTION;
+	case 1:
+		return read_bits(x, ORACLE_COILS);
+	case 2:
+		return read_bits(x, ORACLE_DISCRETE);
+	case 3:
+		return read_registers(x, ORACLE_HOLDING);
+	case 4:
+		return read_registers(x, ORACLE_INPUT);
+	case 5:
+		return write_coil(x);
+	case 6:
+		return write_register(x);
+	case 7:
+		return read_status(x);
+	case 8:
+		return diagnose(x);
+	case 11:
+		return count_events(x);
+	case 12:
+		return list_events(x);
+	case 15:
+		return write_coils(x);
+	case 16:
+		return write_registers(x);
+	case 17:
+		return report_id(x);
+	case 20:
+		return read_files(x);
+	case 21:
+		return write_files(x);
+	case 22:
+		return mask_register(x);
+	case 23:
+		return read_write_registers(x);
+	case 24:
+		return read_fifo(x);
+	case 43:
+		return identify(x);
+	default:
+		return FUNCTION;
 	}
 }
 
-/* ---- frames -------------------------------------------------------------------------------------------------------------- */
+/* ---- frames -------------------------------------------------------------------------------- */
 
 static void event(struct oracle *o, uint8_t what)
 {
@@ -653,7 +689,8 @@ size_t oracle_answer(struct oracle *oracle, const uint8_t *adu, size_t bytes, ui
 	return 7 + x.count;
 }
 
-bool oracle_stream(struct oracle *oracle, const uint8_t *bytes, size_t count, uint8_t *out, size_t *out_bytes, size_t *left)
+bool oracle_stream(struct oracle *oracle, const uint8_t *bytes, size_t count, uint8_t *out,
+		   size_t *out_bytes, size_t *left)
 {
 	*out_bytes = 0;
 	*left = count;

@@ -1,8 +1,9 @@
-/* Fuzz target: any bytes as a plant file.  It is read, or refused by one line that names it; and never both or neither. */
-#include "fuzz.h"
-
-#include "mbshm.h"
+/* Fuzz target: any bytes as a plant file.  It is read, or refused by one line that names it; and
+ * never both or neither. */
 #include "plant/plant.h"
+
+#include "fuzz.h"
+#include "mbshm.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,7 +31,8 @@ static void message_check(const char *path, const char *error)
 	for (size_t i = 0; i < length; i++)
 		if ((unsigned char)error[i] < ' ' || error[i] == 0x7f)
 			finding("byte %02X in the message: %s", (unsigned char)error[i], error);
-	if (strncmp(error, path, at) != 0 || error[at] != ':') {	/* then it is about what that includes */
+	if (strncmp(error, path, at) != 0 ||
+	    error[at] != ':') { /* then it is about what that includes */
 		const char *colon = strchr(error, ':');
 		at = colon != NULL ? (size_t)(colon - error) : 0;
 	}
@@ -52,11 +54,13 @@ static void plant_check(const struct plant *plant)
 	if (layout->span_count == 0 || layout->span_count > MBSHM_SPANS_MAX)
 		finding("%u spans", layout->span_count);
 	for (unsigned i = 0; i < layout->span_count; i++)
-		if (mbshm_layout_add(&again, layout->spans[i].table, layout->spans[i].first, layout->spans[i].count) != 0)
+		if (mbshm_layout_add(&again, layout->spans[i].table, layout->spans[i].first,
+				     layout->spans[i].count) != 0)
 			finding("span %u cannot be", i);
 	if (again.span_count != layout->span_count)
 		finding("spans touch one another");
-	if (memchr(plant->image.name, '\0', sizeof plant->image.name) == NULL || plant->image.name[0] != '/')
+	if (memchr(plant->image.name, '\0', sizeof plant->image.name) == NULL ||
+	    plant->image.name[0] != '/')
 		finding("the image's name");
 	if (plant->server.listen_count == 0 || plant->server.listen_count > PLANT_LISTEN_MAX)
 		finding("%u addresses to listen on", plant->server.listen_count);
@@ -64,7 +68,8 @@ static void plant_check(const struct plant *plant)
 		const struct plant_point *point = &plant->points[i];
 		bool inside = false;
 		for (unsigned k = 0; k < layout->span_count; k++)
-			if (layout->spans[k].table == point->table && layout->spans[k].first <= point->addr &&
+			if (layout->spans[k].table == point->table &&
+			    layout->spans[k].first <= point->addr &&
 			    point->addr < layout->spans[k].first + layout->spans[k].count)
 				inside = true;
 		if (!inside)

@@ -1,15 +1,16 @@
-/* Fuzz target: what a client sends, against framing, functions, connection and image as the server has them, compared byte for
- * byte with the oracle: every answer, all values afterwards, the number of versions published, and what is kept of the input.
+/* Fuzz target: what a client sends, against framing, functions, connection and image as the server
+ * has them, compared byte for byte with the oracle: every answer, all values afterwards, the number
+ * of versions published, and what is kept of the input.
  *
- * An input is three bytes of how, then the client's bytes: as they are (HOW_RAW), or as requests without their header, each
- * {bytes of the PDU, unit, PDU}, which get a right one.  recv and send are this file's: they hand out and take as many bytes as
- * the input says.  All else is the server's own code. */
-#include "fuzz.h"
-#include "oracle.h"
-
-#include "libshm/image.h"
+ * An input is three bytes of how, then the client's bytes: as they are (HOW_RAW), or as requests
+ * without their header, each {bytes of the PDU, unit, PDU}, which get a right one.  recv and send
+ * are this file's: they hand out and take as many bytes as the input says.  All else is the
+ * server's own code. */
 #include "base/log.h"
+#include "fuzz.h"
+#include "libshm/image.h"
 #include "mbserverd/connection.h"
+#include "oracle.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -27,32 +28,38 @@
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
 #else
-#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#define ASAN_POISON_MEMORY_REGION(at, size)   ((void)(at), (void)(size))
 #define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
 #endif
 
 enum {
 	HOW_RAW = 1,
-	HOW_BUSY = 2,		/* another writer has the lock at first */
-	HOW_STOPPING = 4,	/* the server stops when it has received all */
-	HOW_PATIENCE = 8,	/* with HOW_BUSY: has it for longer than the server waits with the first write */
+	HOW_BUSY = 2,     /* another writer has the lock at first */
+	HOW_STOPPING = 4, /* the server stops when it has received all */
+	HOW_PATIENCE =
+		8, /* with HOW_BUSY: has it for longer than the server waits with the first write */
 	STREAM_MAX = 8192,
 	ANSWERS_MAX = STREAM_MAX / 8 * ADU_MAX,
 	DETACHED_UNIT = 78,
 	UNKNOWN_UNIT = 77,
 };
-_Static_assert(STREAM_MAX / 8 <= SEGMENT_JOURNAL, "the journal has room for all writes of an input");
+_Static_assert(STREAM_MAX / 8 <= SEGMENT_JOURNAL,
+	       "the journal has room for all writes of an input");
 
 /* As whom the client's writes are journalled. */
 static const struct mbshm_origin peer = {
-	.kind = MBSHM_ORIGIN_NETWORK, .family = AF_INET, .port = 49152, .address = { 192, 0, 2, 7 },
+	.kind = MBSHM_ORIGIN_NETWORK,
+	.family = AF_INET,
+	.port = 49152,
+	.address = { 192, 0, 2, 7 },
 };
 
-/* ---- the plant, for both ------------------------------------------------------------------------------------------------- */
+/* ---- the plant, for both ------------------------------------------------------------------- */
 
 #define LONG_80 "12345678901234567890123456789012345678901234567890123456789012345678901234567890"
 
-/* Ranges that cross pages of the image (8192 bits, 512 registers), end with the table, and hold the largest request. */
+/* Ranges that cross pages of the image (8192 bits, 512 registers), end with the table, and hold the
+ * largest request. */
 static const char plant_text[] =
 	"image = { name = \"/mbfuzz-%d\"  pool = 24\n"
 	"  coils = [\"0-2047\", \"8180-8199\", \"65530-65535\"]\n"
@@ -61,40 +68,57 @@ static const char plant_text[] =
 	"  input_registers = [\"3-130\", \"65500-65535\"] }\n"
 	"server = { listen = [\"127.0.0.1:0\"]  identity = {\n"
 	"  vendor_name = \"mbimage\"  product_code = \"FUZZ\"  major_minor_revision = \"1.0\"\n"
-	"  vendor_url = \"" LONG_80 LONG_80 LONG_80 "1234\"  model_name = \"" LONG_80 "\"  user_application_name = \"\" }\n"
-	"  files = ( { number = 1  registers = \"0-199\" }, { number = 2  registers = \"150-199\" },\n"
+	"  vendor_url = \"" LONG_80 LONG_80 LONG_80 "1234\"  model_name = \"" LONG_80
+	"\"  user_application_name = \"\" }\n"
+	"  files = ( { number = 1  registers = \"0-199\" }, { number = 2  registers = \"150-199\" "
+	"},\n"
 	"    { number = 65535  registers = \"65436-65535\" } )\n"
-	"  fifos = ( { registers = \"500-531\" }, { registers = \"534-539\" }, { registers = \"0-10\" } )\n"
+	"  fifos = ( { registers = \"500-531\" }, { registers = \"534-539\" }, { registers = "
+	"\"0-10\" } )\n"
 	"  exception_status = [\"coil 0\", \"coil 1\", \"none\", \"coil 65535\", \"coil 8190\"]\n"
-	"  access = ( { from = \"10.0.0.0/8\"  allow = \"none\" },\n"	/* others */
-	"    { from = \"192.0.2.0/24\"  units = [2]  allow = \"read\" }, { units = [3]  allow = \"read\"  refuse = \"01\" },\n"
+	"  access = ( { from = \"10.0.0.0/8\"  allow = \"none\" },\n" /* others */
+	"    { from = \"192.0.2.0/24\"  units = [2]  allow = \"read\" }, { units = [3]  allow = "
+	"\"read\"  refuse = \"01\" },\n"
 	"    { units = [4]  write = [\"holding 10-19\", \"holding 500-520\", \"coil 0-7\"] },\n"
-	"    { units = [5]  write = \"holding 0-99\"  refuse = \"01\"  functions = [3, 6, 21, 23] },\n"
+	"    { units = [5]  write = \"holding 0-99\"  refuse = \"01\"  functions = [3, 6, 21, 23] "
+	"},\n"
 	"    { units = [6]  allow = \"none\" } )\n"
 	"  server_id = { id = [7, 255] } }\n";
 
 static const struct oracle_range ranges[] = {
-	{ ORACLE_COILS, 0, 2048, 0 }, { ORACLE_COILS, 8180, 20, 0 }, { ORACLE_COILS, 65530, 6, 0 },
-	{ ORACLE_DISCRETE, 5, 2006, 0 }, { ORACLE_DISCRETE, 65000, 1, 0 },
-	{ ORACLE_HOLDING, 0, 200, 0 }, { ORACLE_HOLDING, 500, 41, 0 }, { ORACLE_HOLDING, 65436, 100, 0 },
-	{ ORACLE_INPUT, 3, 128, 0 }, { ORACLE_INPUT, 65500, 36, 0 },
+	{ ORACLE_COILS, 0, 2048, 0 },     { ORACLE_COILS, 8180, 20, 0 },
+	{ ORACLE_COILS, 65530, 6, 0 },    { ORACLE_DISCRETE, 5, 2006, 0 },
+	{ ORACLE_DISCRETE, 65000, 1, 0 }, { ORACLE_HOLDING, 0, 200, 0 },
+	{ ORACLE_HOLDING, 500, 41, 0 },   { ORACLE_HOLDING, 65436, 100, 0 },
+	{ ORACLE_INPUT, 3, 128, 0 },      { ORACLE_INPUT, 65500, 36, 0 },
 };
-enum { RANGES = sizeof ranges / sizeof *ranges, VALUES_MAX = 256 /* registers, or sixteens of bits */ };
+enum {
+	RANGES = sizeof ranges / sizeof *ranges,
+	VALUES_MAX = 256 /* registers, or sixteens of bits */
+};
 
 static const struct oracle_range files[] = {
-	{ ORACLE_HOLDING, 0, 200, 1 }, { ORACLE_HOLDING, 150, 50, 2 }, { ORACLE_HOLDING, 65436, 100, 65535 },
+	{ ORACLE_HOLDING, 0, 200, 1 },
+	{ ORACLE_HOLDING, 150, 50, 2 },
+	{ ORACLE_HOLDING, 65436, 100, 65535 },
 };
 static const struct oracle_range fifos[] = {
-	{ ORACLE_HOLDING, 500, 31, 0 }, { ORACLE_HOLDING, 534, 5, 0 }, { ORACLE_HOLDING, 0, 10, 0 },
+	{ ORACLE_HOLDING, 500, 31, 0 },
+	{ ORACLE_HOLDING, 534, 5, 0 },
+	{ ORACLE_HOLDING, 0, 10, 0 },
 };
 
-#define ALL_FUNCTIONS { \
-		[1] = true, [2] = true, [3] = true, [4] = true, [5] = true, [6] = true, [7] = true, [8] = true, [11] = true, \
-		[12] = true, [15] = true, [16] = true, [17] = true, [20] = true, [21] = true, [22] = true, [23] = true, \
-		[24] = true, [43] = true, \
+#define ALL_FUNCTIONS                                                                         \
+	{                                                                                     \
+		[1] = true, [2] = true, [3] = true, [4] = true, [5] = true, [6] = true,       \
+		[7] = true, [8] = true, [11] = true, [12] = true, [15] = true, [16] = true,   \
+		[17] = true, [20] = true, [21] = true, [22] = true, [23] = true, [24] = true, \
+		[43] = true,                                                                  \
 	}
 static const struct oracle_range some[] = {
-	{ ORACLE_HOLDING, 10, 10, 0 }, { ORACLE_HOLDING, 500, 21, 0 }, { ORACLE_COILS, 0, 8, 0 },
+	{ ORACLE_HOLDING, 10, 10, 0 },
+	{ ORACLE_HOLDING, 500, 21, 0 },
+	{ ORACLE_COILS, 0, 8, 0 },
 };
 static const struct oracle_range first_ones[] = { { ORACLE_HOLDING, 0, 100, 0 } };
 static const struct oracle_access rules[] = {
@@ -107,21 +131,30 @@ static const struct oracle_access rules[] = {
 
 static const struct oracle_config oracle_config = {
 	.functions = ALL_FUNCTIONS,
-	.access = { [2] = &rules[0], [3] = &rules[1], [4] = &rules[2], [5] = &rules[3], [6] = &rules[4] },
+	.access = { [2] = &rules[0],
+		    [3] = &rules[1],
+		    [4] = &rules[2],
+		    [5] = &rules[3],
+		    [6] = &rules[4] },
 	.units = { [UNKNOWN_UNIT] = ORACLE_UNKNOWN, [DETACHED_UNIT] = ORACLE_DETACHED },
-	.ranges = ranges, .range_count = RANGES,
+	.ranges = ranges,
+	.range_count = RANGES,
 	.objects = { "mbimage", "FUZZ", "1.0", LONG_80 LONG_80 LONG_80 "1234", NULL, LONG_80 },
-	.files = files, .file_count = sizeof files / sizeof *files,
-	.fifos = fifos, .fifo_count = sizeof fifos / sizeof *fifos,
+	.files = files,
+	.file_count = sizeof files / sizeof *files,
+	.fifos = fifos,
+	.fifo_count = sizeof fifos / sizeof *fifos,
 	.status = { { true, 0 }, { true, 1 }, { false, 0 }, { true, 65535 }, { true, 8190 } },
-	.server_id = (const uint8_t[]){ 7, 255 }, .server_id_bytes = 2, .running = true,
+	.server_id = (const uint8_t[]){ 7, 255 },
+	.server_id_bytes = 2,
+	.running = true,
 };
 
-/* ---- the world ----------------------------------------------------------------------------------------------------------- */
+/* ---- the world ----------------------------------------------------------------------------- */
 
 static struct oracle oracle;
 static struct bench bench;
-static struct mbshm *image, *rival;	/* the server's handle, and another writer's */
+static struct mbshm *image, *rival; /* the server's handle, and another writer's */
 static struct mbshm_txn *restore;
 static bool rival_locks;
 
@@ -131,9 +164,9 @@ static struct {
 	size_t bytes, sent;
 	uint8_t answers[ANSWERS_MAX];
 	size_t answer_bytes;
-	unsigned chunk, take;		/* bytes of one recv and of one send; 0: all */
+	unsigned chunk, take; /* bytes of one recv and of one send; 0: all */
 	bool full, short_send, stopping;
-	bool patience;			/* is yet to end */
+	bool patience; /* is yet to end */
 } client;
 
 static uint8_t wanted[ANSWERS_MAX];
@@ -153,7 +186,8 @@ ssize_t recv(int fd, void *buffer, size_t room, int flags)
 	client.sent += count;
 	if (client.sent == client.bytes && client.stopping)
 		bench.stopping = true;
-	ASAN_POISON_MEMORY_REGION((uint8_t *)buffer + count, room - count);	/* nobody may look behind what came */
+	ASAN_POISON_MEMORY_REGION((uint8_t *)buffer + count,
+				  room - count); /* nobody may look behind what came */
 	return (ssize_t)count;
 }
 
@@ -204,9 +238,11 @@ static void image_restore(void)
 		if (!packed)
 			range_pack(i, values[i]);
 		if (range->table >= ORACLE_HOLDING)
-			mbshm_txn_write_registers(restore, (enum mbshm_table)range->table, first, count, values[i]);
+			mbshm_txn_write_registers(restore, (enum mbshm_table)range->table, first,
+						  count, values[i]);
 		else
-			mbshm_txn_write_bits(restore, (enum mbshm_table)range->table, first, count, (uint8_t *)values[i]);
+			mbshm_txn_write_bits(restore, (enum mbshm_table)range->table, first, count,
+					     (uint8_t *)values[i]);
 	}
 	packed = true;
 	int rc = mbshm_txn_commit(restore, 1000000, NULL);
@@ -214,7 +250,8 @@ static void image_restore(void)
 		finding("the image cannot be restored: %s", strerror(-rc));
 }
 
-/* The server's policy from a plant file, as the server makes it; then one unit without an image and one that is not there. */
+/* The server's policy from a plant file, as the server makes it; then one unit without an image and
+ * one that is not there. */
 static void world_open(void)
 {
 	static struct unit detached;
@@ -242,7 +279,9 @@ static void world_open(void)
 	unlink(text);
 
 	bench.execution = (struct execution){
-		.policy = policy, .txn = mbshm_txn_new(EXECUTE_TXN_WORDS), .counters = counters_block(0),
+		.policy = policy,
+		.txn = mbshm_txn_new(EXECUTE_TXN_WORDS),
+		.counters = counters_block(0),
 	};
 	restore = mbshm_txn_new(1024);
 	oracle_open(&oracle, &oracle_config);
@@ -268,7 +307,7 @@ static void rival_lock(bool lock)
 	rival_locks = lock;
 }
 
-/* ---- one input ----------------------------------------------------------------------------------------------------------- */
+/* ---- one input ----------------------------------------------------------------------------- */
 
 /* The client's bytes out of the input. */
 static void stream_make(const uint8_t *data, size_t size, bool raw)
@@ -285,7 +324,8 @@ static void stream_make(const uint8_t *data, size_t size, bool raw)
 			pdu = size - 2;
 		if (client.bytes + MBAP_BYTES + pdu > STREAM_MAX)
 			return;
-		const uint8_t header[MBAP_BYTES] = { (uint8_t)(n >> 8), (uint8_t)n, 0, 0, 0, (uint8_t)(1 + pdu), data[1] };
+		const uint8_t header[MBAP_BYTES] = { (uint8_t)(n >> 8),  (uint8_t)n, 0, 0, 0,
+						     (uint8_t)(1 + pdu), data[1] };
 		memcpy(client.stream + client.bytes, header, MBAP_BYTES);
 		memcpy(client.stream + client.bytes + MBAP_BYTES, data + 2, pdu);
 		client.bytes += MBAP_BYTES + pdu;
@@ -324,12 +364,15 @@ static bool connection_run(struct connection *c)
 		}
 		reads = state == CONNECTION_INPUT || state == CONNECTION_REST;
 		size_t held = held_input(c), most = reads ? ADU_MAX - 1 : sizeof bench.input;
-		if (held > most || c->output.bytes > (reads ? 0 : OUTPUT_BYTES) || bench.output_bytes != 0)
-			finding("holds %zu bytes of input, %zu of output in state %d", held, c->output.bytes, (int)state);
+		if (held > most || c->output.bytes > (reads ? 0 : OUTPUT_BYTES) ||
+		    bench.output_bytes != 0)
+			finding("holds %zu bytes of input, %zu of output in state %d", held,
+				c->output.bytes, (int)state);
 		if (reads && !c->shut && (held != 0) != (state == CONNECTION_REST))
 			finding("state %d with %zu bytes of input", (int)state, held);
 		if (bench.held_bytes != c->input.bytes + c->output.bytes)
-			finding("%zu bytes held and %zu known", c->input.bytes + c->output.bytes, bench.held_bytes);
+			finding("%zu bytes held and %zu known", c->input.bytes + c->output.bytes,
+				bench.held_bytes);
 	}
 	ASAN_UNPOISON_MEMORY_REGION(bench.input, sizeof bench.input);
 	return state != CONNECTION_OVER;
@@ -339,13 +382,17 @@ static bool connection_run(struct connection *c)
 static void answers_compare(size_t wanted_bytes, bool open)
 {
 	size_t got = client.answer_bytes, common = got < wanted_bytes ? got : wanted_bytes, at = 0;
-	bool cut = !open && client.short_send;	/* closed while the client did not take all */
-	if (memcmp(client.answers, wanted, common) == 0 && (got == wanted_bytes || (cut && got < wanted_bytes)))
+	bool cut = !open && client.short_send; /* closed while the client did not take all */
+	if (memcmp(client.answers, wanted, common) == 0 &&
+	    (got == wanted_bytes || (cut && got < wanted_bytes)))
 		return;
-	while (at + 6 < common && memcmp(client.answers + at, wanted + at, 6u + wanted[at + 4] * 256u + wanted[at + 5]) == 0)
+	while (at + 6 < common && memcmp(client.answers + at, wanted + at,
+					 6u + wanted[at + 4] * 256u + wanted[at + 5]) == 0)
 		at += 6u + wanted[at + 4] * 256u + wanted[at + 5];
-	finding("answer at byte %zu of %zu (expected %zu)\n  stream   %s\n  answered %s\n  expected %s", at, got, wanted_bytes,
-		hex(client.stream, client.bytes), hex(client.answers + at, got - at < ADU_MAX ? got - at : ADU_MAX),
+	finding("answer at byte %zu of %zu (expected %zu)\n  stream   %s\n  answered %s\n  "
+		"expected %s",
+		at, got, wanted_bytes, hex(client.stream, client.bytes),
+		hex(client.answers + at, got - at < ADU_MAX ? got - at : ADU_MAX),
 		hex(wanted + at, wanted_bytes - at < ADU_MAX ? wanted_bytes - at : ADU_MAX));
 }
 
@@ -354,19 +401,24 @@ static void values_compare(void)
 	static uint16_t got[RANGES][VALUES_MAX], packed[VALUES_MAX];
 	struct mbshm_read reads[RANGES];
 	for (unsigned i = 0; i < RANGES; i++)
-		reads[i] = (struct mbshm_read){ (enum mbshm_table)ranges[i].table, ranges[i].first, ranges[i].count, got[i] };
+		reads[i] = (struct mbshm_read){ (enum mbshm_table)ranges[i].table, ranges[i].first,
+						ranges[i].count, got[i] };
 	int rc = mbshm_read(image, reads, RANGES, NULL);
 	if (rc != 0)
 		finding("the image cannot be read: %s", strerror(-rc));
 	for (unsigned i = 0; i < RANGES; i++) {
-		size_t bytes = ranges[i].table >= ORACLE_HOLDING ? 2 * (size_t)ranges[i].count : (ranges[i].count + 7) / 8, at = 0;
+		size_t bytes = ranges[i].table >= ORACLE_HOLDING ? 2 * (size_t)ranges[i].count
+								 : (ranges[i].count + 7) / 8,
+		       at = 0;
 		range_pack(i, packed);
 		if (memcmp(got[i], packed, bytes) == 0)
 			continue;
 		while (((uint8_t *)got[i])[at] == ((uint8_t *)packed)[at])
 			at++;
-		finding("table %u from item %u on: byte %zu of the values is %02X, expected %02X\n  stream %s", ranges[i].table,
-			ranges[i].first, at, ((uint8_t *)got[i])[at], ((uint8_t *)packed)[at], hex(client.stream, client.bytes));
+		finding("table %u from item %u on: byte %zu of the values is %02X, expected %02X\n "
+			" stream %s",
+			ranges[i].table, ranges[i].first, at, ((uint8_t *)got[i])[at],
+			((uint8_t *)packed)[at], hex(client.stream, client.bytes));
 	}
 }
 
@@ -379,17 +431,24 @@ static void journal_compare(uint64_t *cursor)
 	uint64_t missed = 0;
 	for (unsigned i = 0; i < oracle.write_count; i++) {
 		const struct oracle_write *write = &oracle.writes[i];
-		size_t bytes = write->table >= ORACLE_HOLDING ? 2 * write->count : (write->count + 7) / 8;
+		size_t bytes =
+			write->table >= ORACLE_HOLDING ? 2 * write->count : (write->count + 7) / 8;
 		int rc = mbshm_journal_next(image, cursor, &entry, &missed);
 		if (rc != 0 || missed != 0)
-			finding("write %u is not in the journal: %s, %llu missed", i, strerror(-rc), (unsigned long long)missed);
+			finding("write %u is not in the journal: %s, %llu missed", i, strerror(-rc),
+				(unsigned long long)missed);
 		if (entry.origin.unit != write->unit || entry.origin.function != write->function ||
-		    entry.origin.port != peer.port || entry.table != (enum mbshm_table)write->table || entry.addr != write->addr ||
+		    entry.origin.port != peer.port ||
+		    entry.table != (enum mbshm_table)write->table || entry.addr != write->addr ||
 		    entry.count != write->count || memcmp(entry.values, write->values, bytes) != 0)
-			finding("the journal has function %u, unit %u, table %d, item %u, %u of them: %s; expected %u, %u, %d, %u, %u: %s\n"
-				"  stream %s", entry.origin.function, entry.origin.unit, (int)entry.table, entry.addr, entry.count,
-				hex(entry.values, bytes), write->function, write->unit, (int)write->table, write->addr, write->count,
-				hex((const uint8_t *)write->values, bytes), hex(client.stream, client.bytes));
+			finding("the journal has function %u, unit %u, table %d, item %u, %u of "
+				"them: %s; expected %u, %u, %d, %u, %u: %s\n"
+				"  stream %s",
+				entry.origin.function, entry.origin.unit, (int)entry.table,
+				entry.addr, entry.count, hex(entry.values, bytes), write->function,
+				write->unit, (int)write->table, write->addr, write->count,
+				hex((const uint8_t *)write->values, bytes),
+				hex(client.stream, client.bytes));
 	}
 	if (mbshm_journal_next(image, cursor, &entry, &missed) != -EAGAIN)
 		finding("more in the journal than was written");
@@ -433,20 +492,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rival_lock(false);
 
 	size_t wanted_bytes, left;
-	if (open != oracle_stream(&oracle, client.stream, client.sent, wanted, &wanted_bytes, &left))
-		finding("%s\n  stream %s", open ? "left open" : "closed", hex(client.stream, client.sent));
+	if (open !=
+	    oracle_stream(&oracle, client.stream, client.sent, wanted, &wanted_bytes, &left))
+		finding("%s\n  stream %s", open ? "left open" : "closed",
+			hex(client.stream, client.sent));
 	answers_compare(wanted_bytes, open);
 	if (open && (held_input(c) != left || client.sent != client.bytes))
 		finding("keeps %zu bytes of input, expected %zu", held_input(c), left);
 	connection_free(&bench, c);
 
 	if (version_now() != version + oracle.requests)
-		finding("%llu versions for %u writes", (unsigned long long)(version_now() - version), oracle.requests);
+		finding("%llu versions for %u writes",
+			(unsigned long long)(version_now() - version), oracle.requests);
 	bool wrote = oracle.requests != 0;
 	journal_compare(&cursor);
 	if (wrote)
 		values_compare();
-	oracle_reset(&oracle);	/* a new connection, too */
+	oracle_reset(&oracle); /* a new connection, too */
 	if (wrote)
 		image_restore();
 	return 0;

@@ -1,10 +1,11 @@
-/* A fuzz target as a test, without libFuzzer: the kept inputs, then mutations of them with a fixed seed.
+/* A fuzz target as a test, without libFuzzer: the kept inputs, then mutations of them with a fixed
+ * seed.
  *
- *   PROGRAM [FILE...]            replay the inputs; no file: those of tests/fuzz/corpus, then mutations
- *   PROGRAM --unpack DIR         write the kept inputs into files of DIR, for libFuzzer
+ *   PROGRAM [FILE...]            replay the inputs; no file: those of tests/fuzz/corpus, then
+ * mutations PROGRAM --unpack DIR         write the kept inputs into files of DIR, for libFuzzer
  *
- * A file NAME.hex holds inputs as lines of hex digits (blanks are for people, # begins a comment); any other file is one input.
- * MB_SEED, MB_FUZZ_RUNS: other mutations, and how many. */
+ * A file NAME.hex holds inputs as lines of hex digits (blanks are for people, # begins a comment);
+ * any other file is one input. MB_SEED, MB_FUZZ_RUNS: other mutations, and how many. */
 #include "fuzz.h"
 
 #include <ctype.h>
@@ -27,7 +28,7 @@ static struct input {
 } inputs[INPUTS_MAX], present;
 static unsigned input_count;
 
-/* ---- when something is found --------------------------------------------------------------------------------------------- */
+/* ---- when something is found --------------------------------------------------------------- */
 
 void __asan_set_death_callback(void (*callback)(void)) __attribute__((weak));
 
@@ -79,7 +80,7 @@ static void run(const uint8_t *bytes, size_t size)
 	free(present.bytes);
 }
 
-/* ---- inputs -------------------------------------------------------------------------------------------------------------- */
+/* ---- inputs -------------------------------------------------------------------------------- */
 
 static void input_add(const uint8_t *bytes, size_t size)
 {
@@ -102,8 +103,11 @@ static void hex_lines_add(const char *path, char *text)
 				continue;
 			if (!isxdigit((unsigned char)*c) || digits == 2 * sizeof bytes)
 				finding("%s: not hex: %s", path, c);
-			unsigned value = isdigit((unsigned char)*c) ? (unsigned)(*c - '0') : (unsigned)(toupper(*c) - 'A' + 10);
-			bytes[digits / 2] = (uint8_t)(digits % 2 == 0 ? value << 4 : bytes[digits / 2] | value);
+			unsigned value = isdigit((unsigned char)*c)
+						 ? (unsigned)(*c - '0')
+						 : (unsigned)(toupper(*c) - 'A' + 10);
+			bytes[digits / 2] =
+				(uint8_t)(digits % 2 == 0 ? value << 4 : bytes[digits / 2] | value);
 			digits++;
 		}
 		if (digits % 2 != 0)
@@ -117,7 +121,8 @@ static void file_add(const char *path)
 {
 	static uint8_t bytes[1 << 20];
 	FILE *file = fopen(path, "rb");
-	size_t length = strlen(path), size = file != NULL ? fread(bytes, 1, sizeof bytes - 1, file) : 0;
+	size_t length = strlen(path),
+	       size = file != NULL ? fread(bytes, 1, sizeof bytes - 1, file) : 0;
 	if (file == NULL || ferror(file))
 		finding("%s: %s", path, strerror(errno));
 	fclose(file);
@@ -128,7 +133,8 @@ static void file_add(const char *path)
 		input_add(bytes, size);
 }
 
-/* tests/fuzz/corpus/NAME of the program test_fuzz_NAME; sorted, so that a seed means the same everywhere. */
+/* tests/fuzz/corpus/NAME of the program test_fuzz_NAME; sorted, so that a seed means the same
+ * everywhere. */
 static void corpus_add(const char *program)
 {
 	char folder[256], path[512];
@@ -153,12 +159,14 @@ static void unpack(const char *folder)
 	for (unsigned i = 0; i < input_count; i++) {
 		snprintf(path, sizeof path, "%s/kept-%03u", folder, i);
 		FILE *file = fopen(path, "wb");
-		if (file == NULL || fwrite(inputs[i].bytes, 1, inputs[i].size, file) != inputs[i].size || fclose(file) != 0)
+		if (file == NULL ||
+		    fwrite(inputs[i].bytes, 1, inputs[i].size, file) != inputs[i].size ||
+		    fclose(file) != 0)
 			finding("%s: %s", path, strerror(errno));
 	}
 }
 
-/* ---- mutations ----------------------------------------------------------------------------------------------------------- */
+/* ---- mutations ----------------------------------------------------------------------------- */
 
 static uint64_t random_state;
 
@@ -174,9 +182,11 @@ static size_t random_below(size_t limit)
 /* One change of input in place; it has room for INPUT_BYTES_MAX bytes. */
 static void mutate(struct input *input)
 {
-	static const uint8_t edges[] = { 0x00, 0x01, 0x06, 0x07, 0x7B, 0x7D, 0x7F, 0x80, 0xC7, 0xC8, 0xF5, 0xFE, 0xFF };
+	static const uint8_t edges[] = { 0x00, 0x01, 0x06, 0x07, 0x7B, 0x7D, 0x7F,
+					 0x80, 0xC7, 0xC8, 0xF5, 0xFE, 0xFF };
 	const struct input *other = &inputs[random_below(input_count)];
-	size_t at = random_below(input->size), count = 1 + random_below(8), from = random_below(other->size);
+	size_t at = random_below(input->size), count = 1 + random_below(8),
+	       from = random_below(other->size);
 	if (count > input->size - at)
 		count = input->size - at;
 	switch (random_below(7)) {
@@ -196,19 +206,19 @@ static void mutate(struct input *input)
 		memmove(input->bytes + at, input->bytes + at + count, input->size - at - count);
 		input->size -= count;
 		break;
-	case 4:	/* twice */
+	case 4: /* twice */
 		if (input->size + count > INPUT_BYTES_MAX)
 			break;
 		memmove(input->bytes + at + count, input->bytes + at, input->size - at);
 		input->size += count;
 		break;
-	case 5:	/* another's end over its own */
+	case 5: /* another's end over its own */
 		if (at + other->size - from > INPUT_BYTES_MAX)
 			break;
 		memcpy(input->bytes + at, other->bytes + from, other->size - from);
 		input->size = at + other->size - from;
 		break;
-	default:	/* another behind it */
+	default: /* another behind it */
 		from = other->size > 3 ? 3 : 0;
 		if (input->size + other->size - from > INPUT_BYTES_MAX)
 			break;
@@ -222,7 +232,8 @@ static void mutations_run(unsigned long runs)
 	static uint8_t bytes[INPUT_BYTES_MAX];
 	while (runs-- != 0) {
 		const struct input *seed = &inputs[random_below(input_count)];
-		struct input input = { bytes, seed->size < sizeof bytes ? seed->size : sizeof bytes };
+		struct input input = { bytes,
+				       seed->size < sizeof bytes ? seed->size : sizeof bytes };
 		memcpy(bytes, seed->bytes, input.size);
 		for (size_t n = 1 + random_below(STACK_MAX); n != 0; n--)
 			mutate(&input);
@@ -254,7 +265,8 @@ int main(int argc, char **argv)
 		run(inputs[i].bytes, inputs[i].size);
 	printf("ok 1 - %u inputs\n", input_count);
 	if (argc == 1) {
-		unsigned long runs = number("MB_FUZZ_RUNS", getenv("MB_LONG") ? 10ul * replay_runs : replay_runs);
+		unsigned long runs = number("MB_FUZZ_RUNS",
+					    getenv("MB_LONG") ? 10ul * replay_runs : replay_runs);
 		random_state = number("MB_SEED", 1);
 		printf("# seed %llu\n", (unsigned long long)random_state);
 		mutations_run(runs);

@@ -1,18 +1,24 @@
-/* Fuzz target: any bytes as a file of saved values.  What is read has a layout that can be; what is restored is then in the
- * image, value for value; what is refused changes nothing and is told.
+/* Fuzz target: any bytes as a file of saved values.  What is read has a layout that can be; what is
+ * restored is then in the image, value for value; what is refused changes nothing and is told.
  *
- * The first byte says how: HOW_RAW, the rest is the file; else the rest is {number of spans, spans {table, first, count} of
- * 2 + 2 + 4 bytes, little-endian, values}, and header and checksum are made to fit. */
-#include "fuzz.h"
-
+ * The first byte says how: HOW_RAW, the rest is the file; else the rest is {number of spans, spans
+ * {table, first, count} of 2 + 2 + 4 bytes, little-endian, values}, and header and checksum are
+ * made to fit. */
 #include "libshm/values.h"
+
+#include "fuzz.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { HOW_RAW = 1, HOW_BAD_SUM = 2, HEADER_BYTES = 32 + 8 * MBSHM_SPANS_MAX, VALUES_ROOM = 1 << 16 };
+enum {
+	HOW_RAW = 1,
+	HOW_BAD_SUM = 2,
+	HEADER_BYTES = 32 + 8 * MBSHM_SPANS_MAX,
+	VALUES_ROOM = 1 << 16
+};
 
 static struct mbshm *image;
 
@@ -69,7 +75,8 @@ static void restored_check(const struct values *values)
 	memset(got, 0, sizeof got);
 	for (unsigned i = 0; i < values->layout.span_count; i++) {
 		const struct mbshm_span *span = &values->layout.spans[i];
-		uint32_t bits = span->table >= MBSHM_HOLDING_REGISTERS ? 16 * span->count : span->count;
+		uint32_t bits =
+			span->table >= MBSHM_HOLDING_REGISTERS ? 16 * span->count : span->count;
 		reads[i] = (struct mbshm_read){ span->table, span->first, span->count, out };
 		out += (bits + 63) / 64 * 8;
 	}
@@ -118,7 +125,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int rc = mbshm_values_restore(image, path, 1000000, why);
 	mbshm_read(image, NULL, 0, &after);
 	if (rc != 0 && (after != before || why[0] == '\0'))
-		finding("refused (%d, \"%s\") after %llu versions", rc, why, (unsigned long long)(after - before));
+		finding("refused (%d, \"%s\") after %llu versions", rc, why,
+			(unsigned long long)(after - before));
 	if (rc != loaded && rc != -ENXIO)
 		finding("restore: %d, load: %d", rc, loaded);
 	if (rc == 0)

@@ -1,9 +1,10 @@
-/* The search: states in the order of their discovery, found again by a hash table of their numbers. */
+/* The search: states in the order of their discovery, found again by a hash table of their numbers.
+ */
+#include "explore.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "explore.h"
 
 struct origin {
 	uint32_t parent;
@@ -14,11 +15,11 @@ static struct {
 	const struct model *model;
 	uint8_t *states;
 	struct origin *origins;
-	uint8_t *reaches;		/* the goal can be reached from here */
-	uint32_t *table;		/* state number + 1; 0: empty */
+	uint8_t *reaches; /* the goal can be reached from here */
+	uint32_t *table;  /* state number + 1; 0: empty */
 	uint32_t count, room, table_mask, current;
 	const char *violation, *violation_label;
-	bool looking;			/* second phase: step() only asks whether a state reaches the goal */
+	bool looking; /* second phase: step() only asks whether a state reaches the goal */
 	bool found;
 } search;
 
@@ -32,16 +33,17 @@ static void *grown(void *memory, size_t bytes)
 	return memory;
 }
 
-static uint8_t *state_at(uint32_t i) { return search.states + (size_t)i * search.model->state_bytes; }
+static uint8_t *state_at(uint32_t i)
+{
+	return search.states + (size_t)i * search.model->state_bytes;
+}
 
 static uint32_t hash(const uint8_t *bytes)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t left = search.model->state_bytes; left; ) {
+	for (size_t left = search.model->state_bytes; left;) {
 		size_t n = left < 8 ? left : 8;
 		uint64_t word = 0;
-
 		memcpy(&word, bytes, n);
 		h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
 		h ^= h >> 29;
@@ -55,8 +57,8 @@ static uint32_t hash(const uint8_t *bytes)
 static uint32_t *place_of(const void *state)
 {
 	uint32_t i = hash(state) & search.table_mask;
-
-	while (search.table[i] && memcmp(state_at(search.table[i] - 1), state, search.model->state_bytes) != 0)
+	while (search.table[i] &&
+	       memcmp(state_at(search.table[i] - 1), state, search.model->state_bytes) != 0)
 		i = (i + 1) & search.table_mask;
 	return &search.table[i];
 }
@@ -85,7 +87,6 @@ void violation(const char *property, const char *label)
 void step(const void *state, enum step_by by, const char *label)
 {
 	uint32_t *place;
-
 	if (search.looking) {
 		if (by == BY_PROCESS && !search.found)
 			search.found = search.reaches[*place_of(state) - 1];
@@ -105,18 +106,18 @@ void step(const void *state, enum step_by by, const char *label)
 	*place = ++search.count;
 }
 
-/* The state that cannot reach the goal; count: none.  Backwards, because what follows a state was mostly found after it. */
+/* The state that cannot reach the goal; count: none.  Backwards, because what follows a state was
+ * mostly found after it. */
 static uint32_t stuck_find(void)
 {
 	bool changed = true;
-
 	search.reaches = grown(search.reaches, search.count);
 	for (uint32_t i = 0; i < search.count; i++)
 		search.reaches[i] = search.model->goal(state_at(i));
 	search.looking = true;
 	while (changed) {
 		changed = false;
-		for (uint32_t i = search.count; i-- > 0; ) {
+		for (uint32_t i = search.count; i-- > 0;) {
 			if (search.reaches[i])
 				continue;
 			search.found = false;
@@ -135,7 +136,6 @@ static uint32_t stuck_find(void)
 static unsigned steps_to(uint32_t i, bool trace)
 {
 	unsigned steps = 0;
-
 	if (i) {
 		steps = steps_to(search.origins[i].parent, trace) + 1;
 		if (trace)
@@ -148,7 +148,6 @@ struct result explore(const struct model *model, uint32_t states_max, bool trace
 {
 	struct result result = { .complete = true };
 	uint8_t *start = grown(NULL, model->state_bytes);
-
 	search.model = model;
 	search.count = search.room = 0;
 	search.violation = search.violation_label = NULL;
@@ -161,7 +160,6 @@ struct result explore(const struct model *model, uint32_t states_max, bool trace
 	for (uint32_t i = 0; i < search.count && result.complete; i++) {
 		/* A copy: the array moves when it grows. */
 		uint8_t state[256];
-
 		memcpy(state, state_at(i), model->state_bytes);
 		search.current = i;
 		search.violation = model->broken(state);
@@ -173,7 +171,6 @@ struct result explore(const struct model *model, uint32_t states_max, bool trace
 	}
 	if (!search.violation && result.complete) {
 		uint32_t stuck = stuck_find();
-
 		if (stuck < search.count) {
 			search.violation = "stuck";
 			search.current = stuck;

@@ -1,39 +1,58 @@
 /* Model 1: publishing and reading, with weak memory and kills.
  *
- * Modelled cell by cell as in libshm: free_rebuild, free_take, min_valid, page copies and changes, root, publish, free_give
- * (free.c, commit.c), and a validated read (read.c).  Two live pages of two words in a pool of six: the smallest pool that
- * can be created, so that every page is reused as early as it ever can be.  A page's words hold the version that wrote them.
+ * Modelled cell by cell as in libshm: free_rebuild, free_take, min_valid, page copies and changes,
+ * root, publish, free_give (free.c, commit.c), and a validated read (read.c).  Two live pages of
+ * two words in a pool of six: the smallest pool that can be created, so that every page is reused
+ * as early as it ever can be.  A page's words hold the version that wrote them.
  *
- * Memory.  Stores wait in the writer's buffer and reach memory in any order, but a release store after everything before it
- * (x86 order: first in, first out).  A compare-and-swap acts on memory at once; as a release only when the buffer is empty.
- * A reader loads in any order that acquires and address dependencies allow; in full, the copy loop's own order is left open
- * as well, which covers every order of copying.  Memory is multi-copy atomic (x86, ARMv8, RISC-V).
+ * Memory.  Stores wait in the writer's buffer and reach memory in any order, but a release store
+ * after everything before it (x86 order: first in, first out).  A compare-and-swap acts on memory
+ * at once; as a release only when the buffer is empty. A reader loads in any order that acquires
+ * and address dependencies allow; in full, the copy loop's own order is left open as well, which
+ * covers every order of copying.  Memory is multi-copy atomic (x86, ARMv8, RISC-V).
  *
- * Kill.  Between any two steps, recovery included.  Stores that were issued still drain; or, in the weak order, are lost with
- * everything that cannot precede them: the compiler may have moved them behind the instruction at which the process died.
+ * Kill.  Between any two steps, recovery included.  Stores that were issued still drain; or, in the
+ * weak order, are lost with everything that cannot precede them: the compiler may have moved them
+ * behind the instruction at which the process died.
  *
- * Abstracted: the writer lock is a token, since model 2 shows that it is exclusive, that unlock publishes everything before
- * it, and that it is stolen only when the dead's stores have drained.  Writers are then the same process starting over.  One
- * reader reads once: readers store nothing, so each read of many is a run of its own.  Versions and kills are bounded; a page
- * comes to its third life within the bound. */
-#include <string.h>
-
+ * Abstracted: the writer lock is a token, since model 2 shows that it is exclusive, that unlock
+ * publishes everything before it, and that it is stolen only when the dead's stores have drained.
+ * Writers are then the same process starting over.  One reader reads once: readers store nothing,
+ * so each read of many is a run of its own.  Versions and kills are bounded; a page comes to its
+ * third life within the bound. */
 #include "explore.h"
+
+#include <string.h>
 
 enum { LIVE = 2, PAGES = 6, SLOTS = 8, BUFFER = 28, UNREAD = 0xff };
 
 enum cell {
-	COMMIT,		/* version << 3 | root page */
-	MIN_VALID, DIRTY, HEAD, TAIL,
-	LIST,		/* stamp << 3 | page */
+	COMMIT, /* version << 3 | root page */
+	MIN_VALID,
+	DIRTY,
+	HEAD,
+	TAIL,
+	LIST, /* stamp << 3 | page */
 	POOL = LIST + SLOTS,
 	CELLS = POOL + PAGES * 2
 };
 
 enum mutation {
-	NONE, LONGER,	/* no mutation: a version more and a kill less */
-	MIN_VALID_LATE, MIN_VALID_MISSING, STAMP_LOW, STAMP_ZERO, NO_REBUILD, CLEAN_EARLY, DIRTY_LATE,
-	PAGES_RELAXED, PUBLISH_RELAXED, OWNER_RELAXED, MIN_VALID_RELAXED, READ_RELAXED, VERDICT_RELAXED,
+	NONE,
+	LONGER, /* no mutation: a version more and a kill less */
+	MIN_VALID_LATE,
+	MIN_VALID_MISSING,
+	STAMP_LOW,
+	STAMP_ZERO,
+	NO_REBUILD,
+	CLEAN_EARLY,
+	DIRTY_LATE,
+	PAGES_RELAXED,
+	PUBLISH_RELAXED,
+	OWNER_RELAXED,
+	MIN_VALID_RELAXED,
+	READ_RELAXED,
+	VERDICT_RELAXED,
 };
 
 enum pc { IDLE, REBUILD, TAKE, WARN, COPY, CHANGE, ROOT, WARN_LATE, PUBLISH, GIVE, UNLOCK, DEAD };
@@ -41,26 +60,27 @@ enum pc { IDLE, REBUILD, TAKE, WARN, COPY, CHANGE, ROOT, WARN_LATE, PUBLISH, GIV
 enum { R_NONE, R_READING, R_OVERTAKEN, R_DONE };
 
 struct state {
-	uint16_t buffer[BUFFER];	/* cell << 9 | value << 1 | release */
+	uint16_t buffer[BUFFER]; /* cell << 9 | value << 1 | release */
 	uint8_t buffered;
 	uint8_t cell[CELLS];
-	uint8_t published[LIVE];	/* what the version in commit holds */
-	uint8_t kills;			/* left */
+	uint8_t published[LIVE]; /* what the version in commit holds */
+	uint8_t kills;           /* left */
 	/* The writer: private. */
 	uint8_t pc, at, rebuilt;
-	uint8_t pages;			/* bit mask of the live pages that it changes */
+	uint8_t pages; /* bit mask of the live pages that it changes */
 	uint8_t base, stamp;
 	uint8_t taken[LIVE + 1], given[LIVE + 1];
 	/* The reader: private. */
 	uint8_t reader, version, root;
 	uint8_t expected[LIVE];
 	uint8_t index[LIVE];
-	uint8_t words_read;		/* bit mask */
+	uint8_t words_read; /* bit mask */
 	uint8_t torn;
-	uint8_t min_valid, commit;	/* UNREAD */
+	uint8_t min_valid, commit; /* UNREAD */
 	uint8_t end[2];
 };
-_Static_assert(offsetof(struct state, end) + 2 == sizeof(struct state), "no padding: states are compared as bytes");
+_Static_assert(offsetof(struct state, end) + 2 == sizeof(struct state),
+	       "no padding: states are compared as bytes");
 
 static struct {
 	enum mutation mutation;
@@ -69,15 +89,21 @@ static struct {
 	bool in_full;
 } set;
 
-static bool is(enum mutation mutation) { return set.mutation == mutation; }
+static bool is(enum mutation mutation)
+{
+	return set.mutation == mutation;
+}
 
-/* ---- memory -------------------------------------------------------------------------------------- */
+/* ---- memory -------------------------------------------------------------------------------- */
 
 static void put(struct state *s, unsigned cell, unsigned value, bool release)
 {
 	s->buffer[s->buffered++] = (uint16_t)(cell << 9 | value << 1 | release);
 }
-static void put_owner(struct state *s, unsigned cell, unsigned value) { put(s, cell, value, !is(OWNER_RELAXED)); }
+static void put_owner(struct state *s, unsigned cell, unsigned value)
+{
+	put(s, cell, value, !is(OWNER_RELAXED));
+}
 static void put_page(struct state *s, unsigned page, unsigned word, unsigned value)
 {
 	put(s, POOL + page * 2 + word, value, !is(PAGES_RELAXED));
@@ -86,7 +112,7 @@ static void put_page(struct state *s, unsigned page, unsigned word, unsigned val
 /* The writer's view: its own stores first. */
 static unsigned get(const struct state *s, unsigned cell)
 {
-	for (unsigned i = s->buffered; i-- > 0; )
+	for (unsigned i = s->buffered; i-- > 0;)
 		if (s->buffer[i] >> 9 == cell)
 			return s->buffer[i] >> 1 & 0xff;
 	return s->cell[cell];
@@ -102,12 +128,12 @@ static bool may_drain(const struct state *s, unsigned i)
 	return true;
 }
 
-/* A store that only the lock's owners look at, and that nothing else is waiting before, may as well drain at once: its order
- * against a reader's loads changes nothing, and a kill that loses it is the kill one step earlier. */
+/* A store that only the lock's owners look at, and that nothing else is waiting before, may as well
+ * drain at once: its order against a reader's loads changes nothing, and a kill that loses it is
+ * the kill one step earlier. */
 static void settle(struct state *s)
 {
 	unsigned n = 0;
-
 	if (is(OWNER_RELAXED))
 		return;
 	for (; n < s->buffered && s->buffer[n] >> 9 >= DIRTY && s->buffer[n] >> 9 < POOL; n++)
@@ -121,7 +147,6 @@ static void drain(const struct state *from)
 {
 	for (unsigned i = 0; i < from->buffered; i++) {
 		struct state s = *from;
-
 		if (!may_drain(from, i))
 			continue;
 		s.cell[s.buffer[i] >> 9] = s.buffer[i] >> 1 & 0xff;
@@ -132,12 +157,18 @@ static void drain(const struct state *from)
 	}
 }
 
-/* ---- the writer ---------------------------------------------------------------------------------- */
+/* ---- the writer ---------------------------------------------------------------------------- */
 
-static unsigned count_of(const struct state *s) { return s->pages == 3 ? 3 : 2; }
+static unsigned count_of(const struct state *s)
+{
+	return s->pages == 3 ? 3 : 2;
+}
 
 /* The n-th page that the transaction changes. */
-static unsigned changed(const struct state *s, unsigned n) { return s->pages == 2 ? 1 : n; }
+static unsigned changed(const struct state *s, unsigned n)
+{
+	return s->pages == 2 ? 1 : n;
+}
 
 static unsigned live_index(const struct state *s, unsigned commit, unsigned page)
 {
@@ -163,7 +194,6 @@ static const char *rebuild(struct state *s)
 {
 	unsigned version = is(STAMP_ZERO) ? 0 : s->base >> 3, n = 0;
 	uint8_t used[8] = { 0 };
-
 	for (unsigned page = 0; page < LIVE; page++)
 		used[live_index(s, s->base, page)] = 1;
 	used[s->base & 7] = 1;
@@ -194,7 +224,6 @@ static const char *rebuild(struct state *s)
 static const char *take(struct state *s)
 {
 	unsigned head = get(s, HEAD), tail = get(s, TAIL), count = count_of(s);
-
 	if (s->at++) {
 		if (is(DIRTY_LATE))
 			put_owner(s, DIRTY, 1);
@@ -204,11 +233,9 @@ static const char *take(struct state *s)
 		return "pages taken";
 	}
 	bool damaged = tail - head > SLOTS || tail - head < count;
-
 	s->stamp = 0;
 	for (unsigned i = 0; i < count && !damaged; i++) {
 		unsigned entry = get(s, LIST + (head + i) % SLOTS);
-
 		damaged = (entry & 7) >= PAGES || entry >> 3 > s->base >> 3;
 		s->taken[i] = entry & 7;
 		if (entry >> 3 > s->stamp)
@@ -239,12 +266,13 @@ static const char *warn(struct state *s)
 /* Both words of every changed page, copied from the old page, then changed. */
 static const char *pages(struct state *s)
 {
-	unsigned n = s->at / 2, word = s->at % 2, page = changed(s, n), old = live_index(s, s->base, page);
+	unsigned n = s->at / 2, word = s->at % 2, page = changed(s, n),
+		 old = live_index(s, s->base, page);
 	bool copying = s->pc == COPY;
-
 	if (copying)
 		s->given[n] = (uint8_t)old;
-	put_page(s, s->taken[n], word, copying ? get(s, POOL + old * 2 + word) : (s->base >> 3) + 1u);
+	put_page(s, s->taken[n], word,
+		 copying ? get(s, POOL + old * 2 + word) : (s->base >> 3) + 1u);
 	if (++s->at == (count_of(s) - 1) * 2)
 		go(s, copying ? CHANGE : ROOT);
 	return copying ? "a word copied" : "a word changed";
@@ -253,7 +281,6 @@ static const char *pages(struct state *s)
 static const char *root(struct state *s)
 {
 	unsigned count = count_of(s), page = s->at, index = live_index(s, s->base, page);
-
 	for (unsigned n = 0; n + 1 < count; n++)
 		if (changed(s, n) == page)
 			index = s->taken[n];
@@ -267,7 +294,6 @@ static const char *root(struct state *s)
 static const char *publish(struct state *s)
 {
 	unsigned version = (s->base >> 3) + 1u;
-
 	if (s->buffered && (set.tso || !is(PUBLISH_RELAXED)))
 		return NULL;
 	if (s->cell[COMMIT] != s->base)
@@ -282,8 +308,8 @@ static const char *publish(struct state *s)
 
 static const char *give(struct state *s)
 {
-	unsigned version = (s->base >> 3) + !is(STAMP_LOW), tail = get(s, TAIL), count = count_of(s), at = s->at++;
-
+	unsigned version = (s->base >> 3) + !is(STAMP_LOW), tail = get(s, TAIL),
+		 count = count_of(s), at = s->at++;
 	if (is(CLEAN_EARLY)) {
 		if (!at) {
 			put_owner(s, DIRTY, 0);
@@ -312,7 +338,6 @@ static void begin(const struct state *from)
 		return;
 	for (uint8_t mask = 1; mask < 4; mask++) {
 		struct state s = *from;
-
 		if (mask == 2 && !set.in_full)
 			continue;
 		s.pages = mask;
@@ -326,17 +351,35 @@ static void writer(const struct state *from)
 {
 	struct state s = *from;
 	const char *label = NULL;
-
 	switch ((enum pc)s.pc) {
-	case IDLE: begin(from); return;
-	case REBUILD: label = rebuild(&s); break;
-	case TAKE: label = take(&s); break;
-	case WARN: case WARN_LATE: label = warn(&s); break;
-	case COPY: case CHANGE: label = pages(&s); break;
-	case ROOT: label = root(&s); break;
-	case PUBLISH: label = publish(&s); break;
-	case GIVE: label = give(&s); break;
-	case UNLOCK: case DEAD:
+	case IDLE:
+		begin(from);
+		return;
+	case REBUILD:
+		label = rebuild(&s);
+		break;
+	case TAKE:
+		label = take(&s);
+		break;
+	case WARN:
+	case WARN_LATE:
+		label = warn(&s);
+		break;
+	case COPY:
+	case CHANGE:
+		label = pages(&s);
+		break;
+	case ROOT:
+		label = root(&s);
+		break;
+	case PUBLISH:
+		label = publish(&s);
+		break;
+	case GIVE:
+		label = give(&s);
+		break;
+	case UNLOCK:
+	case DEAD:
 		if (s.buffered)
 			return;
 		label = s.pc == DEAD ? "the dead's lock is stolen" : "unlock";
@@ -361,12 +404,11 @@ static void writer(const struct state *from)
 	}
 }
 
-/* ---- the reader ---------------------------------------------------------------------------------- */
+/* ---- the reader ---------------------------------------------------------------------------- */
 
 static void reader_end(struct state *s, uint8_t how)
 {
 	uint8_t min_valid = s->min_valid;
-
 	memset(&s->reader, 0, offsetof(struct state, end) - offsetof(struct state, reader));
 	s->reader = how;
 	if (how == R_OVERTAKEN)
@@ -376,7 +418,6 @@ static void reader_end(struct state *s, uint8_t how)
 static void read_begin(const struct state *from)
 {
 	struct state s = *from;
-
 	s.reader = R_READING;
 	s.version = s.cell[COMMIT] >> 3;
 	s.root = s.cell[COMMIT] & 7;
@@ -386,22 +427,24 @@ static void read_begin(const struct state *from)
 	step(&s, BY_PROCESS, "read: commit");
 }
 
-static bool in_order(void) { return set.tso || !set.in_full; }
+static bool in_order(void)
+{
+	return set.tso || !set.in_full;
+}
 
 /* Every load that may be next, or only the first of them. */
 static bool read_pages(const struct state *from)
 {
 	bool any = false;
-
 	for (unsigned page = 0; page < LIVE; page++) {
 		struct state s = *from;
-
 		if (any && in_order())
 			return true;
 		if (s.index[page] == UNREAD && ~s.words_read & 3 << page * 2) {
 			s.index[page] = s.cell[POOL + s.root * 2 + page];
 			if (s.index[page] >= PAGES) {
-				s.torn = 1;	/* no such page: the read fails, unless it turns out to be overtaken */
+				s.torn = 1; /* no such page: the read fails, unless it turns out to
+					       be overtaken */
 				s.words_read |= (uint8_t)(3 << page * 2);
 				s.index[page] = UNREAD;
 			}
@@ -416,7 +459,7 @@ static bool read_pages(const struct state *from)
 			s.words_read |= (uint8_t)(1 << (page * 2 + word));
 			s.torn |= s.cell[POOL + s.index[page] * 2 + word] != s.expected[page];
 			if ((s.words_read >> page * 2 & 3) == 3)
-				s.index[page] = UNREAD;	/* not needed any more */
+				s.index[page] = UNREAD; /* not needed any more */
 			step(&s, BY_PROCESS, "read: a word");
 			any = true;
 		}
@@ -427,7 +470,6 @@ static bool read_pages(const struct state *from)
 static void reader(const struct state *from)
 {
 	struct state s = *from;
-
 	if (s.reader == R_NONE) {
 		read_begin(from);
 		return;
@@ -435,13 +477,13 @@ static void reader(const struct state *from)
 	if (s.reader == R_DONE)
 		return;
 	bool more = read_pages(from);
-
 	if (s.min_valid == UNREAD && (!more || (is(READ_RELAXED) && !set.tso))) {
 		s.min_valid = s.cell[MIN_VALID];
 		step(&s, BY_PROCESS, "read: min_valid");
 	}
 	s = *from;
-	if (!more && s.commit == UNREAD && (s.min_valid != UNREAD || (is(VERDICT_RELAXED) && !set.tso))) {
+	if (!more && s.commit == UNREAD &&
+	    (s.min_valid != UNREAD || (is(VERDICT_RELAXED) && !set.tso))) {
 		s.commit = s.cell[COMMIT] >> 3;
 		step(&s, BY_PROCESS, "read: commit again");
 	}
@@ -461,12 +503,11 @@ static void reader(const struct state *from)
 	}
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------- */
+/* ---- the whole ----------------------------------------------------------------------------- */
 
 static void start(void *state)
 {
 	struct state *s = state;
-
 	s->cell[COMMIT] = 1 << 3 | LIVE;
 	s->kills = set.kills;
 	for (unsigned page = 0; page < LIVE; page++) {
@@ -481,7 +522,6 @@ static void start(void *state)
 static void next(const void *state)
 {
 	const struct state *s = state;
-
 	drain(s);
 	writer(s);
 	reader(s);
@@ -493,15 +533,14 @@ static const char *broken(const void *state)
 	const struct state *s = state;
 	uint8_t owners[8] = { 0 };
 	unsigned commit = s->cell[COMMIT], count = (uint8_t)(s->cell[TAIL] - s->cell[HEAD]);
-
 	if (s->cell[MIN_VALID] > commit >> 3)
 		return "min_valid beyond the version";
 	if (s->pc != IDLE || s->buffered)
 		return NULL;
 	for (unsigned page = 0; page < LIVE; page++) {
 		unsigned index = live_index(s, commit, page);
-
-		if (index >= PAGES || owners[index]++ || s->cell[POOL + index * 2] != s->published[page] ||
+		if (index >= PAGES || owners[index]++ ||
+		    s->cell[POOL + index * 2] != s->published[page] ||
 		    s->cell[POOL + index * 2 + 1] != s->published[page])
 			return "value lost";
 	}
@@ -512,7 +551,6 @@ static const char *broken(const void *state)
 		return "audit";
 	for (unsigned i = 0; i < count; i++) {
 		unsigned entry = s->cell[LIST + (s->cell[HEAD] + i) % SLOTS];
-
 		if ((entry & 7) >= PAGES || owners[entry & 7]++ || entry >> 3 > commit >> 3)
 			return "audit";
 	}
@@ -522,7 +560,6 @@ static const char *broken(const void *state)
 static bool goal(const void *state)
 {
 	const struct state *s = state;
-
 	return s->pc == IDLE && s->cell[COMMIT] >> 3 == set.versions && s->reader == R_DONE;
 }
 
@@ -549,7 +586,8 @@ static const struct trial trials[] = {
 	{ "publish relaxed", PUBLISH_RELAXED, false, "value lost", false },
 	{ "publish relaxed", PUBLISH_RELAXED, true, NULL, true },
 	{ "owner's stores relaxed", OWNER_RELAXED, false, "audit", false },
-	{ "min_valid store relaxed (the page stores carry it)", MIN_VALID_RELAXED, false, NULL, true },
+	{ "min_valid store relaxed (the page stores carry it)", MIN_VALID_RELAXED, false, NULL,
+	  true },
 	{ "reader's page loads without acquire", READ_RELAXED, false, "torn read", false },
 	{ "reader's page loads without acquire", READ_RELAXED, true, NULL, true },
 	{ "reader's min_valid load without acquire", VERDICT_RELAXED, false, "false alarm", false },
@@ -561,7 +599,9 @@ static void choose(const struct trial *trial, bool in_full)
 	set.tso = trial->tso;
 	set.in_full = in_full;
 	set.versions = is(LONGER) ? 4 : 3;
-	set.kills = is(PAGES_RELAXED) && !trial->tso ? 0 : is(LONGER) ? 1 : 2;	/* that one needs none, and has the most orders */
+	set.kills = is(PAGES_RELAXED) && !trial->tso ? 0
+		    : is(LONGER)                     ? 1
+				 : 2; /* that one needs none, and has the most orders */
 }
 
 const struct suite publish_suite = { &model, trials, sizeof trials / sizeof *trials, choose };

@@ -1,4 +1,5 @@
-/* Preloaded into a program: counts its allocations in the file that $ALLOCATIONS names, 8 bytes, for others to read meanwhile. */
+/* Preloaded into a program: counts its allocations in the file that $ALLOCATIONS names, 8 bytes,
+ * for others to read meanwhile. */
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -19,7 +20,9 @@ __attribute__((constructor)) static void start(void)
 {
 	const char *path = getenv("ALLOCATIONS");
 	int fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
-	void *page = fd >= 0 ? mmap(NULL, sizeof *allocations, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+	void *page =
+		fd >= 0 ? mmap(NULL, sizeof *allocations, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+			: MAP_FAILED;
 	if (page != MAP_FAILED)
 		allocations = page;
 	if (fd >= 0)

@@ -1,5 +1,5 @@
-/* libmodbus as the client that others have: lmclient PORT does each of its calls that tests/system/functions.t asks for, given as
- * lines on stdin, and prints what came of it.
+/* libmodbus as the client that others have: lmclient PORT does each of its calls that
+ * tests/system/functions.t asks for, given as lines on stdin, and prints what came of it.
  *
  *   mask ADDRESS AND OR
  *   writeread WRITE-ADDRESS READ-ADDRESS READ-COUNT VALUE...
@@ -30,7 +30,9 @@ static void mask(modbus_t *bus, const uint16_t *numbers)
 static void write_read(modbus_t *bus, const uint16_t *numbers, int count)
 {
 	uint16_t values[NUMBERS_MAX];
-	print_registers(modbus_write_and_read_registers(bus, numbers[0], count - 3, numbers + 3, numbers[1], numbers[2], values), values);
+	print_registers(modbus_write_and_read_registers(bus, numbers[0], count - 3, numbers + 3,
+							numbers[1], numbers[2], values),
+			values);
 }
 
 static void report_id(modbus_t *bus)
@@ -71,7 +73,7 @@ int main(int argc, char **argv)
 		uint16_t numbers[NUMBERS_MAX];
 		int count = 0;
 		const char *command = strtok(line, " \n");
-		for (const char *word; (word = strtok(NULL, " \n")) != NULL && count < NUMBERS_MAX; )
+		for (const char *word; (word = strtok(NULL, " \n")) != NULL && count < NUMBERS_MAX;)
 			numbers[count++] = (uint16_t)strtoul(word, NULL, 0);
 		if (command != NULL)
 			run(bus, command, numbers, count);

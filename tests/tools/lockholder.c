@@ -1,6 +1,6 @@
-/* lockholder NAME [POINT]: attach image NAME, begin to write 4242 to its first holding register, and stop (SIGSTOP) at a named
- * point of commit (libshm/points.h; "lock_taken" without one), having printed it.  After SIGCONT: finish,
- * print "done", exit 0. */
+/* lockholder NAME [POINT]: attach image NAME, begin to write 4242 to its first holding register,
+ * and stop (SIGSTOP) at a named point of commit (libshm/points.h; "lock_taken" without one), having
+ * printed it.  After SIGCONT: finish, print "done", exit 0. */
 #include "mbshm.h"
 
 #include <signal.h>
@@ -49,7 +49,8 @@ int main(int argc, char **argv)
 	int error = -1;
 	if (txn != NULL && i < layout->span_count) {
 		mbshm_txn_begin(txn, image);
-		error = mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, (uint16_t)layout->spans[i].first, 1, &value);
+		error = mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS,
+						  (uint16_t)layout->spans[i].first, 1, &value);
 		if (error == 0)
 			error = mbshm_txn_commit(txn, 1000000, NULL);
 	}

@@ -1,7 +1,9 @@
-/* Prints the table of settings, for the test of the manual: path, what a value must be, its default, tab between them; without a
- * default it is required.  Then the models: their usage alone. */
-#include "model/model.h"
+/* Prints the table of settings, for the test of the manual: path, what a value must be, its
+ * default, tab between them; without a default it is required.  Then the models: their usage alone.
+ */
 #include "plant/settings.h"
+
+#include "model/model.h"
 
 #include <stdio.h>
 
@@ -12,7 +14,8 @@ int main(void)
 	for (size_t i = 0; (row = setting_row(i)) != NULL; i++) {
 		setting_expected(row, expected, sizeof expected);
 		const char *preset = row->preset != NULL ? row->preset : row->otherwise;
-		printf("%s\t%s%s\t%s\n", row->path, row->list ? "list of " : "", expected, preset != NULL ? preset : "");
+		printf("%s\t%s%s\t%s\n", row->path, row->list ? "list of " : "", expected,
+		       preset != NULL ? preset : "");
 	}
 	for (size_t i = 0; model_usage(i) != NULL; i++)
 		printf("%s\n", model_usage(i));

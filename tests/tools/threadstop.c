@@ -1,4 +1,5 @@
-/* threadstop TID: stop one thread of a process, as no signal can (ptrace(2)); print "stopped"; at the end of stdin let it go on. */
+/* threadstop TID: stop one thread of a process, as no signal can (ptrace(2)); print "stopped"; at
+ * the end of stdin let it go on. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: threadstop TID\n");
 		return 2;
 	}
-	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0 || ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) != 0 ||
+	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0 ||
+	    ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) != 0 ||
 	    waitpid(tid, &status, __WALL) != tid || !WIFSTOPPED(status)) {
 		fprintf(stderr, "threadstop: %d: %s\n", tid, strerror(errno));
 		return errno == EPERM ? 77 : 1;

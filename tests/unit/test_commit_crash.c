@@ -1,5 +1,5 @@
-/* A writer killed by SIGKILL at each named point of commit and of recovery: readers see the old or the new image whole, the next
- * writer goes on, and nothing is leaked. */
+/* A writer killed by SIGKILL at each named point of commit and of recovery: readers see the old or
+ * the new image whole, the next writer goes on, and nothing is leaked. */
 #include "image_fixture.h"
 
 #define POINT_NAME(name) #name,
@@ -11,7 +11,10 @@ enum { MBSHM_POINT_LIST(POINT_INDEX) POINT_COUNT };
 enum { DIRTY_FIRST = AT_dirty_set, DIRTY_LAST = AT_pages_returned };
 
 /* Replacing an image has points of its own. */
-static bool is_of_commit(unsigned point) { return strncmp(points[point], "recreate_", strlen("recreate_")); }
+static bool is_of_commit(unsigned point)
+{
+	return strncmp(points[point], "recreate_", strlen("recreate_"));
+}
 
 static unsigned die_at = POINT_COUNT;
 
@@ -28,19 +31,20 @@ static int journaled_commit(struct mbshm *img, uint32_t number)
 	struct mbshm_txn *txn = mbshm_txn_new(PATTERN_WORDS);
 	uint16_t value = (uint16_t)number;
 	int rc;
-
 	mbshm_txn_begin(txn, img);
 	rc = pattern_stage(txn, number);
 	mbshm_txn_journal(txn, &origin);
 	if (!rc)
-		rc = mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, PATTERN_HOLDING, 1, &value);
+		rc = mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, PATTERN_HOLDING, 1,
+					       &value);
 	if (!rc)
 		rc = mbshm_txn_commit(txn, SECOND_US, NULL);
 	mbshm_txn_free(txn);
 	return rc;
 }
 
-/* A child that opens the image anew, says so, waits to be told, and dies while it commits number's pattern. */
+/* A child that opens the image anew, says so, waits to be told, and dies while it commits number's
+ * pattern. */
 struct victim {
 	unsigned point;
 	uint32_t number;
@@ -52,7 +56,6 @@ static void victim_body(void *arg)
 {
 	struct victim *victim = arg;
 	struct mbshm *img;
-
 	CHILD_CHECK(!mbshm_open(&config, MBSHM_WRITE, &img, NULL));
 	die_at = victim->point;
 	mbshm_point_hook = die_hook;
@@ -91,11 +94,12 @@ static void image_start(struct mbshm **rescuer, struct mbshm **reader)
 		assert_int_equal(pattern_commit(*rescuer, number, 0, NULL), 0);
 }
 
-/* Old and new readers see number at version, and as many journal entries as victims have published. */
-static void readers_expect(const struct mbshm *reader, uint32_t number, uint64_t version, unsigned journaled)
+/* Old and new readers see number at version, and as many journal entries as victims have published.
+ */
+static void readers_expect(const struct mbshm *reader, uint32_t number, uint64_t version,
+			   unsigned journaled)
 {
 	struct mbshm *fresh = image_open(0);
-
 	pattern_expect(reader, number);
 	pattern_expect(fresh, number);
 	assert_int_equal(image_status(reader).version, version);
@@ -107,7 +111,6 @@ static void readers_expect(const struct mbshm *reader, uint32_t number, uint64_t
 static void writer_goes_on(struct mbshm *rescuer, const struct mbshm *reader, uint64_t version)
 {
 	uint64_t published;
-
 	assert_int_equal(pattern_commit(rescuer, 1000, SECOND_US, &published), 0);
 	assert_int_equal(published, version + 1);
 	pattern_expect(reader, 1000);
@@ -127,9 +130,8 @@ static void killed_in_commit(void **state)
 		struct mbshm *rescuer, *reader;
 		struct victim victim;
 		bool published = point >= AT_published;
-
 		if ((point >= AT_lock_stolen && point <= AT_rebuild_done) || !is_of_commit(point))
-			continue;	/* only after a death: below */
+			continue; /* only after a death: below */
 		image_start(&rescuer, &reader);
 		victim_start(&victim, point, 6);
 		victim_run(&victim);
@@ -149,7 +151,6 @@ static void killed_in_recovery_at(unsigned first, unsigned second)
 	struct victim dead, heir;
 	uint32_t number = 5;
 	uint64_t version = 6;
-
 	image_start(&rescuer, &reader);
 	victim_start(&dead, first, 6);
 	victim_start(&heir, second, 7);
@@ -167,7 +168,8 @@ static void killed_in_recovery_at(unsigned first, unsigned second)
 	readers_expect(reader, number, version, (unsigned)version - 6);
 	writer_goes_on(rescuer, reader, version);
 	/* The heir counts its own steal just before the point lock_stolen. */
-	assert_int_equal(image_status(reader).steals, (second >= AT_lock_stolen) + (second != AT_unlocked));
+	assert_int_equal(image_status(reader).steals,
+			 (second >= AT_lock_stolen) + (second != AT_unlocked));
 	mbshm_close(reader);
 	mbshm_close(rescuer);
 }
@@ -186,7 +188,8 @@ static void killed_in_recovery(void **state)
 		}
 }
 
-/* A free list that was damaged by other means, and a death while it is made anew: half a list must not pass for a whole one. */
+/* A free list that was damaged by other means, and a death while it is made anew: half a list must
+ * not pass for a whole one. */
 static void killed_in_repair(void **state)
 {
 	(void)state;
@@ -194,11 +197,11 @@ static void killed_in_repair(void **state)
 		struct mbshm *rescuer, *reader;
 		struct victim victim;
 		struct segment *seg;
-
 		image_start(&rescuer, &reader);
 		seg = segment_poke(rescuer);
 		assert_int_equal(atomic_load(&seg->control.dirty), 0);
-		/* It begins with an entry that cannot be, in a place that the repair comes to late. */
+		/* It begins with an entry that cannot be, in a place that the repair comes to late.
+		 */
 		atomic_store(&seg->control.free_head, 40);
 		atomic_store(&seg->control.free_tail, 40 + config.pool_pages - PATTERN_PAGES - 1);
 		atomic_store(&seg->free_list[40], UINT64_MAX);
@@ -221,13 +224,11 @@ static void killed_in_a_row(void **state)
 	struct mbshm *rescuer, *reader;
 	uint64_t seed = test_seed(), version = 6;
 	uint32_t number = 5;
-
 	(void)state;
 	image_start(&rescuer, &reader);
 	for (unsigned i = 0; i < 100; i++) {
 		struct victim victim;
 		unsigned point = DIRTY_FIRST + random_below(&seed, DIRTY_LAST - DIRTY_FIRST + 1);
-
 		victim_start(&victim, point, 100 + i);
 		victim_run(&victim);
 		if (point >= AT_published) {

@@ -1,25 +1,28 @@
-/* A hostile segment: any byte of a live image may turn into any other, at any time.  Every call then ends, within its time, with
- * 0 or an error that mbshm.h names for it; after a call has succeeded its result is within bounds.
+/* A hostile segment: any byte of a live image may turn into any other, at any time.  Every call
+ * then ends, within its time, with 0 or an error that mbshm.h names for it; after a call has
+ * succeeded its result is within bounds.
  *
- * Quick: some thousands of rounds; MB_LONG: a million.  A round is one to four corruptions and a look at everything. */
+ * Quick: some thousands of rounds; MB_LONG: a million.  A round is one to four corruptions and a
+ * look at everything. */
 #include "image_fixture.h"
 
 enum {
-	ROUNDS = 20000, ROUNDS_LONG = 1000000,
-	ROUNDS_OPEN = 16,		/* each that many rounds it is opened anew, */
-	ROUNDS_RECREATE = 512,		/* and replaced */
-	PATIENCE_US = 500,		/* of the calls that wait */
-	ROUND_MAX_US = 10 * SECOND_US,	/* far more than all waits of a round together */
+	ROUNDS = 20000,
+	ROUNDS_LONG = 1000000,
+	ROUNDS_OPEN = 16,              /* each that many rounds it is opened anew, */
+	ROUNDS_RECREATE = 512,         /* and replaced */
+	PATIENCE_US = 500,             /* of the calls that wait */
+	ROUND_MAX_US = 10 * SECOND_US, /* far more than all waits of a round together */
 };
 
 static struct segment *seg;
 static uint8_t *pristine;
 static struct mbshm_txn *txn;
-static unsigned rounds_that[2];	/* went well; had something refused */
+static unsigned rounds_that[2]; /* went well; had something refused */
 
-/* ---- what a call may say ------------------------------------------------------------------------------------------------- */
+/* ---- what a call may say ------------------------------------------------------------------- */
 
-static bool refused;	/* this round: something was found out */
+static bool refused; /* this round: something was found out */
 
 /* rc is 0 or one of allowed, which ends with 0. */
 static void allow(const char *call, int rc, const int *allowed)
@@ -35,20 +38,21 @@ static void allow(const char *call, int rc, const int *allowed)
 }
 
 #define ALLOW(call, ...) allow(#call, call, (const int[]){ __VA_ARGS__, 0 })
-#define READ_ERRORS -EAGAIN, -ESTALE, -EBADMSG
-#define COMMIT_ERRORS -ETIMEDOUT, -ESTALE, -EBADMSG
+#define READ_ERRORS      -EAGAIN, -ESTALE, -EBADMSG
+#define COMMIT_ERRORS    -ETIMEDOUT, -ESTALE, -EBADMSG
 
 static void look(const struct mbshm *img)
 {
 	static uint16_t registers[2000];
 	static uint8_t bits[2000 / 8];
-	struct mbshm_read reads[] = { { MBSHM_HOLDING_REGISTERS, 400, 600, registers }, { MBSHM_COILS, 5, 1000, bits } };
+	struct mbshm_read reads[] = { { MBSHM_HOLDING_REGISTERS, 400, 600, registers },
+				      { MBSHM_COILS, 5, 1000, bits } };
 	struct mbshm_status status;
 	struct mbshm_source source;
 	struct mbshm_journal_entry entry;
 	uint64_t cursor = 0, missed, now;
-
-	ALLOW(mbshm_read_registers(img, MBSHM_HOLDING_REGISTERS, 450, 125, registers, NULL), READ_ERRORS);
+	ALLOW(mbshm_read_registers(img, MBSHM_HOLDING_REGISTERS, 450, 125, registers, NULL),
+	      READ_ERRORS);
 	ALLOW(mbshm_read_bits(img, MBSHM_COILS, 7, 2000, bits, NULL), READ_ERRORS);
 	ALLOW(mbshm_read(img, reads, 2, NULL), READ_ERRORS);
 	ALLOW(mbshm_status(img, &status), READ_ERRORS);
@@ -59,7 +63,8 @@ static void look(const struct mbshm *img)
 	for (unsigned i = 0; i < MBSHM_SOURCES_MAX; i++) {
 		ALLOW(mbshm_source_get(img, i, &source), -ENOENT, -EBADMSG);
 		if (mbshm_source_get(img, i, &source) == 0)
-			assert_in_range(strnlen(source.name, sizeof source.name), 1, sizeof source.name - 1);
+			assert_in_range(strnlen(source.name, sizeof source.name), 1,
+					sizeof source.name - 1);
 	}
 	ALLOW(mbshm_wait(img, 1, 0, &now), -ETIMEDOUT, -ESTALE);
 }
@@ -71,19 +76,21 @@ static void change(struct mbshm *img, uint64_t *random)
 	const uint8_t bits[4] = { 1, 2, 3, 4 };
 	char why[MBSHM_WHY_SIZE];
 	struct mbshm_read read = { MBSHM_COILS, 0, 8, values };
-
 	mbshm_txn_begin(txn, img);
 	mbshm_txn_journal(txn, &origin);
-	assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, 500, 20, values), 0);
+	assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, 500, 20, values),
+			 0);
 	assert_int_equal(mbshm_txn_write_bits(txn, MBSHM_COILS, 30, 32, bits), 0);
 	assert_int_equal(mbshm_txn_read(txn, &read), 0);
 	ALLOW(mbshm_txn_commit(txn, PATIENCE_US, NULL), COMMIT_ERRORS);
 	mbshm_txn_begin(txn, img);
 	assert_int_equal(mbshm_txn_expect_bits(txn, MBSHM_COILS, 30, 32, bits), 0);
-	assert_int_equal(mbshm_txn_mask_register(txn, MBSHM_HOLDING_REGISTERS, 999, 0xff00, 0x1234), 0);
+	assert_int_equal(mbshm_txn_mask_register(txn, MBSHM_HOLDING_REGISTERS, 999, 0xff00, 0x1234),
+			 0);
 	ALLOW(mbshm_txn_commit(txn, 0, NULL), COMMIT_ERRORS, -ECANCELED);
 	ALLOW(mbshm_audit(img, PATIENCE_US, why), COMMIT_ERRORS);
-	ALLOW(mbshm_source_claim(img, random_below(random, 2) ? "first" : "second", PATIENCE_US), COMMIT_ERRORS, -ENOSPC);
+	ALLOW(mbshm_source_claim(img, random_below(random, 2) ? "first" : "second", PATIENCE_US),
+	      COMMIT_ERRORS, -ENOSPC);
 	mbshm_source_touch(img);
 	ALLOW(mbshm_snapshot(img, &read, 1, PATIENCE_US, NULL), READ_ERRORS, COMMIT_ERRORS);
 	ALLOW(mbshm_wait(img, 1, 0, NULL), -ETIMEDOUT, -ESTALE);
@@ -93,10 +100,8 @@ static void change(struct mbshm *img, uint64_t *random)
 static void attach(void)
 {
 	char why[MBSHM_WHY_SIZE];
-
 	for (int flags = 0; flags <= MBSHM_WRITE; flags += MBSHM_WRITE) {
 		struct mbshm *img = NULL;
-
 		ALLOW(mbshm_open(&config, flags, &img, why), -EBADMSG, -ESTALE, -EEXIST);
 		if (img)
 			look(img);
@@ -104,21 +109,23 @@ static void attach(void)
 	}
 }
 
-/* ---- corruption ---------------------------------------------------------------------------------------------------------- */
+/* ---- corruption ---------------------------------------------------------------------------- */
 
 /* Words that lead to other words are hit more often than their share. */
 static size_t corrupt_where(const struct mbshm *img, uint64_t *random)
 {
 	size_t from = sizeof(struct segment_header), end = img->size_bytes;
-
 	switch (random_below(random, 4)) {
-	case 0:		/* a word of control that is in use */
+	case 0: /* a word of control that is in use */
 		return offsetof(struct segment, control) + random_below(random, 28) * 8;
-	case 1:		/* the root page */
-		return (size_t)((uint8_t *)&img->pool[commit_root(commit_load(&seg->control)) % img->pool_pages] - (uint8_t *)img->seg) +
+	case 1: /* the root page */
+		return (size_t)((uint8_t *)&img->pool[commit_root(commit_load(&seg->control)) %
+						      img->pool_pages] -
+				(uint8_t *)img->seg) +
 		       random_below(random, img->root_words) * 8;
-	case 2:		/* the free list */
-		return offsetof(struct segment, free_list) + random_below(random, img->pool_pages) * 8;
+	case 2: /* the free list */
+		return offsetof(struct segment, free_list) +
+		       random_below(random, img->pool_pages) * 8;
 	default:
 		return from + random_below(random, (uint32_t)(end - from)) / 8 * 8;
 	}
@@ -126,23 +133,35 @@ static size_t corrupt_where(const struct mbshm *img, uint64_t *random)
 
 static void corrupt(const struct mbshm *img, uint64_t *random)
 {
-	static const uint64_t edges[] = { 0, 1, UINT64_MAX, UINT64_MAX - 1, UINT64_C(1) << 63, VERSION_MAX << 16, 0xffff, 0x10000 };
+	static const uint64_t edges[] = {
+		0,      1,      UINT64_MAX, UINT64_MAX - 1, UINT64_C(1) << 63, VERSION_MAX << 16,
+		0xffff, 0x10000
+	};
 	_Atomic uint64_t *word = (_Atomic uint64_t *)((uint8_t *)seg + corrupt_where(img, random));
 	uint64_t value = page_load(word);
-
 	switch (random_below(random, 5)) {
-	case 0: value ^= UINT64_C(1) << random_below(random, 64); break;
-	case 1: value += random_below(random, 16) - UINT64_C(8); break;
-	case 2: value = edges[random_below(random, sizeof edges / sizeof *edges)]; break;
-	case 3: value = (value & ~UINT64_C(0xffff)) | random_below(random, 0x10000); break;
-	default: value = random_next(random);
+	case 0:
+		value ^= UINT64_C(1) << random_below(random, 64);
+		break;
+	case 1:
+		value += random_below(random, 16) - UINT64_C(8);
+		break;
+	case 2:
+		value = edges[random_below(random, sizeof edges / sizeof *edges)];
+		break;
+	case 3:
+		value = (value & ~UINT64_C(0xffff)) | random_below(random, 0x10000);
+		break;
+	default:
+		value = random_next(random);
 	}
 	page_store(word, value);
 }
 
 static void segment_restore(const struct mbshm *img)
 {
-	memcpy((uint8_t *)seg + sizeof(struct segment_header), pristine + sizeof(struct segment_header),
+	memcpy((uint8_t *)seg + sizeof(struct segment_header),
+	       pristine + sizeof(struct segment_header),
 	       img->size_bytes - sizeof(struct segment_header));
 }
 
@@ -150,7 +169,6 @@ static void segment_restore(const struct mbshm *img)
 static struct mbshm *image_fresh(void)
 {
 	uint64_t random = 1;
-
 	unlink(image_path(&config));
 	config.layout.span_count = 0;
 	mbshm_layout_add(&config.layout, MBSHM_HOLDING_REGISTERS, 400, 600);
@@ -169,7 +187,6 @@ static struct mbshm *image_fresh(void)
 static struct mbshm *recreate(struct mbshm *img)
 {
 	char why[MBSHM_WHY_SIZE];
-
 	ALLOW(mbshm_recreate(&config, PATIENCE_US, why), READ_ERRORS, COMMIT_ERRORS, -EEXIST);
 	struct mbshm *new = NULL;
 	if (mbshm_open(&config, MBSHM_WRITE, &new, why) == 0 && new->ino != img->ino)
@@ -184,7 +201,6 @@ static void only_documented_errors(void **state)
 {
 	uint64_t random = test_seed();
 	unsigned rounds = getenv("MB_LONG") ? ROUNDS_LONG : ROUNDS;
-
 	(void)state;
 	pristine = malloc(1 << 20);
 	txn = mbshm_txn_new(64);
@@ -192,7 +208,6 @@ static void only_documented_errors(void **state)
 	assert_true(img->size_bytes <= 1 << 20);
 	for (unsigned round = 1; round <= rounds; round++) {
 		uint64_t start = now_us();
-
 		refused = false;
 		for (unsigned n = 1 + random_below(&random, 4); n; n--)
 			corrupt(img, &random);
@@ -207,14 +222,16 @@ static void only_documented_errors(void **state)
 			reader = image_open(0);
 		}
 		if (now_us() - start > ROUND_MAX_US)
-			fail_msg("round %u took %llu us", round, (unsigned long long)(now_us() - start));
+			fail_msg("round %u took %llu us", round,
+				 (unsigned long long)(now_us() - start));
 		rounds_that[refused]++;
 		segment_restore(img);
 	}
 	mbshm_close(reader);
-	image_audit(img);	/* as it was before all this */
+	image_audit(img); /* as it was before all this */
 	assert_true(rounds_that[false] > 0 && rounds_that[true] > 0);
-	print_message("# %u rounds: %u went well, in %u something was refused\n", rounds, rounds_that[false], rounds_that[true]);
+	print_message("# %u rounds: %u went well, in %u something was refused\n", rounds,
+		      rounds_that[false], rounds_that[true]);
 	segment_drop(img, seg);
 	mbshm_close(img);
 	mbshm_txn_free(txn);
@@ -226,6 +243,5 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IMAGE_TEST(only_documented_errors),
 	};
-
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,20 +1,26 @@
 /* Creating an image, many at once, and attaching to what may not be one. */
+#include "image_fixture.h"
+
 #include <grp.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
 
-#include "image_fixture.h"
-
 enum { RACERS = 16, ROUNDS = 40, NOBODY = 65534, SOMEBODY = 65533, SOME_GROUP = 65532 };
 
-/* ---- creation ------------------------------------------------------------------------------------------------------------ */
+/* ---- creation ------------------------------------------------------------------------------ */
 
 struct race {
 	struct gate go;
-	struct { ino_t ino; bool early; } racer[RACERS];	/* early: started before the winner's image was built */
+	struct {
+		ino_t ino;
+		bool early;
+	} racer[RACERS]; /* early: started before the winner's image was built */
 };
-struct racer { struct race *race; unsigned index; };
+struct racer {
+	struct race *race;
+	unsigned index;
+};
 
 static void racer_body(void *arg)
 {
@@ -23,7 +29,6 @@ static void racer_body(void *arg)
 	char why[MBSHM_WHY_SIZE], byte;
 	struct timespec start;
 	struct mbshm *img;
-
 	/* All of them wait for the same byte to go away: the end of the pipe. */
 	close(race->go.fd[1]);
 	CHILD_CHECK(read(race->go.fd[0], &byte, 1) == 0);
@@ -31,7 +36,8 @@ static void racer_body(void *arg)
 	CHILD_CHECK(!mbshm_open(&config, MBSHM_CREATE, &img, why) && !why[0] && !mbshm_check(img));
 	race->racer[racer->index].ino = img->ino;
 	race->racer[racer->index].early =
-		(uint64_t)start.tv_sec * UINT64_C(1000000000) + (uint64_t)start.tv_nsec < img->seg->header.created_wall_ns;
+		(uint64_t)start.tv_sec * UINT64_C(1000000000) + (uint64_t)start.tv_nsec <
+		img->seg->header.created_wall_ns;
 	CHILD_CHECK(!pattern_commit(img, racer->index, 5 * SECOND_US, NULL));
 	mbshm_close(img);
 }
@@ -43,7 +49,6 @@ static unsigned race_round(struct race *race)
 	pid_t pids[RACERS];
 	struct racer racers[RACERS];
 	struct mbshm *img;
-
 	gate_make(&race->go);
 	for (unsigned i = 0; i < RACERS; i++) {
 		racers[i] = (struct racer){ race, i };
@@ -57,7 +62,8 @@ static unsigned race_round(struct race *race)
 		assert_int_equal(race->racer[i].ino, img->ino);
 		early += race->racer[i].early;
 	}
-	assert_int_equal(image_status(img).version, 1 + RACERS);	/* nobody's commit went to another image */
+	assert_int_equal(image_status(img).version,
+			 1 + RACERS); /* nobody's commit went to another image */
 	image_audit(img);
 	mbshm_close(img);
 	assert_int_equal(image_names(false), 1);
@@ -70,14 +76,14 @@ static void one_of_many_creators_wins(void **state)
 {
 	struct race *race = shared_new(sizeof *race);
 	unsigned early = 0;
-
 	(void)state;
 	pattern_declare();
-	config.pool_pages = 8192;	/* takes its time to build */
+	config.pool_pages = 8192; /* takes its time to build */
 	for (unsigned i = 0; i < ROUNDS; i++)
 		early += race_round(race);
-	printf("# %u of %d creators started before the winner's image was there\n", early, ROUNDS * RACERS);
-	assert_true(early > ROUNDS);	/* the winners, and some that were in the race */
+	printf("# %u of %d creators started before the winner's image was there\n", early,
+	       ROUNDS * RACERS);
+	assert_true(early > ROUNDS); /* the winners, and some that were in the race */
 	munmap(race, sizeof *race);
 }
 
@@ -85,19 +91,18 @@ static void mode_whatever_the_umask(void **state)
 {
 	static const mode_t umasks[] = { 0, 022, 077, 0777 }, modes[] = { 0600, 0640, 0660, 0664 };
 	struct stat st;
-
 	(void)state;
 	pattern_declare();
 	for (unsigned u = 0; u < 4; u++)
 		for (unsigned m = 0; m < 4; m++) {
 			mode_t before = umask(umasks[u]);
-
 			config.mode = modes[m];
 			mbshm_close(image_open(MBSHM_CREATE));
 			umask(before);
 			assert_int_equal(stat(image_path(&config), &st), 0);
 			assert_int_equal(st.st_mode & 07777, modes[m]);
-			/* All of it is there, and no more: no write can find the file system full. */
+			/* All of it is there, and no more: no write can find the file system full.
+			 */
 			assert_int_equal(st.st_size, segment_size(1024));
 			assert_true(st.st_blocks * 512 >= st.st_size);
 			assert_int_equal(unlink(image_path(&config)), 0);
@@ -107,7 +112,6 @@ static void mode_whatever_the_umask(void **state)
 static void group_is_set(void **state)
 {
 	struct stat st;
-
 	(void)state;
 	pattern_declare();
 	config.group = geteuid() ? getegid() : SOME_GROUP;
@@ -117,20 +121,19 @@ static void group_is_set(void **state)
 	assert_int_equal(st.st_mode & 07777, 0660);
 }
 
-/* ---- attaching to something else ------------------------------------------------------------------------------------------- */
+/* ---- attaching to something else ----------------------------------------------------------- */
 
 /* Attaching fails with rc, whatever the flags, and says a sentence that contains word. */
 static void attach_expect(int rc, const char *word)
 {
 	static const int flags[] = { 0, MBSHM_WRITE, MBSHM_CREATE };
-
 	for (unsigned i = 0; i < 3; i++) {
 		char why[MBSHM_WHY_SIZE] = "";
 		struct mbshm *img;
 		int got = mbshm_open(&config, flags[i], &img, why);
-
 		if (got != rc || !strstr(why, word))
-			fail_msg("flags %d: %d, \"%s\"; expected %d and \"%s\"", flags[i], got, why, rc, word);
+			fail_msg("flags %d: %d, \"%s\"; expected %d and \"%s\"", flags[i], got, why,
+				 rc, word);
 		assert_null(img);
 	}
 }
@@ -139,7 +142,6 @@ static void attach_expect(int rc, const char *word)
 static int victim_make(struct segment_header *header)
 {
 	int fd;
-
 	pattern_declare();
 	mbshm_close(image_open(MBSHM_CREATE));
 	fd = open(image_path(&config), O_RDWR | O_CLOEXEC);
@@ -165,11 +167,9 @@ static void each_header_byte_flipped(void **state)
 	uint64_t random = test_seed();
 	int fd = victim_make(&good);
 	struct mbshm *img;
-
 	(void)state;
 	for (size_t i = 0; i < sizeof good; i++) {
 		uint8_t flip = (uint8_t)(1 + random_below(&random, 255));
-
 		bad = good;
 		((uint8_t *)&bad)[i] ^= flip;
 		header_put(fd, &bad);
@@ -186,13 +186,12 @@ static void foreign_headers(void **state)
 {
 	static struct segment_header good, bad;
 	int fd = victim_make(&good);
-
 	(void)state;
-#define FOREIGN(change, word) \
-	do { \
-		bad = good; \
-		change; \
-		header_sign(fd, &bad); \
+#define FOREIGN(change, word)                  \
+	do {                                   \
+		bad = good;                    \
+		change;                        \
+		header_sign(fd, &bad);         \
 		attach_expect(-EBADMSG, word); \
 	} while (0)
 	FOREIGN(bad.magic ^= 1, "magic");
@@ -224,9 +223,18 @@ static void wrong_sizes(void **state)
 	int fd = victim_make(&header);
 	off_t size = (off_t)header.size_bytes;
 	const off_t sizes[] = {
-		0, 1, 100, 4095, 4096, sizeof(struct segment) - 1, sizeof(struct segment), size - 4096, size - 1, size + 1, 2 * size,
+		0,
+		1,
+		100,
+		4095,
+		4096,
+		sizeof(struct segment) - 1,
+		sizeof(struct segment),
+		size - 4096,
+		size - 1,
+		size + 1,
+		2 * size,
 	};
-
 	(void)state;
 	for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
 		assert_int_equal(ftruncate(fd, sizes[i]), 0);
@@ -242,7 +250,6 @@ static void not_a_file(void **state)
 	struct mbshm_config other;
 	struct mbshm *img;
 	char why[MBSHM_WHY_SIZE] = "", target[MBSHM_NAME_SIZE + 16];
-
 	(void)state;
 	pattern_declare();
 	assert_int_equal(mkfifo(image_path(&config), 0600), 0);
@@ -255,7 +262,8 @@ static void not_a_file(void **state)
 	assert_int_equal(mbshm_open(&config, MBSHM_CREATE, &img, why), -EISDIR);
 	assert_int_equal(rmdir(image_path(&config)), 0);
 
-	/* A link, even to a good image, and one that leads nowhere: nothing is created behind it. */
+	/* A link, even to a good image, and one that leads nowhere: nothing is created behind it.
+	 */
 	other = config;
 	strcat(other.name, "-target");
 	strcpy(target, image_path(&other));
@@ -272,7 +280,6 @@ static void not_a_file(void **state)
 static void impossible_layouts(void **state)
 {
 	struct mbshm *img;
-
 	(void)state;
 	config.layout.span_count = 1000000;
 	assert_int_equal(mbshm_open(&config, MBSHM_CREATE, &img, NULL), -EINVAL);
@@ -284,7 +291,7 @@ static void impossible_layouts(void **state)
 	assert_int_equal(image_names(false), 0);
 }
 
-/* ---- owners and permissions ------------------------------------------------------------------------------------------------ */
+/* ---- owners and permissions ---------------------------------------------------------------- */
 
 static void writable_by_everybody(void **state)
 {
@@ -297,7 +304,12 @@ static void writable_by_everybody(void **state)
 	mbshm_close(image_open(0));
 }
 
-struct visitor { uid_t uid; gid_t gid; int flags, rc; const char *word; };
+struct visitor {
+	uid_t uid;
+	gid_t gid;
+	int flags, rc;
+	const char *word;
+};
 
 static void visitor_body(void *arg)
 {
@@ -305,13 +317,12 @@ static void visitor_body(void *arg)
 	char why[MBSHM_WHY_SIZE] = "";
 	struct mbshm *img;
 	int rc;
-
 	CHILD_CHECK(!setgroups(0, NULL) && !setresgid(visitor->gid, visitor->gid, visitor->gid) &&
 		    !setresuid(visitor->uid, visitor->uid, visitor->uid));
 	rc = mbshm_open(&config, visitor->flags, &img, why);
 	if (rc != visitor->rc || !strstr(why, visitor->word))
-		fprintf(stderr, "# uid %u, flags %d: %d, \"%s\"; expected %d and \"%s\"\n", visitor->uid, visitor->flags, rc, why,
-			visitor->rc, visitor->word);
+		fprintf(stderr, "# uid %u, flags %d: %d, \"%s\"; expected %d and \"%s\"\n",
+			visitor->uid, visitor->flags, rc, why, visitor->rc, visitor->word);
 	CHILD_CHECK(rc == visitor->rc && strstr(why, visitor->word));
 	if (!rc && visitor->flags)
 		CHILD_CHECK(!pattern_commit(img, visitor->uid, SECOND_US, NULL));
@@ -321,7 +332,6 @@ static void visitor_body(void *arg)
 static void visit(uid_t uid, gid_t gid, int flags, int rc, const char *word)
 {
 	struct visitor visitor = { uid, gid, flags, rc, word };
-
 	assert_int_equal(child_end(child_start(visitor_body, &visitor)), 0);
 }
 
@@ -359,7 +369,7 @@ static void other_users(void **state)
 	visit(SOMEBODY, SOME_GROUP, MBSHM_CREATE, 0, "");
 }
 
-/* ---- a full /dev/shm ------------------------------------------------------------------------------------------------------- */
+/* ---- a full /dev/shm ----------------------------------------------------------------------- */
 
 enum { NO_NAMESPACE = 77 };
 
@@ -369,7 +379,6 @@ static void full_body(void *arg)
 	struct statvfs before, after;
 	char why[MBSHM_WHY_SIZE] = "";
 	struct mbshm *img;
-
 	(void)arg;
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("tmpfs", "/dev/shm", "tmpfs", 0, "size=256k,mode=1777"))
@@ -385,13 +394,13 @@ static void full_body(void *arg)
 	CHILD_CHECK(!pattern_commit(img, 1, SECOND_US, NULL));
 	mbshm_close(img);
 	CHILD_CHECK(!unlink(image_path(&config)));
-	CHILD_CHECK(!statvfs("/dev/shm", &after) && after.f_blocks - after.f_bfree == before.f_blocks - before.f_bfree);
+	CHILD_CHECK(!statvfs("/dev/shm", &after) &&
+		    after.f_blocks - after.f_bfree == before.f_blocks - before.f_bfree);
 }
 
 static void no_room(void **state)
 {
 	int status;
-
 	(void)state;
 	pattern_declare();
 	status = child_end(child_start(full_body, NULL));

@@ -1,18 +1,20 @@
-/* 64 creators at once, some of them killed at any instruction: one image, the same for all, and nothing left over.
+/* 64 creators at once, some of them killed at any instruction: one image, the same for all, and
+ * nothing left over.
  *
- * Where it may, the test has a /dev/shm of its own, so that it can count the file system's blocks. */
+ * Where it may, the test has a /dev/shm of its own, so that it can count the file system's blocks.
+ */
+#include "image_fixture.h"
+
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
 
-#include "image_fixture.h"
-
 enum { CREATORS = 64, VICTIMS = 24, ROUNDS = 30, ROUNDS_LONG = 1000, HURRY_US = 200 };
 
 static struct creation {
-	_Atomic bool opening;	/* it has called mbshm_open */
-	_Atomic ino_t ino;	/* and got this */
-} *creations;
+	_Atomic bool opening; /* it has called mbshm_open */
+	_Atomic ino_t ino;    /* and got this */
+} * creations;
 static struct gate go;
 static bool own_tmpfs;
 
@@ -21,7 +23,6 @@ static void creator_body(void *arg)
 	unsigned index = *(unsigned *)arg;
 	char why[MBSHM_WHY_SIZE], byte;
 	struct mbshm *img;
-
 	/* All of them wait for the same byte to go away: the end of the pipe. */
 	close(go.fd[1]);
 	CHILD_CHECK(read(go.fd[0], &byte, 1) == 0);
@@ -36,7 +37,6 @@ static void creator_body(void *arg)
 static uint64_t bytes_used(void)
 {
 	struct statvfs st;
-
 	assert_int_equal(statvfs("/dev/shm", &st), 0);
 	return (uint64_t)(st.f_blocks - st.f_bfree) * st.f_frsize;
 }
@@ -45,21 +45,22 @@ static uint64_t bytes_used(void)
 static unsigned victim_pick(uint64_t *random)
 {
 	unsigned first = random_below(random, CREATORS);
-
 	for (unsigned i = first; i < first + CREATORS; i++)
-		if (atomic_load(&creations[i % CREATORS].opening) && !atomic_load(&creations[i % CREATORS].ino))
+		if (atomic_load(&creations[i % CREATORS].opening) &&
+		    !atomic_load(&creations[i % CREATORS].ino))
 			return i % CREATORS;
 	return first;
 }
 
-struct tally { unsigned killed, while_opening; };
+struct tally {
+	unsigned killed, while_opening;
+};
 
 /* Everybody runs; some of them not for long. */
 static unsigned creators_run(uint64_t *random, struct tally *tally)
 {
 	unsigned index[CREATORS], finished = 0;
 	pid_t pids[CREATORS];
-
 	memset(creations, 0, CREATORS * sizeof *creations);
 	gate_make(&go);
 	for (unsigned i = 0; i < CREATORS; i++) {
@@ -69,15 +70,15 @@ static unsigned creators_run(uint64_t *random, struct tally *tally)
 	gate_close(&go);
 	for (unsigned i = 0; i < VICTIMS; i++) {
 		pause_us(random_below(random, HURRY_US));
-		kill(pids[victim_pick(random)], SIGKILL);	/* a zombie at worst: not reaped yet */
+		kill(pids[victim_pick(random)], SIGKILL); /* a zombie at worst: not reaped yet */
 	}
 	for (unsigned i = 0; i < CREATORS; i++) {
 		int status = child_end(pids[i]);
-
 		assert_true(!status || was_killed(status));
 		finished += !status;
 		tally->killed += status != 0;
-		tally->while_opening += status && atomic_load(&creations[i].opening) && !atomic_load(&creations[i].ino);
+		tally->while_opening += status && atomic_load(&creations[i].opening) &&
+					!atomic_load(&creations[i].ino);
 	}
 	return finished;
 }
@@ -88,9 +89,8 @@ static void round_run(uint64_t *random, struct tally *tally)
 	unsigned finished = creators_run(random, tally), opened = 0;
 	uint32_t number;
 	struct mbshm *img;
-
 	assert_true(image_names(false) <= 1);
-	img = image_open(finished ? MBSHM_WRITE : MBSHM_CREATE);	/* who finished left an image */
+	img = image_open(finished ? MBSHM_WRITE : MBSHM_CREATE); /* who finished left an image */
 	for (unsigned i = 0; i < CREATORS; i++)
 		if (atomic_load(&creations[i].ino)) {
 			assert_int_equal(atomic_load(&creations[i].ino), img->ino);
@@ -112,17 +112,18 @@ static void creators_killed(void **state)
 	unsigned rounds = getenv("MB_LONG") ? ROUNDS_LONG : ROUNDS;
 	struct tally tally = { 0, 0 };
 	uint64_t random = test_seed();
-
 	(void)state;
 	creations = shared_new(CREATORS * sizeof *creations);
 	pattern_declare();
-	config.pool_pages = 8192;	/* takes its time to build */
+	config.pool_pages = 8192; /* takes its time to build */
 	unsigned done = 0;
 	/* On a busy machine fewer die at the right moment: go on until enough did. */
 	for (; done < rounds || (tally.while_opening <= rounds && done < 10 * rounds); done++)
 		round_run(&random, &tally);
-	printf("# %u rounds of %d creators: one image each; %u killed, %u of them while creating or attaching; %s\n", done, CREATORS,
-	       tally.killed, tally.while_opening, own_tmpfs ? "every block given back" : "blocks not counted: not root");
+	printf("# %u rounds of %d creators: one image each; %u killed, %u of them while creating "
+	       "or attaching; %s\n",
+	       done, CREATORS, tally.killed, tally.while_opening,
+	       own_tmpfs ? "every block given back" : "blocks not counted: not root");
 	assert_true(tally.killed > rounds && tally.while_opening > rounds);
 	munmap(creations, CREATORS * sizeof *creations);
 }
@@ -132,7 +133,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IMAGE_TEST(creators_killed),
 	};
-
 	own_tmpfs = !unshare(CLONE_NEWNS) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
 		    !mount("tmpfs", "/dev/shm", "tmpfs", 0, "size=1g,mode=1777");
 	return cmocka_run_group_tests(tests, NULL, NULL);

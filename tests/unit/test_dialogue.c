@@ -1,13 +1,13 @@
 /* mbclient's pure parts: numbers out of answers, servers out of operands. */
+#include "mbclient/ask.h"
+#include "mbclient/target.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
-
-#include "mbclient/ask.h"
-#include "mbclient/target.h"
 
 static const struct question whole = { "Value", 0, 65535, true };
 static const struct question fraction = { "Interval", 0.01, 3600, false };
@@ -20,14 +20,15 @@ static void test_numbers(void **state)
 		const char *text;
 		double number;
 	} right[] = {
-		{ &whole, "0", 0 },		{ &whole, "65535", 65535 },	{ &whole, "007", 7 },
-		{ &whole, "  42\t", 42 },	{ &whole, "42\r", 42 },		{ &fraction, "1", 1 },
-		{ &fraction, "0.01", 0.01 },	{ &fraction, "3600", 3600 },	{ &fraction, "2.", 2 },
+		{ &whole, "0", 0 },           { &whole, "65535", 65535 },  { &whole, "007", 7 },
+		{ &whole, "  42\t", 42 },     { &whole, "42\r", 42 },      { &fraction, "1", 1 },
+		{ &fraction, "0.01", 0.01 },  { &fraction, "3600", 3600 }, { &fraction, "2.", 2 },
 		{ &fraction, "0.25 ", 0.25 },
 	};
 	for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
 		double number = -1;
-		if (ask_parse(right[i].question, right[i].text, &number) != ASK_ANSWER || number != right[i].number)
+		if (ask_parse(right[i].question, right[i].text, &number) != ASK_ANSWER ||
+		    number != right[i].number)
 			fail_msg("\"%s\" is not %g", right[i].text, right[i].number);
 	}
 }
@@ -39,11 +40,18 @@ static void test_wrong_numbers(void **state)
 		const struct question *question;
 		const char *text;
 	} wrong[] = {
-		{ &whole, "" },		{ &whole, "   " },	{ &whole, "abc" },	{ &whole, "-1" },	{ &whole, "65536" },
-		{ &whole, "1 2" },	{ &whole, "12x" },	{ &whole, "1.0" },	{ &whole, "0x10" },	{ &whole, "1e3" },
-		{ &whole, "+1" },	{ &whole, "99999999999999999999999999" },		{ &whole, "nan" },	{ &whole, "\x01" },
-		{ &fraction, "0" },	{ &fraction, "0.009" },	{ &fraction, "3600.1" }, { &fraction, "1,5" },	{ &fraction, "." },
-		{ &fraction, ".5." },	{ &fraction, "inf" },	{ &fraction, "-1" },	{ &fraction, "1.5.2" },	{ &fraction, "1e1" },
+		{ &whole, "" },          { &whole, "   " },
+		{ &whole, "abc" },       { &whole, "-1" },
+		{ &whole, "65536" },     { &whole, "1 2" },
+		{ &whole, "12x" },       { &whole, "1.0" },
+		{ &whole, "0x10" },      { &whole, "1e3" },
+		{ &whole, "+1" },        { &whole, "99999999999999999999999999" },
+		{ &whole, "nan" },       { &whole, "\x01" },
+		{ &fraction, "0" },      { &fraction, "0.009" },
+		{ &fraction, "3600.1" }, { &fraction, "1,5" },
+		{ &fraction, "." },      { &fraction, ".5." },
+		{ &fraction, "inf" },    { &fraction, "-1" },
+		{ &fraction, "1.5.2" },  { &fraction, "1e1" },
 	};
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		double number;
@@ -58,7 +66,8 @@ static void assert_target(const char *text, const char *host, const char *port)
 	const char *expected = target_parse(text, "5020", &target);
 	if (!host) {
 		if (!expected)
-			fail_msg("\"%s\" is taken for host \"%s\" port \"%s\"", text, target.host, target.port);
+			fail_msg("\"%s\" is taken for host \"%s\" port \"%s\"", text, target.host,
+				 target.port);
 		return;
 	}
 	if (expected)
@@ -75,8 +84,10 @@ static void test_targets(void **state)
 	assert_target("[::1]:65535", "::1", "65535");
 	assert_target("[fe80::1%eth0]", "fe80::1%eth0", "5020");
 	assert_target("::1", "::1", "5020");
-	static const char *const wrong[] = { "", ":502", "host:", "host:0", "host:65536", "host:abc", "host:-1", "host:1x", "[::1",
-					     "[::1]x", "[]", "[]:502", "[::1]:", "host:000502" };
+	static const char *const wrong[] = { "",           ":502",       "host:",   "host:0",
+					     "host:65536", "host:abc",   "host:-1", "host:1x",
+					     "[::1",       "[::1]x",     "[]",      "[]:502",
+					     "[::1]:",     "host:000502" };
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
 		assert_target(wrong[i], NULL, NULL);
 

@@ -1,49 +1,47 @@
 /* The image through its interface, against a model that is one array per table. */
 #include "image_fixture.h"
 
-/* ---- layouts ------------------------------------------------------------------------------------------------------------- */
+/* ---- layouts ------------------------------------------------------------------------------- */
 
-enum { SMALL = 200 };	/* a small range of addresses, so that random spans touch and overlap often */
+enum { SMALL = 200 }; /* a small range of addresses, so that random spans touch and overlap often */
 
-static void layout_matches(const struct mbshm_layout *layout, bool declared[MBSHM_TABLES][SMALL], uint64_t seed)
+static void layout_matches(const struct mbshm_layout *layout, bool declared[MBSHM_TABLES][SMALL],
+			   uint64_t seed)
 {
 	unsigned s = 0;
-
 	for (unsigned t = 0; t < MBSHM_TABLES; t++)
 		for (uint32_t a = 0; a < SMALL;) {
 			uint32_t first = a;
-
 			while (a < SMALL && declared[t][a])
 				a++;
 			if (a == first) {
 				a++;
 				continue;
 			}
-			if (s >= layout->span_count || layout->spans[s].table != t || layout->spans[s].first != first ||
-			    layout->spans[s].count != a - first)
-				fail_msg("seed %llu: span %u of table %u is not %u-%u", (unsigned long long)seed, s, t, first, a - 1);
+			if (s >= layout->span_count || layout->spans[s].table != t ||
+			    layout->spans[s].first != first || layout->spans[s].count != a - first)
+				fail_msg("seed %llu: span %u of table %u is not %u-%u",
+					 (unsigned long long)seed, s, t, first, a - 1);
 			s++;
 		}
 	if (s != layout->span_count)
-		fail_msg("seed %llu: %u spans; expected %u", (unsigned long long)seed, layout->span_count, s);
+		fail_msg("seed %llu: %u spans; expected %u", (unsigned long long)seed,
+			 layout->span_count, s);
 }
 
 static void layout_merges_like_a_bitmap(void **state)
 {
 	uint64_t random = test_seed();
-
 	(void)state;
 	for (unsigned round = 0; round < 2000; round++) {
 		static bool declared[MBSHM_TABLES][SMALL];
 		struct mbshm_layout layout = { 0 };
 		uint64_t seed = random;
-
 		memset(declared, 0, sizeof declared);
 		for (unsigned i = random_below(&random, 40); i--;) {
 			unsigned table = random_below(&random, MBSHM_TABLES);
 			uint32_t first = random_below(&random, SMALL), most = SMALL - first;
 			uint32_t count = 1 + random_below(&random, most < 20 ? most : 20);
-
 			assert_int_equal(mbshm_layout_add(&layout, table, first, count), 0);
 			memset(&declared[table][first], true, count);
 		}
@@ -54,7 +52,6 @@ static void layout_merges_like_a_bitmap(void **state)
 static void layout_refuses(void **state)
 {
 	struct mbshm_layout layout = { 0 };
-
 	(void)state;
 	assert_int_equal(mbshm_layout_add(&layout, MBSHM_COILS, 0, 0), -ERANGE);
 	assert_int_equal(mbshm_layout_add(&layout, MBSHM_COILS, 0, 65537), -ERANGE);
@@ -75,12 +72,11 @@ static void layout_refuses(void **state)
 static void layout_counts_pages(void **state)
 {
 	struct mbshm_layout layout = { 0 };
-
 	(void)state;
 	assert_int_equal(mbshm_layout_pages(&layout), 0);
 	mbshm_layout_add(&layout, MBSHM_HOLDING_REGISTERS, 510, 2);
 	assert_int_equal(mbshm_layout_pages(&layout), 1);
-	mbshm_layout_add(&layout, MBSHM_HOLDING_REGISTERS, 100, 2);	/* same page */
+	mbshm_layout_add(&layout, MBSHM_HOLDING_REGISTERS, 100, 2); /* same page */
 	assert_int_equal(mbshm_layout_pages(&layout), 1);
 	mbshm_layout_add(&layout, MBSHM_HOLDING_REGISTERS, 512, 1);
 	assert_int_equal(mbshm_layout_pages(&layout), 2);
@@ -93,7 +89,7 @@ static void layout_counts_pages(void **state)
 	assert_int_equal(mbshm_pool_default(&layout), 4 * (MBSHM_PAGES_MAX + 1));
 }
 
-/* ---- values against a model ---------------------------------------------------------------------------------------------- */
+/* ---- values against a model ---------------------------------------------------------------- */
 
 /* One item each; bits as 0 and 1. */
 struct model {
@@ -105,9 +101,12 @@ enum { GUARD = 16, GUARD_BYTE = 0xa5, BUFFER = MBSHM_ITEMS * 2 };
 
 static struct model model;
 static uint8_t buffer[GUARD + BUFFER + GUARD];
-static uint64_t seed;	/* of the running step, for messages */
+static uint64_t seed; /* of the running step, for messages */
 
-static bool is_registers(unsigned table) { return table >= MBSHM_HOLDING_REGISTERS; }
+static bool is_registers(unsigned table)
+{
+	return table >= MBSHM_HOLDING_REGISTERS;
+}
 
 static size_t span_bytes(const struct mbshm_span *span)
 {
@@ -128,7 +127,6 @@ static void model_pack(const struct mbshm_span *span, uint8_t *out)
 	memset(out, 0, span_bytes(span));
 	for (uint32_t i = 0; i < span->count; i++) {
 		uint16_t value = model.item[span->table][span->first + i];
-
 		if (is_registers(span->table))
 			memcpy(out + 2 * i, &value, 2);
 		else
@@ -140,7 +138,6 @@ static void model_write(const struct mbshm_span *span, const uint8_t *in)
 {
 	for (uint32_t i = 0; i < span->count; i++) {
 		uint16_t *item = &model.item[span->table][span->first + i];
-
 		if (is_registers(span->table))
 			memcpy(item, in + 2 * i, 2);
 		else
@@ -148,41 +145,48 @@ static void model_write(const struct mbshm_span *span, const uint8_t *in)
 	}
 }
 
-/* Random spans near declared borders and page borders: first is one of a few interesting places, give or take some. */
+/* Random spans near declared borders and page borders: first is one of a few interesting places,
+ * give or take some. */
 static struct mbshm_span random_span(uint64_t *random)
 {
 	static const uint32_t places[] = {
-		0, 63, 500, 512, 999, 1024, 1100, 8100, 8192, 16384, 24576, 32768, 65024, 65500, 65535,
+		0,    63,    500,   512,   999,   1024,  1100,  8100,
+		8192, 16384, 24576, 32768, 65024, 65500, 65535,
 	};
 	unsigned table = random_below(random, MBSHM_TABLES);
-	uint32_t first = places[random_below(random, sizeof places / sizeof *places)] + random_below(random, 80);
-	uint32_t most = is_registers(table) ? 200 : 2200, count = random_below(random, 4) ? 1 + random_below(random, most) : 1;
-
+	uint32_t first = places[random_below(random, sizeof places / sizeof *places)] +
+			 random_below(random, 80);
+	uint32_t most = is_registers(table) ? 200 : 2200,
+		 count = random_below(random, 4) ? 1 + random_below(random, most) : 1;
 	first = first < 20 ? first : first - random_below(random, 20);
 	if (!random_below(random, 50))
-		return (struct mbshm_span){ table, 0, MBSHM_ITEMS };	/* a whole table */
+		return (struct mbshm_span){ table, 0, MBSHM_ITEMS }; /* a whole table */
 	if (first > MBSHM_ITEMS - 1)
 		first = MBSHM_ITEMS - 1;
-	return (struct mbshm_span){ table, first, count < MBSHM_ITEMS - first ? count : MBSHM_ITEMS - first };
+	return (struct mbshm_span){ table, first,
+				    count < MBSHM_ITEMS - first ? count : MBSHM_ITEMS - first };
 }
 
-static int span_read(const struct mbshm *img, const struct mbshm_span *span, uint8_t *out, uint64_t *version)
+static int span_read(const struct mbshm *img, const struct mbshm_span *span, uint8_t *out,
+		     uint64_t *version)
 {
 	if (span->count > UINT16_MAX)
-		return mbshm_read(img, &(struct mbshm_read){ span->table, span->first, span->count, out }, 1, version);
+		return mbshm_read(
+			img, &(struct mbshm_read){ span->table, span->first, span->count, out }, 1,
+			version);
 	uint16_t first = (uint16_t)span->first, count = (uint16_t)span->count;
-
 	if (is_registers(span->table))
-		return mbshm_read_registers(img, span->table, first, count, (uint16_t *)(void *)out, version);
+		return mbshm_read_registers(img, span->table, first, count, (uint16_t *)(void *)out,
+					    version);
 	return mbshm_read_bits(img, span->table, first, count, out, version);
 }
 
 static int span_stage(struct mbshm_txn *txn, const struct mbshm_span *span, const uint8_t *in)
 {
 	uint16_t first = (uint16_t)span->first, count = (uint16_t)span->count;
-
 	if (is_registers(span->table))
-		return mbshm_txn_write_registers(txn, span->table, first, count, (const uint16_t *)(const void *)in);
+		return mbshm_txn_write_registers(txn, span->table, first, count,
+						 (const uint16_t *)(const void *)in);
 	return mbshm_txn_write_bits(txn, span->table, first, count, in);
 }
 
@@ -190,34 +194,36 @@ static void guards_hold(const uint8_t *out, size_t bytes, const struct mbshm_spa
 {
 	for (unsigned i = 0; i < GUARD; i++)
 		if (out[-1 - (int)i] != GUARD_BYTE || out[bytes + i] != GUARD_BYTE)
-			fail_msg("seed %llu: a read of table %u, %u + %u wrote beyond its buffer", (unsigned long long)seed, span->table,
-				 span->first, span->count);
+			fail_msg("seed %llu: a read of table %u, %u + %u wrote beyond its buffer",
+				 (unsigned long long)seed, span->table, span->first, span->count);
 }
 
 static void span_matches(const struct mbshm_span *span, const uint8_t *out)
 {
 	static uint8_t wanted[BUFFER];
-
 	model_pack(span, wanted);
 	for (size_t i = 0; i < span_bytes(span); i++)
 		if (out[i] != wanted[i])
-			fail_msg("seed %llu: table %u, %u + %u: byte %zu is %#x; expected %#x", (unsigned long long)seed, span->table,
-				 span->first, span->count, i, out[i], wanted[i]);
+			fail_msg("seed %llu: table %u, %u + %u: byte %zu is %#x; expected %#x",
+				 (unsigned long long)seed, span->table, span->first, span->count, i,
+				 out[i], wanted[i]);
 }
 
 static void read_step(const struct mbshm *img, uint64_t *random, uint64_t version)
 {
 	struct mbshm_span span = random_span(random);
 	/* Bits may go to any byte, registers to any even one. */
-	uint8_t *out = buffer + GUARD + (is_registers(span.table) ? 2 * random_below(random, 4) : random_below(random, 8));
+	uint8_t *out =
+		buffer + GUARD +
+		(is_registers(span.table) ? 2 * random_below(random, 4) : random_below(random, 8));
 	uint64_t seen;
 	int rc;
-
 	if (span.count == MBSHM_ITEMS)
 		out = buffer + GUARD;
 	memset(out - GUARD, GUARD_BYTE, span_bytes(&span) + 2 * GUARD);
 	rc = span_read(img, &span, out, &seen);
-	assert_int_equal(mbshm_declared(img, span.table, span.first, span.count), model_declared(&span));
+	assert_int_equal(mbshm_declared(img, span.table, span.first, span.count),
+			 model_declared(&span));
 	if (!model_declared(&span)) {
 		assert_int_equal(rc, -ERANGE);
 		return;
@@ -235,7 +241,6 @@ static bool mask_step(struct mbshm_txn *txn, uint64_t *random)
 	uint16_t keep = (uint16_t)random_next(random), set = (uint16_t)random_next(random);
 	uint16_t *item = &model.item[span.table][span.first];
 	int rc = mbshm_txn_mask_register(txn, span.table, (uint16_t)span.first, keep, set);
-
 	if (!is_registers(span.table) || !model.declared[span.table][span.first]) {
 		assert_int_equal(rc, -ERANGE);
 		return false;
@@ -245,13 +250,13 @@ static bool mask_step(struct mbshm_txn *txn, uint64_t *random)
 	return true;
 }
 
-/* Stage a write; the buffer's unused bits and what lies behind it are random, and must not matter. */
+/* Stage a write; the buffer's unused bits and what lies behind it are random, and must not matter.
+ */
 static bool write_step(struct mbshm_txn *txn, uint64_t *random)
 {
 	struct mbshm_span span = random_span(random);
 	uint8_t *in = buffer + GUARD + 2 * random_below(random, 4);
 	int rc;
-
 	if (span.count > UINT16_MAX) {
 		span.count = UINT16_MAX;
 		in = buffer + GUARD;
@@ -265,23 +270,28 @@ static bool write_step(struct mbshm_txn *txn, uint64_t *random)
 	return !rc;
 }
 
-/* A transaction of several stagings in random order, one of its reads checked against the model afterwards. */
-static void commit_step(struct mbshm_txn *txn, struct mbshm *img, uint64_t *random, uint64_t *version)
+/* A transaction of several stagings in random order, one of its reads checked against the model
+ * afterwards. */
+static void commit_step(struct mbshm_txn *txn, struct mbshm *img, uint64_t *random,
+			uint64_t *version)
 {
 	static uint8_t out[BUFFER];
 	struct mbshm_span span;
 	uint64_t published;
 	unsigned stagings = 1 + random_below(random, 5), changes = 0;
-
 	mbshm_txn_begin(txn, img);
 	do
 		span = random_span(random);
 	while (!model_declared(&span));
-	assert_int_equal(mbshm_txn_read(txn, &(struct mbshm_read){ span.table, span.first, span.count, out }), 0);
+	assert_int_equal(mbshm_txn_read(txn, &(struct mbshm_read){ span.table, span.first,
+								   span.count, out }),
+			 0);
 	while (stagings--)
-		changes += random_below(random, 4) ? write_step(txn, random) : mask_step(txn, random);
+		changes +=
+			random_below(random, 4) ? write_step(txn, random) : mask_step(txn, random);
 	assert_int_equal(mbshm_txn_commit(txn, 0, &published), 0);
-	assert_int_equal(published, *version + (changes > 0));	/* nothing staged: nothing published */
+	assert_int_equal(published,
+			 *version + (changes > 0)); /* nothing staged: nothing published */
 	*version = published;
 	span_matches(&span, out);
 }
@@ -294,11 +304,10 @@ static void declare(enum mbshm_table table, uint32_t first, uint32_t count)
 
 static void model_run(void)
 {
-	unsigned steps = getenv("MB_SAN") ? 3000 : 20000;	/* sanitizers are slow */
+	unsigned steps = getenv("MB_SAN") ? 3000 : 20000; /* sanitizers are slow */
 	struct mbshm *img = image_open(MBSHM_CREATE), *reader = image_open(0);
 	struct mbshm_txn *txn = mbshm_txn_new(0);
 	uint64_t random = test_seed(), version = 1;
-
 	for (unsigned i = 0; i < steps; i++) {
 		seed = random;
 		if (random_below(&random, 3))
@@ -324,7 +333,6 @@ static void full_tables(void **state)
 static void tables_with_gaps(void **state)
 {
 	uint64_t random = test_seed();
-
 	(void)state;
 	memset(&model, 0, sizeof model);
 	for (unsigned t = 0; t < MBSHM_TABLES; t++) {
@@ -335,16 +343,17 @@ static void tables_with_gaps(void **state)
 		declare(t, 65000, 536);
 		declare(t, 2000 + random_below(&random, 1000), 1);
 	}
-	config.pool_pages = 2 * (mbshm_layout_pages(&config.layout) + 1);	/* the smallest: every page lives many times */
+	config.pool_pages = 2 * (mbshm_layout_pages(&config.layout) +
+				 1); /* the smallest: every page lives many times */
 	model_run();
 }
 
 /* Write a span, read it back, and look whether something near it has changed. */
-static void alignment_step(struct mbshm *img, struct mbshm_txn *txn, struct mbshm_span span, uint32_t border, uint64_t *random)
+static void alignment_step(struct mbshm *img, struct mbshm_txn *txn, struct mbshm_span span,
+			   uint32_t border, uint64_t *random)
 {
 	struct mbshm_span around = { span.table, border - 200, 400 };
 	uint8_t *bytes = buffer + GUARD;
-
 	for (size_t i = 0; i < span_bytes(&span); i++)
 		bytes[i] = (uint8_t)random_next(random);
 	mbshm_txn_begin(txn, img);
@@ -365,7 +374,6 @@ static void every_alignment(void **state)
 	struct mbshm *img;
 	struct mbshm_txn *txn = mbshm_txn_new(0);
 	uint64_t random = test_seed();
-
 	(void)state;
 	memset(&model, 0, sizeof model);
 	for (unsigned t = 0; t < MBSHM_TABLES; t++)
@@ -373,17 +381,17 @@ static void every_alignment(void **state)
 	img = image_open(MBSHM_CREATE);
 	for (unsigned t = 0; t < MBSHM_TABLES; t++) {
 		uint32_t border = PAGE_BITS / table_bits(t), most = is_registers(t) ? 12 : 140;
-
 		for (uint32_t first = border - most; first < border + 2; first++)
 			for (uint32_t count = 1; count <= most; count++)
-				alignment_step(img, txn, (struct mbshm_span){ t, first, count }, border, &random);
+				alignment_step(img, txn, (struct mbshm_span){ t, first, count },
+					       border, &random);
 	}
 	image_audit(img);
 	mbshm_txn_free(txn);
 	mbshm_close(img);
 }
 
-/* ---- transactions -------------------------------------------------------------------------------------------------------- */
+/* ---- transactions -------------------------------------------------------------------------- */
 
 static void default_declare(void)
 {
@@ -398,35 +406,48 @@ static void borders(void **state)
 	struct mbshm_txn *txn = mbshm_txn_new(0);
 	uint16_t values[200] = { 7 };
 	uint8_t bits[32] = { 1 };
-
 	(void)state;
 	default_declare();
 	img = image_open(MBSHM_CREATE);
 	mbshm_txn_begin(txn, img);
-	static const struct { uint16_t addr, count; int rc; } cases[] = {
-		{ 999, 1, -ERANGE }, { 1000, 1, 0 }, { 1099, 1, 0 }, { 1100, 1, -ERANGE }, { 65535, 1, -ERANGE }, { 999, 2, -ERANGE },
-		{ 1099, 2, -ERANGE }, { 1000, 100, 0 }, { 1000, 101, -ERANGE }, { 999, 100, -ERANGE }, { 1000, 0, -ERANGE },
-		{ 65535, 2, -ERANGE }, { 1099, 65535, -ERANGE }, { 0, 65535, -ERANGE },
+	static const struct {
+		uint16_t addr, count;
+		int rc;
+	} cases[] = {
+		{ 999, 1, -ERANGE },      { 1000, 1, 0 },        { 1099, 1, 0 },
+		{ 1100, 1, -ERANGE },     { 65535, 1, -ERANGE }, { 999, 2, -ERANGE },
+		{ 1099, 2, -ERANGE },     { 1000, 100, 0 },      { 1000, 101, -ERANGE },
+		{ 999, 100, -ERANGE },    { 1000, 0, -ERANGE },  { 65535, 2, -ERANGE },
+		{ 1099, 65535, -ERANGE }, { 0, 65535, -ERANGE },
 	};
 	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
 		uint16_t addr = cases[i].addr, count = cases[i].count;
-
-		assert_int_equal(mbshm_read_registers(img, MBSHM_HOLDING_REGISTERS, addr, count, values, NULL), cases[i].rc);
-		assert_int_equal(mbshm_read_bits(img, MBSHM_COILS, addr, count, bits, NULL), cases[i].rc);
-		assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, addr, count, values), cases[i].rc);
-		assert_int_equal(mbshm_txn_write_bits(txn, MBSHM_COILS, addr, count, bits), cases[i].rc);
+		assert_int_equal(mbshm_read_registers(img, MBSHM_HOLDING_REGISTERS, addr, count,
+						      values, NULL),
+				 cases[i].rc);
+		assert_int_equal(mbshm_read_bits(img, MBSHM_COILS, addr, count, bits, NULL),
+				 cases[i].rc);
+		assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, addr,
+							   count, values),
+				 cases[i].rc);
+		assert_int_equal(mbshm_txn_write_bits(txn, MBSHM_COILS, addr, count, bits),
+				 cases[i].rc);
 		assert_int_equal(mbshm_declared(img, MBSHM_COILS, addr, count), !cases[i].rc);
 	}
 	/* Across the gap, in a table without spans, and with the other kind's call. */
 	assert_int_equal(mbshm_read_bits(img, MBSHM_COILS, 99, 2, bits, NULL), -ERANGE);
-	assert_int_equal(mbshm_read_registers(img, MBSHM_INPUT_REGISTERS, 0, 1, values, NULL), -ERANGE);
+	assert_int_equal(mbshm_read_registers(img, MBSHM_INPUT_REGISTERS, 0, 1, values, NULL),
+			 -ERANGE);
 	assert_int_equal(mbshm_read_registers(img, MBSHM_COILS, 0, 1, values, NULL), -ERANGE);
-	assert_int_equal(mbshm_read_bits(img, MBSHM_HOLDING_REGISTERS, 1000, 1, bits, NULL), -ERANGE);
+	assert_int_equal(mbshm_read_bits(img, MBSHM_HOLDING_REGISTERS, 1000, 1, bits, NULL),
+			 -ERANGE);
 	assert_int_equal(mbshm_read_registers(img, MBSHM_TABLES, 1000, 1, values, NULL), -ERANGE);
 	assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_COILS, 0, 1, values), -ERANGE);
-	assert_int_equal(mbshm_txn_write_bits(txn, MBSHM_HOLDING_REGISTERS, 1000, 1, bits), -ERANGE);
+	assert_int_equal(mbshm_txn_write_bits(txn, MBSHM_HOLDING_REGISTERS, 1000, 1, bits),
+			 -ERANGE);
 	assert_int_equal(mbshm_txn_mask_register(txn, MBSHM_COILS, 0, 0, 0), -ERANGE);
-	assert_int_equal(mbshm_txn_read(txn, &(struct mbshm_read){ MBSHM_COILS, 100, 1, bits }), -ERANGE);
+	assert_int_equal(mbshm_txn_read(txn, &(struct mbshm_read){ MBSHM_COILS, 100, 1, bits }),
+			 -ERANGE);
 	mbshm_txn_free(txn);
 	mbshm_close(img);
 }
@@ -437,7 +458,6 @@ static void several_spans_of_one_version(void **state)
 	uint32_t number;
 	uint64_t version;
 	uint16_t value;
-
 	(void)state;
 	pattern_declare();
 	img = image_open(MBSHM_CREATE);
@@ -452,7 +472,8 @@ static void several_spans_of_one_version(void **state)
 	assert_int_equal(mbshm_read(img, NULL, 0, &version), 0);
 	assert_int_equal(version, 500);
 	const struct mbshm_read bad[] = {
-		{ MBSHM_HOLDING_REGISTERS, PATTERN_HOLDING, 1, &value }, { MBSHM_HOLDING_REGISTERS, PATTERN_HOLDING - 1, 1, &value },
+		{ MBSHM_HOLDING_REGISTERS, PATTERN_HOLDING, 1, &value },
+		{ MBSHM_HOLDING_REGISTERS, PATTERN_HOLDING - 1, 1, &value },
 	};
 	assert_int_equal(mbshm_read(img, bad, 2, NULL), -ERANGE);
 	assert_int_equal(image_status(img).version, 500);
@@ -460,7 +481,8 @@ static void several_spans_of_one_version(void **state)
 	mbshm_close(img);
 }
 
-/* Read-write in one: the reads see what commit publishes, in the order of staging, and at most MBSHM_TXN_READS of them. */
+/* Read-write in one: the reads see what commit publishes, in the order of staging, and at most
+ * MBSHM_TXN_READS of them. */
 static void transaction_reads(void **state)
 {
 	struct mbshm *img;
@@ -468,14 +490,17 @@ static void transaction_reads(void **state)
 	uint16_t first = 1, second[2] = { 2, 3 }, out[3] = { 0 };
 	const struct mbshm_read read = { MBSHM_HOLDING_REGISTERS, 1000, 3, out };
 	uint64_t version;
-
 	(void)state;
 	default_declare();
 	img = image_open(MBSHM_CREATE);
 	mbshm_txn_begin(txn, img);
-	assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, 1000, 2, second), 0);
-	assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, 1000, 1, &first), 0);	/* wins */
-	assert_int_equal(mbshm_txn_mask_register(txn, MBSHM_HOLDING_REGISTERS, 1001, 0x00f2, 0x0025), 0);	/* of 3 */
+	assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, 1000, 2, second),
+			 0);
+	assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, 1000, 1, &first),
+			 0); /* wins */
+	assert_int_equal(mbshm_txn_mask_register(txn, MBSHM_HOLDING_REGISTERS, 1001, 0x00f2,
+						 0x0025),
+			 0); /* of 3 */
 	for (unsigned i = 0; i < MBSHM_TXN_READS; i++)
 		assert_int_equal(mbshm_txn_read(txn, &read), 0);
 	assert_int_equal(mbshm_txn_read(txn, &read), -ENOSPC);
@@ -501,7 +526,6 @@ static void status_tells(void **state)
 	struct mbshm_status status;
 	struct timespec before, after;
 	struct mbshm *img;
-
 	(void)state;
 	pattern_declare();
 	img = image_open(MBSHM_CREATE);
@@ -522,19 +546,19 @@ static void status_tells(void **state)
 	mbshm_close(img);
 }
 
-/* ---- readers that are overtaken ------------------------------------------------------------------------------------------ */
+/* ---- readers that are overtaken ------------------------------------------------------------ */
 
-/* The reader copies into two pages of which one is closed; its fault runs act, in the midst of the copy, and closes the other page.
- * So each try of a read is overtaken at a known place. */
+/* The reader copies into two pages of which one is closed; its fault runs act, in the midst of the
+ * copy, and closes the other page. So each try of a read is overtaken at a known place. */
 static struct {
-	uint8_t *pages;			/* two */
+	uint8_t *pages; /* two */
 	size_t page_size;
 	void (*act)(void);
-	unsigned faults, most;		/* how often act is run */
+	unsigned faults, most; /* how often act is run */
 	struct mbshm *writer;
 	struct segment *seg;
-	struct mbshm_txn *txn;		/* made before: a handler must not allocate */
-	uint32_t number;		/* committed last */
+	struct mbshm_txn *txn; /* made before: a handler must not allocate */
+	uint32_t number;       /* committed last */
 	struct gate go, reached;
 } trap;
 
@@ -543,9 +567,8 @@ static void trap_spring(int signal_number, siginfo_t *info, void *context)
 	size_t offset = (size_t)((uint8_t *)info->si_addr - trap.pages);
 	uint8_t *here = trap.pages + offset / trap.page_size * trap.page_size;
 	uint8_t *there = here == trap.pages ? trap.pages + trap.page_size : trap.pages;
-
 	(void)context;
-	if (offset >= 2 * trap.page_size) {	/* not ours: die of it */
+	if (offset >= 2 * trap.page_size) { /* not ours: die of it */
 		signal(signal_number, SIG_DFL);
 		return;
 	}
@@ -563,7 +586,8 @@ static void trap_commit(void)
 		_exit(1);
 }
 
-/* Of the smallest pool, a commit of all pages takes what is free: the second one takes what the reader is copying. */
+/* Of the smallest pool, a commit of all pages takes what is free: the second one takes what the
+ * reader is copying. */
 static void trap_two_commits(void)
 {
 	trap_commit();
@@ -573,7 +597,8 @@ static void trap_two_commits(void)
 static void trap_two_commits_and_a_death(void)
 {
 	trap_commit();
-	owner_store(&trap.seg->control.dirty, 1);	/* what a writer leaves that dies before it publishes */
+	owner_store(&trap.seg->control.dirty,
+		    1); /* what a writer leaves that dies before it publishes */
 	trap_commit();
 }
 
@@ -584,24 +609,28 @@ static void trap_child(void)
 		_exit(1);
 }
 
-/* Read the pattern's holding registers across the trap's two pages, interrupted at most so often.  What it gives
- * must be the pattern of one number. */
-static int trapped_read(struct mbshm *reader, void (*act)(void), unsigned most, uint32_t *number, uint64_t *version)
+/* Read the pattern's holding registers across the trap's two pages, interrupted at most so often.
+ * What it gives must be the pattern of one number. */
+static int trapped_read(struct mbshm *reader, void (*act)(void), unsigned most, uint32_t *number,
+			uint64_t *version)
 {
-	struct sigaction action = { .sa_sigaction = trap_spring, .sa_flags = SA_SIGINFO | SA_NODEFER }, old;
+	struct sigaction action = { .sa_sigaction = trap_spring,
+				    .sa_flags = SA_SIGINFO | SA_NODEFER },
+			 old;
 	struct pattern pattern;
 	uint16_t *out;
 	int rc;
-
 	trap.page_size = (size_t)sysconf(_SC_PAGESIZE);
-	trap.pages = mmap(NULL, 2 * trap.page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	trap.pages = mmap(NULL, 2 * trap.page_size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	trap.act = act;
 	trap.faults = 0;
 	trap.most = most;
 	sigaction(SIGSEGV, &action, &old);
 	mprotect(trap.pages + trap.page_size, trap.page_size, PROT_NONE);
 	out = (uint16_t *)(void *)(trap.pages + trap.page_size) - PATTERN_HOLDINGS / 2;
-	rc = mbshm_read_registers(reader, MBSHM_HOLDING_REGISTERS, PATTERN_HOLDING, PATTERN_HOLDINGS, out, version);
+	rc = mbshm_read_registers(reader, MBSHM_HOLDING_REGISTERS, PATTERN_HOLDING,
+				  PATTERN_HOLDINGS, out, version);
 	sigaction(SIGSEGV, &old, NULL);
 	mprotect(trap.pages, 2 * trap.page_size, PROT_READ | PROT_WRITE);
 	assert_true(trap.faults);
@@ -638,7 +667,6 @@ static void overtaken_reader_tries_again(void **state)
 	struct mbshm *reader = trap_open();
 	uint64_t version;
 	uint32_t number;
-
 	(void)state;
 	/* One commit reuses nothing that the reader copies: it sees the version it began with. */
 	assert_int_equal(trapped_read(reader, trap_commit, 1, &number, &version), 0);
@@ -651,7 +679,8 @@ static void overtaken_reader_tries_again(void **state)
 	assert_int_equal(version, 1 + trap.number);
 	assert_int_equal(image_status(reader).retries, 1);
 	/* The same, where the free list was made anew in between. */
-	assert_int_equal(trapped_read(reader, trap_two_commits_and_a_death, 1, &number, &version), 0);
+	assert_int_equal(trapped_read(reader, trap_two_commits_and_a_death, 1, &number, &version),
+			 0);
 	assert_int_equal(number, trap.number);
 	assert_int_equal(image_status(reader).retries, 2);
 	/* Overtaken each time. */
@@ -660,7 +689,8 @@ static void overtaken_reader_tries_again(void **state)
 	trap_close(reader);
 }
 
-/* A child that publishes two versions, and stops in the second one, when it has changed pages but not published them. */
+/* A child that publishes two versions, and stops in the second one, when it has changed pages but
+ * not published them. */
 static void pausing_hook(const char *name)
 {
 	if (!strcmp(name, "root_written") && trap.number == 2)
@@ -670,7 +700,6 @@ static void pausing_hook(const char *name)
 static void pausing_body(void *arg)
 {
 	struct mbshm *img;
-
 	(void)arg;
 	CHILD_CHECK(!mbshm_open(&config, MBSHM_WRITE, &img, NULL) && gate_wait(&trap.go));
 	mbshm_point_hook = pausing_hook;
@@ -686,7 +715,6 @@ static void reader_is_warned_in_time(void **state)
 	uint64_t version;
 	uint32_t number;
 	pid_t pid;
-
 	(void)state;
 	gate_make(&trap.go);
 	gate_make(&trap.reached);
@@ -703,7 +731,7 @@ static void reader_is_warned_in_time(void **state)
 	trap_close(reader);
 }
 
-/* ---- what goes wrong ----------------------------------------------------------------------------------------------------- */
+/* ---- what goes wrong ----------------------------------------------------------------------- */
 
 static void fork_body(void *arg)
 {
@@ -712,8 +740,8 @@ static void fork_body(void *arg)
 	struct mbshm_status status;
 	uint16_t value = 1;
 	uint8_t bits;
-
-	CHILD_CHECK(mbshm_read_registers(img, MBSHM_HOLDING_REGISTERS, 1000, 1, &value, NULL) == -EPERM);
+	CHILD_CHECK(mbshm_read_registers(img, MBSHM_HOLDING_REGISTERS, 1000, 1, &value, NULL) ==
+		    -EPERM);
 	CHILD_CHECK(mbshm_read_bits(img, MBSHM_COILS, 0, 1, &bits, NULL) == -EPERM);
 	CHILD_CHECK(mbshm_read(img, NULL, 0, NULL) == -EPERM);
 	CHILD_CHECK(mbshm_check(img) == -EPERM);
@@ -736,13 +764,13 @@ static void forked_handles_are_dead(void **state)
 {
 	struct mbshm *img;
 	uint16_t value;
-
 	(void)state;
 	default_declare();
 	img = image_open(MBSHM_CREATE);
 	assert_int_equal(child_end(child_start(fork_body, img)), 0);
 	/* The child's close took nothing from us. */
-	assert_int_equal(mbshm_read_registers(img, MBSHM_HOLDING_REGISTERS, 1000, 1, &value, NULL), 0);
+	assert_int_equal(mbshm_read_registers(img, MBSHM_HOLDING_REGISTERS, 1000, 1, &value, NULL),
+			 0);
 	assert_int_equal(value, 1);
 	image_audit(img);
 	mbshm_close(img);
@@ -751,7 +779,6 @@ static void forked_handles_are_dead(void **state)
 static void replaced_and_unlinked(void **state)
 {
 	struct mbshm *img, *anew;
-
 	(void)state;
 	default_declare();
 	img = image_open(MBSHM_CREATE);
@@ -770,11 +797,11 @@ static void mismatch_names_both(void **state)
 	char why[MBSHM_WHY_SIZE];
 	struct mbshm *img, *other;
 	uint16_t value;
-
 	(void)state;
 	default_declare();
 	img = image_open(MBSHM_CREATE);
-	assert_true(mbshm_layout_of(img)->span_count == 3 && mbshm_layout_of(img)->spans[1].first == 1000);
+	assert_true(mbshm_layout_of(img)->span_count == 3 &&
+		    mbshm_layout_of(img)->spans[1].first == 1000);
 	mbshm_layout_add(&config.layout, MBSHM_HOLDING_REGISTERS, 1100, 5);
 	for (int flags = 0; flags <= MBSHM_CREATE; flags++) {
 		assert_int_equal(mbshm_open(&config, flags, &other, why), -ENXIO);
@@ -786,7 +813,8 @@ static void mismatch_names_both(void **state)
 	/* Without spans: whatever the image has.  Another pool is a mismatch too. */
 	config.layout.span_count = 0;
 	other = image_open(MBSHM_WRITE);
-	assert_int_equal(mbshm_read_registers(other, MBSHM_HOLDING_REGISTERS, 1099, 1, &value, NULL), 0);
+	assert_int_equal(
+		mbshm_read_registers(other, MBSHM_HOLDING_REGISTERS, 1099, 1, &value, NULL), 0);
 	mbshm_close(other);
 	config.pool_pages = 1023;
 	assert_int_equal(mbshm_open(&config, 0, &other, why), -ENXIO);
@@ -799,7 +827,6 @@ static void open_expect(int flags, int rc)
 {
 	char why[MBSHM_WHY_SIZE] = "";
 	struct mbshm *img;
-
 	assert_int_equal(mbshm_open(&config, flags, &img, why), rc);
 	assert_null(img);
 	assert_true(why[0]);
@@ -807,9 +834,10 @@ static void open_expect(int flags, int rc)
 
 static void open_refuses(void **state)
 {
-	static const char *const bad[] = { "", "/", "name", "//name", "/a/b", "/.", "/..", "/name/" };
+	static const char *const bad[] = {
+		"", "/", "name", "//name", "/a/b", "/.", "/..", "/name/"
+	};
 	struct mbshm_config good;
-
 	(void)state;
 	default_declare();
 	open_expect(0, -ENOENT);
@@ -837,12 +865,14 @@ static void open_refuses(void **state)
 	config = good;
 	config.layout.span_count = 0;
 	open_expect(MBSHM_CREATE, -EINVAL);
-	config.layout = (struct mbshm_layout){ 2, { { MBSHM_COILS, 5, 5 }, { MBSHM_COILS, 10, 1 } } };	/* they touch */
+	config.layout = (struct mbshm_layout){
+		2, { { MBSHM_COILS, 5, 5 }, { MBSHM_COILS, 10, 1 } }
+	}; /* they touch */
 	open_expect(MBSHM_CREATE, -EINVAL);
 	config.layout.span_count = MBSHM_SPANS_MAX + 1;
 	open_expect(0, -EINVAL);
 	config = good;
-	open_expect(0, -ENOENT);	/* none of these left anything behind */
+	open_expect(0, -ENOENT); /* none of these left anything behind */
 }
 
 static void read_only_handles(void **state)
@@ -850,13 +880,13 @@ static void read_only_handles(void **state)
 	struct mbshm *img, *reader;
 	struct mbshm_txn *txn = mbshm_txn_new(0);
 	uint16_t value = 1;
-
 	(void)state;
 	default_declare();
 	img = image_open(MBSHM_CREATE);
 	reader = image_open(0);
 	mbshm_txn_begin(txn, reader);
-	assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, 1000, 1, &value), 0);
+	assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, 1000, 1, &value),
+			 0);
 	assert_int_equal(mbshm_txn_commit(txn, 0, NULL), -EACCES);
 	assert_int_equal(mbshm_audit(reader, 0, NULL), -EACCES);
 	mbshm_txn_free(txn);
@@ -868,7 +898,6 @@ static int value_commit(struct mbshm *img, uint16_t value)
 {
 	struct mbshm_txn *txn = mbshm_txn_new(0);
 	int rc;
-
 	mbshm_txn_begin(txn, img);
 	rc = mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, 1000, 1, &value);
 	if (!rc)
@@ -882,10 +911,11 @@ static void reads_expect(const struct mbshm *img, int rc)
 {
 	uint16_t value;
 	uint8_t bits;
-
-	assert_int_equal(mbshm_read_registers(img, MBSHM_HOLDING_REGISTERS, 1000, 1, &value, NULL), rc);
+	assert_int_equal(mbshm_read_registers(img, MBSHM_HOLDING_REGISTERS, 1000, 1, &value, NULL),
+			 rc);
 	assert_int_equal(mbshm_read_bits(img, MBSHM_COILS, 0, 1, &bits, NULL), rc);
-	assert_int_equal(mbshm_read(img, &(struct mbshm_read){ MBSHM_COILS, 0, 1, &bits }, 1, NULL), rc);
+	assert_int_equal(mbshm_read(img, &(struct mbshm_read){ MBSHM_COILS, 0, 1, &bits }, 1, NULL),
+			 rc);
 }
 
 static void retired_image(void **state)
@@ -893,7 +923,6 @@ static void retired_image(void **state)
 	struct mbshm_status status;
 	struct mbshm *img;
 	struct segment *seg;
-
 	(void)state;
 	default_declare();
 	img = image_open(MBSHM_CREATE);
@@ -914,7 +943,6 @@ static void damaged_roots(void **state)
 	struct segment *seg;
 	struct segment_page *pool;
 	uint64_t commit, entries, min_valid;
-
 	(void)state;
 	default_declare();
 	img = image_open(MBSHM_CREATE);
@@ -938,7 +966,8 @@ static void damaged_roots(void **state)
 	assert_int_equal(value_commit(img, 3), -EBADMSG);
 	assert_int_equal(mbshm_audit(img, 0, NULL), -EBADMSG);
 	/* Two tables share a page: the audit sees it. */
-	atomic_store(&pool[commit & 0xffff].word[ROOT_PAGES], (entries & ~UINT64_C(0xffff)) | (entries >> 16 & 0xffff));
+	atomic_store(&pool[commit & 0xffff].word[ROOT_PAGES],
+		     (entries & ~UINT64_C(0xffff)) | (entries >> 16 & 0xffff));
 	assert_int_equal(mbshm_audit(img, 0, NULL), -EBADMSG);
 	atomic_store(&pool[commit & 0xffff].word[ROOT_PAGES], entries);
 	image_audit(img);
@@ -960,7 +989,6 @@ static void damaged_free_list(void **state)
 	struct mbshm *img;
 	struct segment *seg;
 	uint64_t head, tail;
-
 	(void)state;
 	default_declare();
 	img = image_open(MBSHM_CREATE);
@@ -969,15 +997,18 @@ static void damaged_free_list(void **state)
 		head = atomic_load(&seg->control.free_head);
 		tail = atomic_load(&seg->control.free_tail);
 		if (damage == 0)
-			atomic_store(&seg->free_list[head & img->free_mask], 0xffff);	/* no such page */
+			atomic_store(&seg->free_list[head & img->free_mask],
+				     0xffff); /* no such page */
 		else if (damage == 1)
-			atomic_store(&seg->free_list[head & img->free_mask], UINT64_C(1) << 40);	/* a stamp from the future */
+			atomic_store(&seg->free_list[head & img->free_mask],
+				     UINT64_C(1) << 40); /* a stamp from the future */
 		else if (damage == 2)
-			atomic_store(&seg->control.free_tail, head + 1);	/* too few */
+			atomic_store(&seg->control.free_tail, head + 1); /* too few */
 		else if (damage == 3)
-			atomic_store(&seg->control.free_head, tail + 1);	/* behind one another */
+			atomic_store(&seg->control.free_head, tail + 1); /* behind one another */
 		else
-			atomic_store(&seg->control.free_tail, head + 2 * img->free_mask);	/* more than it holds */
+			atomic_store(&seg->control.free_tail,
+				     head + 2 * img->free_mask); /* more than it holds */
 		assert_int_equal(mbshm_audit(img, 0, NULL), -EBADMSG);
 		assert_int_equal(value_commit(img, (uint16_t)damage), 0);
 		image_audit(img);
@@ -1000,7 +1031,6 @@ static void broken_exclusion(void **state)
 {
 	struct mbshm *img;
 	uint64_t commit;
-
 	(void)state;
 	default_declare();
 	img = image_open(MBSHM_CREATE);
@@ -1011,7 +1041,7 @@ static void broken_exclusion(void **state)
 	mbshm_point_hook = NULL;
 	assert_int_equal(atomic_load(&intruder_seg->control.dirty), 1);
 	assert_int_equal(atomic_load(&intruder_seg->control.commit), commit + (UINT64_C(1) << 16));
-	assert_int_equal(value_commit(img, 2), 0);	/* and the list is made anew */
+	assert_int_equal(value_commit(img, 2), 0); /* and the list is made anew */
 	image_audit(img);
 	segment_drop(img, intruder_seg);
 	mbshm_close(img);

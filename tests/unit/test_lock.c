@@ -1,14 +1,15 @@
-/* The writer lock between processes: stopped and dead owners, slots, time-outs, mutual exclusion. */
-#include <sys/resource.h>
-
+/* The writer lock between processes: stopped and dead owners, slots, time-outs, mutual exclusion.
+ */
 #include "image_fixture.h"
 
-/* ---- an owner that stops or dies inside the lock ------------------------------------------------------------------------- */
+#include <sys/resource.h>
+
+/* ---- an owner that stops or dies inside the lock ------------------------------------------- */
 
 struct owner {
-	const char *point;	/* where */
-	int signal;		/* SIGSTOP, SIGKILL */
-	uint32_t number;	/* the pattern that it commits */
+	const char *point; /* where */
+	int signal;        /* SIGSTOP, SIGKILL */
+	uint32_t number;   /* the pattern that it commits */
 };
 static const struct owner *hooked;
 
@@ -22,7 +23,6 @@ static void owner_body(void *arg)
 {
 	struct owner *owner = arg;
 	struct mbshm *img;
-
 	CHILD_CHECK(!mbshm_open(&config, MBSHM_WRITE, &img, NULL));
 	hooked = owner;
 	mbshm_point_hook = owner_hook;
@@ -35,7 +35,6 @@ static pid_t owner_stopped(struct owner *owner)
 {
 	pid_t pid = child_start(owner_body, owner);
 	int status;
-
 	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
 	assert_true(WIFSTOPPED(status));
 	return pid;
@@ -59,7 +58,6 @@ static void stopped_owner(void **state)
 	struct mbshm_txn *txn = mbshm_txn_new(0);
 	uint64_t version, start;
 	pid_t pid;
-
 	(void)state;
 	pattern_open(&img);
 	reader = image_open(0);
@@ -91,7 +89,8 @@ static void stopped_owner(void **state)
 	mbshm_close(img);
 }
 
-/* A worker of a server tries for 20 us and must get on with its other work: not one try gives the processor away. */
+/* A worker of a server tries for 20 us and must get on with its other work: not one try gives the
+ * processor away. */
 static void short_tries_never_sleep(void **state)
 {
 	struct owner owner = { "pages_taken", SIGSTOP, 7 };
@@ -99,7 +98,6 @@ static void short_tries_never_sleep(void **state)
 	struct mbshm *img;
 	struct mbshm_txn *txn = mbshm_txn_new(0);
 	uint64_t start, best = UINT64_MAX;
-
 	(void)state;
 	pattern_open(&img);
 	owner_stopped(&owner);
@@ -124,7 +122,6 @@ static void dead_owner_is_found_soon(void **state)
 	struct owner owner = { "root_half", SIGKILL, 7 };
 	struct mbshm *img, *keeper;
 	uint64_t start, best = UINT64_MAX;
-
 	(void)state;
 	pattern_open(&img);
 	for (uint32_t i = 0; i < 10; i++) {
@@ -147,15 +144,20 @@ static void dead_owner_is_found_soon(void **state)
 	/* Somebody's read lock on the dead one's slot does not pose as the owner. */
 	owner_killed(&owner);
 	keeper = image_open(0);
-	struct flock range = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 1, .l_len = SEGMENT_SLOTS - 1 };
+	struct flock range = {
+		.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 1, .l_len = SEGMENT_SLOTS - 1
+	};
 	assert_int_equal(fcntl(keeper->fd, F_OFD_SETLK, &range), 0);
 	assert_int_equal(pattern_commit(img, 22, SECOND_US, NULL), 0);
 	mbshm_close(keeper);
 	mbshm_close(img);
 }
 
-/* A child that inherits a descriptor must not keep the dead parent's slot: it lets go of it at the fork. */
-struct inherited { struct gate forked, end; };
+/* A child that inherits a descriptor must not keep the dead parent's slot: it lets go of it at the
+ * fork. */
+struct inherited {
+	struct gate forked, end;
+};
 
 static void inheriting_body(void *arg)
 {
@@ -163,7 +165,6 @@ static void inheriting_body(void *arg)
 	struct owner owner = { "published", SIGKILL, 9 };
 	struct mbshm *img;
 	pid_t pid;
-
 	CHILD_CHECK(!mbshm_open(&config, MBSHM_WRITE, &img, NULL));
 	pid = fork();
 	if (!pid) {
@@ -181,14 +182,13 @@ static void slot_is_free_though_a_child_lives(void **state)
 {
 	struct inherited inherited;
 	struct mbshm *img;
-
 	(void)state;
 	pattern_open(&img);
 	gate_make(&inherited.forked);
 	gate_make(&inherited.end);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	assert_true(was_killed(child_end(child_start(inheriting_body, &inherited))));
-	assert_int_equal(waitpid(-1, NULL, WNOHANG), 0);	/* the grandchild is ours now, and lives */
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), 0); /* the grandchild is ours now, and lives */
 	pattern_expect(img, 9);
 	assert_int_equal(pattern_commit(img, 10, SECOND_US, NULL), 0);
 	assert_int_equal(image_status(img).steals, 1);
@@ -200,26 +200,24 @@ static void slot_is_free_though_a_child_lives(void **state)
 	mbshm_close(img);
 }
 
-/* ---- slots --------------------------------------------------------------------------------------------------------------- */
+/* ---- slots --------------------------------------------------------------------------------- */
 
 /* The only writer died in the lock; the next one gets its slot, and with it the lock's word. */
 static void slot_taken_over(void **state)
 {
 	static const char *const deaths[] = { "lock_taken", "page_copied", "published" };
 	struct mbshm *img, *reader;
-
 	(void)state;
 	pattern_open(&img);
 	mbshm_close(img);
 	reader = image_open(0);
 	for (uint32_t i = 0; i < 3; i++) {
 		struct owner owner = { deaths[i], SIGKILL, 100 + i };
-
 		owner_killed(&owner);
 		img = image_open(MBSHM_WRITE);
 		assert_int_equal(img->slot, 0);
 		assert_int_equal(image_status(reader).steals, i + 1);
-		pattern_expect(reader, i == 2 ? 102 : i);	/* what was there, or what it published */
+		pattern_expect(reader, i == 2 ? 102 : i); /* what was there, or what it published */
 		assert_int_equal(pattern_commit(img, i + 1, 0, NULL), 0);
 		pattern_expect(reader, i + 1);
 		image_audit(img);
@@ -228,14 +226,14 @@ static void slot_taken_over(void **state)
 	mbshm_close(reader);
 }
 
-/* It died when another image had the name already: whoever takes the lock over retires the old one. */
+/* It died when another image had the name already: whoever takes the lock over retires the old one.
+ */
 static void replaced_by_the_dead(void **state)
 {
 	struct owner owner = { "lock_taken", SIGKILL, 7 };
 	struct mbshm_config other;
 	struct mbshm *img, *reader, *anew;
 	uint32_t number;
-
 	(void)state;
 	pattern_open(&img);
 	reader = image_open(0);
@@ -263,7 +261,6 @@ static void slots_run_out(void **state)
 	static struct mbshm *img[SEGMENT_SLOTS];
 	char why[MBSHM_WHY_SIZE] = "";
 	struct mbshm *more;
-
 	(void)state;
 	pattern_declare();
 	for (unsigned i = 0; i < SEGMENT_SLOTS; i++) {
@@ -272,7 +269,7 @@ static void slots_run_out(void **state)
 	}
 	assert_int_equal(mbshm_open(&config, MBSHM_WRITE, &more, why), -EUSERS);
 	assert_non_null(strstr(why, "256"));
-	mbshm_close(image_open(0));	/* readers need none */
+	mbshm_close(image_open(0)); /* readers need none */
 	assert_int_equal(pattern_commit(img[255], 1, 0, NULL), 0);
 	mbshm_close(img[100]);
 	img[100] = image_open(MBSHM_WRITE);
@@ -289,7 +286,6 @@ static void impossible_owners(void **state)
 	static const uint16_t owners[] = { SEGMENT_SLOTS + 1, 0xffff, SEGMENT_SLOTS, 1, 2 };
 	struct mbshm *img;
 	struct segment *seg;
-
 	(void)state;
 	pattern_open(&img);
 	seg = segment_poke(img);
@@ -303,14 +299,14 @@ static void impossible_owners(void **state)
 	mbshm_close(img);
 }
 
-/* ---- mutual exclusion ---------------------------------------------------------------------------------------------------- */
+/* ---- mutual exclusion ---------------------------------------------------------------------- */
 
 enum { PROCESSES = 4, COMMITS = 5000 };
 
 static struct exclusion {
 	_Atomic unsigned inside, wrong;
-	_Atomic uint8_t seen[PROCESSES * COMMITS + 2];	/* versions that commits returned */
-} *exclusion;
+	_Atomic uint8_t seen[PROCESSES * COMMITS + 2]; /* versions that commits returned */
+} * exclusion;
 
 static void exclusion_hook(const char *name)
 {
@@ -324,13 +320,13 @@ static void committer_body(void *arg)
 {
 	struct mbshm *img;
 	uint64_t version;
-
 	CHILD_CHECK(!mbshm_open(&config, MBSHM_WRITE, &img, NULL));
 	mbshm_point_hook = exclusion_hook;
 	CHILD_CHECK(gate_wait(arg));
 	for (uint32_t i = 0; i < COMMITS; i++) {
 		CHILD_CHECK(!pattern_commit(img, i, 20 * SECOND_US, &version));
-		CHILD_CHECK(version > 1 && version < sizeof exclusion->seen && !atomic_fetch_add(&exclusion->seen[version], 1));
+		CHILD_CHECK(version > 1 && version < sizeof exclusion->seen &&
+			    !atomic_fetch_add(&exclusion->seen[version], 1));
 	}
 	mbshm_close(img);
 }
@@ -340,7 +336,6 @@ static void one_at_a_time(void **state)
 	pid_t pids[PROCESSES];
 	struct gate go;
 	struct mbshm *img;
-
 	(void)state;
 	exclusion = shared_new(sizeof *exclusion);
 	pattern_open(&img);

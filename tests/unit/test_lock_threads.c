@@ -1,7 +1,13 @@
-/* Threads: several on one handle and several handles in one process, writers and readers at once.  Also for ThreadSanitizer. */
+/* Threads: several on one handle and several handles in one process, writers and readers at once.
+ * Also for ThreadSanitizer. */
 #include "image_fixture.h"
 
-enum { HANDLES = 2, WRITERS = 2, READERS = 1, COMMITS = 3000 };	/* writers and readers: of each handle */
+enum {
+	HANDLES = 2,
+	WRITERS = 2,
+	READERS = 1,
+	COMMITS = 3000
+}; /* writers and readers: of each handle */
 
 static struct mbshm *handles[HANDLES];
 static _Atomic uint8_t seen[HANDLES * WRITERS * COMMITS + 2];
@@ -9,27 +15,27 @@ static _Atomic unsigned wrong, writers_left;
 static _Atomic uint64_t reads;
 
 /* cmocka's assertions belong to the main thread. */
-#define THREAD_CHECK(condition) \
-	do { \
-		if (!(condition)) { \
-			fprintf(stderr, "# %s:%d: in a thread: %s\n", __FILE__, __LINE__, #condition); \
-			atomic_fetch_add(&wrong, 1); \
-		} \
+#define THREAD_CHECK(condition)                                                           \
+	do {                                                                              \
+		if (!(condition)) {                                                       \
+			fprintf(stderr, "# %s:%d: in a thread: %s\n", __FILE__, __LINE__, \
+				#condition);                                              \
+			atomic_fetch_add(&wrong, 1);                                      \
+		}                                                                         \
 	} while (0)
 
 static void *writer(void *arg)
 {
 	struct mbshm *img = arg;
 	uint64_t version = 0;
-
 	for (uint32_t i = 0; i < COMMITS && !atomic_load(&wrong); i++) {
 		/* Impatient every other time, as a server's worker is. */
 		int rc = -ETIMEDOUT;
-
 		while (rc == -ETIMEDOUT)
 			rc = pattern_commit(img, i, i % 2 ? 20 : 10 * SECOND_US, &version);
 		THREAD_CHECK(!rc);
-		THREAD_CHECK(version > 1 && version < sizeof seen && !atomic_fetch_add(&seen[version], 1));
+		THREAD_CHECK(version > 1 && version < sizeof seen &&
+			     !atomic_fetch_add(&seen[version], 1));
 	}
 	atomic_fetch_sub(&writers_left, 1);
 	return NULL;
@@ -42,7 +48,6 @@ static void *reader(void *arg)
 	struct mbshm_status status;
 	uint32_t number;
 	int rc;
-
 	while (atomic_load(&writers_left) && !atomic_load(&wrong)) {
 		rc = pattern_read(img, &number, &version);
 		if (rc == -EAGAIN)
@@ -61,7 +66,6 @@ static void threads_share_handles(void **state)
 {
 	pthread_t threads[HANDLES * (WRITERS + READERS)];
 	unsigned count = 0;
-
 	(void)state;
 	pattern_declare();
 	config.pool_pages = 64;
@@ -70,9 +74,11 @@ static void threads_share_handles(void **state)
 		handles[i] = image_open(MBSHM_CREATE);
 	for (unsigned i = 0; i < HANDLES; i++) {
 		for (unsigned w = 0; w < WRITERS; w++)
-			assert_int_equal(pthread_create(&threads[count++], NULL, writer, handles[i]), 0);
+			assert_int_equal(
+				pthread_create(&threads[count++], NULL, writer, handles[i]), 0);
 		for (unsigned r = 0; r < READERS; r++)
-			assert_int_equal(pthread_create(&threads[count++], NULL, reader, handles[i]), 0);
+			assert_int_equal(
+				pthread_create(&threads[count++], NULL, reader, handles[i]), 0);
 	}
 	while (count)
 		pthread_join(threads[--count], NULL);
@@ -107,7 +113,6 @@ static void threads_time_out(void **state)
 {
 	pthread_t thread;
 	uint64_t start;
-
 	(void)state;
 	pattern_declare();
 	gate_make(&inside);
@@ -135,7 +140,7 @@ static void threads_time_out(void **state)
 	assert_int_equal(atomic_load(&wrong), 0);
 }
 
-/* ---- forks of one thread while another opens and closes ------------------------------------------------------------------- */
+/* ---- forks of one thread while another opens and closes ------------------------------------ */
 
 enum { FORKS = 1000 };
 
@@ -144,7 +149,6 @@ static _Atomic bool forks_done;
 static void *opener(void *arg)
 {
 	struct mbshm *img;
-
 	while (!atomic_load(&forks_done)) {
 		THREAD_CHECK(!mbshm_open(arg, MBSHM_WRITE, &img, NULL));
 		mbshm_close(img);
@@ -152,24 +156,24 @@ static void *opener(void *arg)
 	return NULL;
 }
 
-/* Does this process have a descriptor of the image?  (A child may do only what is safe in a signal handler.) */
+/* Does this process have a descriptor of the image?  (A child may do only what is safe in a signal
+ * handler.) */
 static bool image_inherited(ino_t ino)
 {
 	struct stat st;
-
 	for (int fd = 0; fd < 64; fd++)
 		if (!fstat(fd, &st) && st.st_ino == ino && S_ISREG(st.st_mode))
 			return true;
 	return false;
 }
 
-/* A descriptor that a child inherits keeps the slot's lock after the parent's death: then nobody could tell that the owner is dead. */
+/* A descriptor that a child inherits keeps the slot's lock after the parent's death: then nobody
+ * could tell that the owner is dead. */
 static void children_inherit_no_descriptor(void **state)
 {
 	struct mbshm *img;
 	pthread_t thread;
 	unsigned inherited = 0;
-
 	(void)state;
 	pattern_declare();
 	img = image_open(MBSHM_CREATE);
@@ -178,7 +182,6 @@ static void children_inherit_no_descriptor(void **state)
 	for (unsigned i = 0; i < FORKS; i++) {
 		pid_t pid = fork();
 		int status;
-
 		if (!pid)
 			_exit(image_inherited(img->ino));
 		assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -1,19 +1,18 @@
 /* The log: what a line looks like, and how many of them a peer can cause. */
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <cmocka.h>
-
 #include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <cmocka.h>
 
 enum { PIPE_SIZE = 1 << 20, THREADS = 4, LINES = 500 };
 
@@ -27,7 +26,8 @@ static int catch_log(void **state)
 	if (real_stderr < 0 || pipe(log_pipe) || dup2(log_pipe[1], STDERR_FILENO) < 0)
 		return -1;
 	close(log_pipe[1]);
-	return fcntl(log_pipe[0], F_SETFL, O_NONBLOCK) || fcntl(log_pipe[0], F_SETPIPE_SZ, PIPE_SIZE) < 0;
+	return fcntl(log_pipe[0], F_SETFL, O_NONBLOCK) ||
+	       fcntl(log_pipe[0], F_SETPIPE_SZ, PIPE_SIZE) < 0;
 }
 
 static int release_log(void **state)
@@ -45,7 +45,7 @@ static const char *logged(void)
 {
 	static char text[PIPE_SIZE];
 	size_t used = 0;
-	for (ssize_t n; (n = read(log_pipe[0], text + used, sizeof text - 1 - used)) > 0; )
+	for (ssize_t n; (n = read(log_pipe[0], text + used, sizeof text - 1 - used)) > 0;)
 		used += (size_t)n;
 	text[used] = '\0';
 	return text;
@@ -69,7 +69,8 @@ static void priorities_in_the_journal(void **state)
 	struct stat st;
 	char stream[64];
 	assert_int_equal(fstat(STDERR_FILENO, &st), 0);
-	snprintf(stream, sizeof stream, "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	snprintf(stream, sizeof stream, "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino);
 	setenv("JOURNAL_STREAM", stream, 1);
 	log_open("prog");
 	log_error("one");
@@ -112,8 +113,9 @@ static void limits_what_a_peer_can_cause(void **state)
 	for (int window = 0; window < 3; window++) {
 		for (int i = 0; i < LOG_BURST + 7; i++)
 			assert_int_equal(log_allowed(&limit), i < LOG_BURST);
-		assert_string_equal(logged(), window ? "prog: 7 more lines like the next were left out\n" : "");
-		limit.window_start_ms -= LOG_WINDOW_MS;	/* as if it had passed */
+		assert_string_equal(
+			logged(), window ? "prog: 7 more lines like the next were left out\n" : "");
+		limit.window_start_ms -= LOG_WINDOW_MS; /* as if it had passed */
 	}
 }
 
@@ -133,7 +135,7 @@ static void threads_do_not_mix_lines(void **state)
 	(void)state;
 	pthread_t threads[THREADS];
 	log_open("prog");
-	assert_true(log_allowed(&shared_limit));	/* opens the window */
+	assert_true(log_allowed(&shared_limit)); /* opens the window */
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, write_lines, NULL), 0);
 	for (int i = 0; i < THREADS; i++)
@@ -152,9 +154,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(lines_name_the_program, catch_log, release_log),
 		cmocka_unit_test_setup_teardown(priorities_in_the_journal, catch_log, release_log),
-		cmocka_unit_test_setup_teardown(control_characters_are_shown, catch_log, release_log),
+		cmocka_unit_test_setup_teardown(control_characters_are_shown, catch_log,
+						release_log),
 		cmocka_unit_test_setup_teardown(long_lines_are_cut, catch_log, release_log),
-		cmocka_unit_test_setup_teardown(limits_what_a_peer_can_cause, catch_log, release_log),
+		cmocka_unit_test_setup_teardown(limits_what_a_peer_can_cause, catch_log,
+						release_log),
 		cmocka_unit_test_setup_teardown(threads_do_not_mix_lines, catch_log, release_log),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,12 +1,12 @@
 /* Models: what is accepted, what comes out, and that it can be repeated. */
+#include "model/model.h"
+
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
 #include <cmocka.h>
-
-#include "model/model.h"
 
 enum { STEPS = 100000 };
 
@@ -16,7 +16,8 @@ static void assert_refused(const char *text, double high, const char *expected)
 	char error[MODEL_ERROR_SIZE] = "";
 	assert_int_equal(model_parse(text, 0, high, &config, error), -EINVAL);
 	if (!strstr(error, expected))
-		fail_msg("\"%s\" is refused with \"%s\", which does not say \"%s\"", text, error, expected);
+		fail_msg("\"%s\" is refused with \"%s\", which does not say \"%s\"", text, error,
+			 expected);
 }
 
 static struct model_config parse(const char *text, double high)
@@ -32,8 +33,12 @@ static void test_accepted(void **state)
 {
 	(void)state;
 	static const char *const registers[] = {
-		"uniform 380 420", "  uniform\t380   420 ", "uniform 0 65535", "uniform 7 7", "constant 65535", "constant 0", "constant 4e2",
-		"toss 0", "toss 1", "toss .5", "toss 0.25",
+		"uniform 380 420", "  uniform\t380   420 ",
+		"uniform 0 65535", "uniform 7 7",
+		"constant 65535",  "constant 0",
+		"constant 4e2",    "toss 0",
+		"toss 1",          "toss .5",
+		"toss 0.25",
 	};
 	for (size_t i = 0; i < sizeof registers / sizeof *registers; i++)
 		parse(registers[i], 65535);
@@ -66,7 +71,8 @@ static void test_refused(void **state)
 		{ "uniform 0 1e999", "HIGH is \"1e999\"" },
 		{ "uniform 1- 20", "LOW is \"1-\"" },
 		{ "uniform 1,5 20", "LOW is \"1,5\"" },
-		{ "uniform 00000000000000000000000000000000000000000000000000000000000000000001 2", "LOW is" },
+		{ "uniform 00000000000000000000000000000000000000000000000000000000000000000001 2",
+		  "LOW is" },
 		{ "toss 1.01", "P is \"1.01\", expected a number 0..1" },
 		{ "toss -0.1", "expected a number 0..1" },
 		{ "toss", "too few words, expected \"toss P\"" },
@@ -96,8 +102,8 @@ static void test_long_text(void **state)
 	assert_refused(text, 65535, "aaaa");
 }
 
-/* All 41 values of the default plant's register, evenly: chi-square with 40 degrees of freedom, whose 0.999999 quantile is below
- * 100. */
+/* All 41 values of the default plant's register, evenly: chi-square with 40 degrees of freedom,
+ * whose 0.999999 quantile is below 100. */
 static void test_uniform(void **state)
 {
 	(void)state;
@@ -121,7 +127,8 @@ static void test_uniform_edges(void **state)
 	(void)state;
 	struct model_stream stream;
 	model_seed(&stream, 2, "x");
-	struct model_config one = parse("uniform 7 7", 65535), all = parse("uniform 0 65535", 65535);
+	struct model_config one = parse("uniform 7 7", 65535),
+			    all = parse("uniform 0 65535", 65535);
 	double low = 65535, high = 0;
 	for (int i = 0; i < 10 * STEPS; i++) {
 		assert_true(model_step(&one, 0, 1, &stream) == 7);
@@ -178,7 +185,8 @@ static void draw(uint64_t seed, const char *name, double values[100])
 		values[i] = model_step(&config, 0, 1, &stream);
 }
 
-static unsigned equal_draws(uint64_t seed_a, const char *name_a, uint64_t seed_b, const char *name_b)
+static unsigned equal_draws(uint64_t seed_a, const char *name_a, uint64_t seed_b,
+			    const char *name_b)
 {
 	double a[100], b[100];
 	draw(seed_a, name_a, a);
@@ -200,8 +208,9 @@ static void test_streams(void **state)
 	assert_in_range(equal_draws(0, "a", 0, ""), 0, 5);
 }
 
-/* xoshiro256** after its reference implementation: from the state 1 2 3 4 come 11520, 0, 1509978240, 1215971899390074240; 2^64
- * is a multiple of 65536, so that the low 16 bits of each are what "uniform 0 65535" gives. */
+/* xoshiro256** after its reference implementation: from the state 1 2 3 4 come 11520, 0,
+ * 1509978240, 1215971899390074240; 2^64 is a multiple of 65536, so that the low 16 bits of each are
+ * what "uniform 0 65535" gives. */
 static void test_generator(void **state)
 {
 	(void)state;
@@ -209,7 +218,8 @@ static void test_generator(void **state)
 	struct model_config config = parse("uniform 0 65535", 65535);
 	struct model_stream stream = { { 1, 2, 3, 4 } };
 	for (int i = 0; i < 4; i++)
-		assert_int_equal((uint64_t)model_step(&config, 0, 1, &stream), expected[i] & 0xffff);
+		assert_int_equal((uint64_t)model_step(&config, 0, 1, &stream),
+				 expected[i] & 0xffff);
 }
 
 static void test_list(void **state)
@@ -218,7 +228,8 @@ static void test_list(void **state)
 	size_t count = 0;
 	for (; model_name(count); count++) {
 		assert_non_null(model_usage(count));
-		assert_memory_equal(model_usage(count), model_name(count), strlen(model_name(count)));
+		assert_memory_equal(model_usage(count), model_name(count),
+				    strlen(model_name(count)));
 	}
 	assert_int_equal(count, 3);
 	assert_null(model_usage(count));
@@ -227,16 +238,11 @@ static void test_list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_accepted),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_long_text),
-		cmocka_unit_test(test_uniform),
-		cmocka_unit_test(test_uniform_edges),
-		cmocka_unit_test(test_toss),
-		cmocka_unit_test(test_constant),
-		cmocka_unit_test(test_streams),
-		cmocka_unit_test(test_generator),
-		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_accepted),      cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_long_text),     cmocka_unit_test(test_uniform),
+		cmocka_unit_test(test_uniform_edges), cmocka_unit_test(test_toss),
+		cmocka_unit_test(test_constant),      cmocka_unit_test(test_streams),
+		cmocka_unit_test(test_generator),     cmocka_unit_test(test_list),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,10 @@
-/* Would the tests notice a mistake in the protocol?  Each of the mistakes that any machine can show is switched on in the library,
- * and a reader that is overtaken at the worst moment must notice; without it the same reader must notice nothing.
+/* Would the tests notice a mistake in the protocol?  Each of the mistakes that any machine can show
+ * is switched on in the library, and a reader that is overtaken at the worst moment must notice;
+ * without it the same reader must notice nothing.
  *
- * Nothing is left to luck: the reader is held where it has the version and has not yet read a page, until writers have come to
- * where the mistake shows.  The pool is the smallest there is: the fourth commit overwrites the pages that the reader is about to
- * read. */
+ * Nothing is left to luck: the reader is held where it has the version and has not yet read a page,
+ * until writers have come to where the mistake shows.  The pool is the smallest there is: the
+ * fourth commit overwrites the pages that the reader is about to read. */
 #include "image_fixture.h"
 
 extern enum mbshm_mutation mbshm_mutation;
@@ -12,10 +13,10 @@ enum { REGISTERS = 512, POOL = 8, RECYCLING = 4 };
 
 /* What happens while the reader is held. */
 static struct attack {
-	unsigned victim_commits;	/* of a child, which is killed at a point of the last of them */
+	unsigned victim_commits; /* of a child, which is killed at a point of the last of them */
 	const char *victim_point;
-	unsigned commits;		/* of a writer after it */
-	bool overtakes;			/* the reader has to try again */
+	unsigned commits; /* of a writer after it */
+	bool overtakes;   /* the reader has to try again */
 } attack;
 static struct mbshm *writer;
 static bool attacked;
@@ -27,7 +28,6 @@ static int commit_next(struct mbshm *img)
 	uint16_t values[REGISTERS];
 	uint64_t version;
 	int rc;
-
 	if (!txn)
 		return -ENOMEM;
 	mbshm_txn_begin(txn, img);
@@ -53,7 +53,6 @@ static void victim_hook(const char *name)
 static void victim_body(void *arg)
 {
 	struct mbshm *img;
-
 	(void)arg;
 	CHILD_CHECK(!mbshm_open(&config, MBSHM_WRITE, &img, NULL));
 	mbshm_point_hook = victim_hook;
@@ -72,25 +71,28 @@ static void reader_hook(const char *name)
 		assert_int_equal(commit_next(writer), 0);
 }
 
-/* Does anybody notice: the reader by its values, or the audit?  Without a mutation the reader must have been overtaken. */
+/* Does anybody notice: the reader by its values, or the audit?  Without a mutation the reader must
+ * have been overtaken. */
 static bool noticed(enum mbshm_mutation mutation)
 {
 	uint16_t values[REGISTERS];
 	uint64_t version;
 	bool torn = false, leaked;
 	struct mbshm *reader;
-
 	mbshm_layout_add(&config.layout, MBSHM_HOLDING_REGISTERS, 0, REGISTERS);
 	config.pool_pages = POOL;
 	writer = image_open(MBSHM_CREATE);
 	reader = image_open(0);
-	/* Version 2 retires the pages of the empty version 1, so that all stamps of the attack are real ones. */
+	/* Version 2 retires the pages of the empty version 1, so that all stamps of the attack are
+	 * real ones. */
 	assert_int_equal(commit_next(writer), 0);
 
 	mbshm_mutation = mutation;
 	attacked = false;
 	mbshm_point_hook = reader_hook;
-	assert_int_equal(mbshm_read_registers(reader, MBSHM_HOLDING_REGISTERS, 0, REGISTERS, values, &version), 0);
+	assert_int_equal(mbshm_read_registers(reader, MBSHM_HOLDING_REGISTERS, 0, REGISTERS, values,
+					      &version),
+			 0);
 	mbshm_point_hook = NULL;
 	assert_true(attacked);
 	for (unsigned i = 0; i < REGISTERS; i++)
@@ -118,13 +120,15 @@ static void mutation_is_noticed(enum mbshm_mutation mutation, struct attack with
 static void min_valid_late(void **state)
 {
 	(void)state;
-	mutation_is_noticed(MUTATION_MIN_VALID_LATE, (struct attack){ RECYCLING, "root_written", 0, true });
+	mutation_is_noticed(MUTATION_MIN_VALID_LATE,
+			    (struct attack){ RECYCLING, "root_written", 0, true });
 }
 
 static void min_valid_missing(void **state)
 {
 	(void)state;
-	mutation_is_noticed(MUTATION_MIN_VALID_MISSING, (struct attack){ 0, NULL, RECYCLING, true });
+	mutation_is_noticed(MUTATION_MIN_VALID_MISSING,
+			    (struct attack){ 0, NULL, RECYCLING, true });
 }
 
 static void stamp_low(void **state)
@@ -133,7 +137,8 @@ static void stamp_low(void **state)
 	mutation_is_noticed(MUTATION_STAMP_LOW, (struct attack){ 0, NULL, RECYCLING, true });
 }
 
-/* Killed with the reader's pages retired and not yet given back: in the rebuilt list they are second to those of version 1. */
+/* Killed with the reader's pages retired and not yet given back: in the rebuilt list they are
+ * second to those of version 1. */
 static void stamp_zero(void **state)
 {
 	(void)state;
@@ -149,12 +154,8 @@ static void no_rebuild(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IMAGE_TEST(min_valid_late),
-		IMAGE_TEST(min_valid_missing),
-		IMAGE_TEST(stamp_low),
-		IMAGE_TEST(stamp_zero),
-		IMAGE_TEST(no_rebuild),
+		IMAGE_TEST(min_valid_late), IMAGE_TEST(min_valid_missing), IMAGE_TEST(stamp_low),
+		IMAGE_TEST(stamp_zero),     IMAGE_TEST(no_rebuild),
 	};
-
 	return cmocka_run_group_tests_name("mutations", tests, NULL, NULL);
 }

@@ -1,19 +1,19 @@
-/* The protocol byte for byte: framing, every function, every exception and the order in which exceptions win (V1.1b3, section 6),
- * on a real image.  PDUs are written as hex; blanks are for people. */
+/* The protocol byte for byte: framing, every function, every exception and the order in which
+ * exceptions win (V1.1b3, section 6), on a real image.  PDUs are written as hex; blanks are for
+ * people. */
+#include "mbserverd/execute.h"
+
+#include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
-
-#include "mbserverd/execute.h"
-
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <cmocka.h>
 
 enum { LOCK_WAIT_US = 1000000 };
 
@@ -22,14 +22,14 @@ static struct {
 	struct plant plant;
 	struct plant_identity texts;
 	struct unit unit, detached;
-	struct plant_server switches;	/* which functions are on */
+	struct plant_server switches; /* which functions are on */
 	struct execution with;
 	struct client client;
 	char name[64], folder[32];
-	struct policy policy;	/* last: its array of devices stays empty */
+	struct policy policy; /* last: its array of devices stays empty */
 } world = { .folder = "/tmp/mbtest-XXXXXX" };
 
-/* ---- hex ----------------------------------------------------------------------------------------------------------------- */
+/* ---- hex ----------------------------------------------------------------------------------- */
 
 static size_t from_hex(const char *hex, uint8_t *bytes)
 {
@@ -38,8 +38,11 @@ static size_t from_hex(const char *hex, uint8_t *bytes)
 		if (*hex == ' ')
 			continue;
 		assert_true(isxdigit((unsigned char)*hex));
-		unsigned value = isdigit((unsigned char)*hex) ? (unsigned)(*hex - '0') : (unsigned)(toupper(*hex) - 'A' + 10);
-		bytes[digits / 2] = (uint8_t)(digits % 2 == 0 ? value << 4 : bytes[digits / 2] | value);
+		unsigned value = isdigit((unsigned char)*hex)
+					 ? (unsigned)(*hex - '0')
+					 : (unsigned)(toupper(*hex) - 'A' + 10);
+		bytes[digits / 2] =
+			(uint8_t)(digits % 2 == 0 ? value << 4 : bytes[digits / 2] | value);
 		digits++;
 	}
 	assert_true(digits % 2 == 0);
@@ -55,21 +58,26 @@ static const char *to_hex(const uint8_t *bytes, size_t count)
 	return text;
 }
 
-/* ---- ask the server's code ----------------------------------------------------------------------------------------------- */
+/* ---- ask the server's code ----------------------------------------------------------------- */
 
 /* The answer to a PDU, without its header, which is checked here. */
 static size_t ask_bytes(uint8_t unit, const uint8_t *pdu, size_t bytes, uint8_t *answer)
 {
 	uint8_t out[ADU_MAX];
-	uint8_t *adu = malloc(MBAP_BYTES + bytes);	/* exactly: the sanitizer sees a look past its end */
-	const uint8_t header[MBAP_BYTES] = { 0xBE, 0xEF, 0, 0, (uint8_t)((bytes + 1) >> 8), (uint8_t)(bytes + 1), unit };
+	uint8_t *adu =
+		malloc(MBAP_BYTES + bytes); /* exactly: the sanitizer sees a look past its end */
+	const uint8_t header[MBAP_BYTES] = {
+		0xBE, 0xEF, 0, 0, (uint8_t)((bytes + 1) >> 8), (uint8_t)(bytes + 1), unit
+	};
 	memcpy(adu, header, sizeof header);
 	memcpy(adu + MBAP_BYTES, pdu, bytes);
 	int out_bytes = execute(&world.with, &world.client, adu, MBAP_BYTES + bytes, out);
 	free(adu);
 
 	assert_in_range(out_bytes, MBAP_BYTES + 2, ADU_MAX);
-	const uint8_t expected[MBAP_BYTES] = { 0xBE, 0xEF, 0, 0, 0, (uint8_t)(out_bytes - 6), unit };
+	const uint8_t expected[MBAP_BYTES] = {
+		0xBE, 0xEF, 0, 0, 0, (uint8_t)(out_bytes - 6), unit
+	};
 	assert_memory_equal(out, expected, MBAP_BYTES);
 	memcpy(answer, out + MBAP_BYTES, (size_t)out_bytes - MBAP_BYTES);
 	return (size_t)out_bytes - MBAP_BYTES;
@@ -94,7 +102,7 @@ static void expect_body(const char *request, size_t count, uint8_t value, const 
 	expect(hex, answer);
 }
 
-/* ---- world --------------------------------------------------------------------------------------------------------------- */
+/* ---- world --------------------------------------------------------------------------------- */
 
 static int set_up(void **state)
 {
@@ -113,10 +121,11 @@ static int set_up(void **state)
 		fail_msg("%s", why);
 	world.unit = (struct unit){ .image = world.image, .plant = &world.plant };
 	world.detached = (struct unit){ .plant = &world.plant };
-	if (setenv("RUNTIME_DIRECTORY", mkdtemp(world.folder), 1) != 0)	/* where the counters go */
+	if (setenv("RUNTIME_DIRECTORY", mkdtemp(world.folder), 1) != 0) /* where the counters go */
 		return -1;
 	counters_open(world.name, 1);
-	world.with = (struct execution){ &world.policy, mbshm_txn_new(EXECUTE_TXN_WORDS), counters_block(0), LOCK_WAIT_US, 0 };
+	world.with = (struct execution){ &world.policy, mbshm_txn_new(EXECUTE_TXN_WORDS),
+					 counters_block(0), LOCK_WAIT_US, 0 };
 	for (unsigned i = 0; i < 256; i++)
 		world.policy.units[i] = &world.unit;
 	for (unsigned code = 0; code < 256; code++)
@@ -137,7 +146,9 @@ static void put_registers(uint16_t addr, const char *hex)
 	unsigned count = (unsigned)from_hex(hex, bytes) / 2;
 	registers_from_wire(values, bytes, count);
 	mbshm_txn_begin(world.with.txn, world.image);
-	assert_int_equal(mbshm_txn_write_registers(world.with.txn, MBSHM_HOLDING_REGISTERS, addr, (uint16_t)count, values), 0);
+	assert_int_equal(mbshm_txn_write_registers(world.with.txn, MBSHM_HOLDING_REGISTERS, addr,
+						   (uint16_t)count, values),
+			 0);
 	assert_int_equal(mbshm_txn_commit(world.with.txn, LOCK_WAIT_US, NULL), 0);
 }
 
@@ -161,7 +172,9 @@ static int tear_down(void **state)
 static int fresh(void **state)
 {
 	(void)state;
-	world.texts = (struct plant_identity){ .vendor_name = "Acme", .product_code = "AC-1", .major_minor_revision = "1.2" };
+	world.texts = (struct plant_identity){ .vendor_name = "Acme",
+					       .product_code = "AC-1",
+					       .major_minor_revision = "1.2" };
 	identity_init(&world.unit.identity, &world.texts);
 	world.detached.identity = world.unit.identity;
 	memset(&world.plant.server, 0, sizeof world.plant.server);
@@ -173,10 +186,16 @@ static int fresh(void **state)
 	mbshm_txn_begin(world.with.txn, world.image);
 	assert_int_equal(mbshm_txn_write_bits(world.with.txn, MBSHM_COILS, 0, 100, none), 0);
 	assert_int_equal(mbshm_txn_write_bits(world.with.txn, MBSHM_COILS, 1000, 2000, none), 0);
-	assert_int_equal(mbshm_txn_write_bits(world.with.txn, MBSHM_DISCRETE_INPUTS, 0, 100, none), 0);
-	assert_int_equal(mbshm_txn_write_registers(world.with.txn, MBSHM_HOLDING_REGISTERS, 1000, 200, zero), 0);
-	assert_int_equal(mbshm_txn_write_registers(world.with.txn, MBSHM_HOLDING_REGISTERS, 65436, 100, zero), 0);
-	assert_int_equal(mbshm_txn_write_registers(world.with.txn, MBSHM_INPUT_REGISTERS, 0, 100, zero), 0);
+	assert_int_equal(mbshm_txn_write_bits(world.with.txn, MBSHM_DISCRETE_INPUTS, 0, 100, none),
+			 0);
+	assert_int_equal(mbshm_txn_write_registers(world.with.txn, MBSHM_HOLDING_REGISTERS, 1000,
+						   200, zero),
+			 0);
+	assert_int_equal(mbshm_txn_write_registers(world.with.txn, MBSHM_HOLDING_REGISTERS, 65436,
+						   100, zero),
+			 0);
+	assert_int_equal(
+		mbshm_txn_write_registers(world.with.txn, MBSHM_INPUT_REGISTERS, 0, 100, zero), 0);
 	return mbshm_txn_commit(world.with.txn, LOCK_WAIT_US, NULL);
 }
 
@@ -186,12 +205,14 @@ static void put_inputs(void)
 	const uint8_t bits[2] = { 0xCD, 0x02 };
 	const uint16_t values[3] = { 0x022B, 0x0000, 0x0064 };
 	mbshm_txn_begin(world.with.txn, world.image);
-	assert_int_equal(mbshm_txn_write_bits(world.with.txn, MBSHM_DISCRETE_INPUTS, 19, 10, bits), 0);
-	assert_int_equal(mbshm_txn_write_registers(world.with.txn, MBSHM_INPUT_REGISTERS, 8, 3, values), 0);
+	assert_int_equal(mbshm_txn_write_bits(world.with.txn, MBSHM_DISCRETE_INPUTS, 19, 10, bits),
+			 0);
+	assert_int_equal(
+		mbshm_txn_write_registers(world.with.txn, MBSHM_INPUT_REGISTERS, 8, 3, values), 0);
 	assert_int_equal(mbshm_txn_commit(world.with.txn, LOCK_WAIT_US, NULL), 0);
 }
 
-/* ---- framing ------------------------------------------------------------------------------------------------------------- */
+/* ---- framing ------------------------------------------------------------------------------- */
 
 static void framing(void **state)
 {
@@ -233,7 +254,7 @@ static void framing(void **state)
 	assert_int_equal(frame_next(longest, ADU_MAX + 1).bytes, ADU_MAX);
 }
 
-/* ---- functions ----------------------------------------------------------------------------------------------------------- */
+/* ---- functions ----------------------------------------------------------------------------- */
 
 static void reads(void **state)
 {
@@ -241,7 +262,7 @@ static void reads(void **state)
 	put_inputs();
 	expect("02 0013 000A", "02 02 CD02");
 	expect("02 0013 0001", "02 01 01");
-	expect("02 0014 0004", "02 01 06");	/* padding bits are 0 though the table's are not */
+	expect("02 0014 0004", "02 01 06"); /* padding bits are 0 though the table's are not */
 	expect("04 0008 0001", "04 02 022B");
 	expect("04 0008 0003", "04 06 022B 0000 0064");
 	expect("01 0000 0064", "01 0D 00000000 00000000 00000000 00");
@@ -250,7 +271,8 @@ static void reads(void **state)
 	uint8_t answer[PDU_MAX];
 	assert_int_equal(ask_bytes(1, (const uint8_t[]){ 3, 0x03, 0xE8, 0, 125 }, 5, answer), 252);
 	assert_int_equal(answer[1], 250);
-	assert_int_equal(ask_bytes(1, (const uint8_t[]){ 1, 0x03, 0xE8, 0x07, 0xD0 }, 5, answer), 252);
+	assert_int_equal(ask_bytes(1, (const uint8_t[]){ 1, 0x03, 0xE8, 0x07, 0xD0 }, 5, answer),
+			 252);
 	assert_int_equal(answer[1], 250);
 }
 
@@ -297,16 +319,17 @@ static void writes(void **state)
 	expect("03 03E8 0003", "03 06 0000 1234 FF00");
 	expect("0F 0013 000A 02 CD01", "0F 0013 000A");
 	expect("01 0013 000A", "01 02 CD01");
-	expect("0F 0000 0003 01 FF", "0F 0000 0003");	/* the padding is not written */
+	expect("0F 0000 0003 01 FF", "0F 0000 0003"); /* the padding is not written */
 	expect("01 0000 0008", "01 01 07");
 	expect("10 03E8 0002 04 000A 0102", "10 03E8 0002");
 	expect("03 03E8 0003", "03 06 000A 0102 FF00");
 	expect("10 FFFE 0002 04 1111 2222", "10 FFFE 0002");
 	expect("03 FFFE 0002", "03 04 1111 2222");
 	expect_body("10 03E8 007B F6", 246, 0xA5, "10 03E8 007B");
-	expect("03 0461 0003", "03 06 A5A5 A5A5 0000");	/* 1121..1123: the last two of 123 and one more */
+	expect("03 0461 0003",
+	       "03 06 A5A5 A5A5 0000"); /* 1121..1123: the last two of 123 and one more */
 	expect_body("0F 03E8 07B0 F6", 246, 0xFF, "0F 03E8 07B0");
-	expect("01 0B97 0002", "01 01 01");	/* 2967 is the last of 1968 */
+	expect("01 0B97 0002", "01 01 01"); /* 2967 is the last of 1968 */
 }
 
 static void writes_refused(void **state)
@@ -361,7 +384,8 @@ static void writes_refused(void **state)
 static void unknown_functions(void **state)
 {
 	(void)state;
-	static const uint8_t known[] = { 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 15, 16, 17, 20, 21, 22, 23, 24, 43 };
+	static const uint8_t known[] = { 1,  2,  3,  4,  5,  6,  7,  8,  11, 12,
+					 15, 16, 17, 20, 21, 22, 23, 24, 43 };
 	for (unsigned code = 0; code < 256; code++) {
 		if (memchr(known, (int)code, sizeof known) != NULL)
 			continue;
@@ -382,7 +406,9 @@ static void units(void **state)
 	const uint8_t read[] = { 3, 0x03, 0xE8, 0, 1 }, identify[] = { 0x2B, 0x0E, 4, 0 };
 	for (unsigned unit = 0; unit < 256; unit++) {
 		size_t bytes = ask_bytes((uint8_t)unit, read, sizeof read, answer);
-		assert_string_equal(to_hex(answer, bytes), unit == 77 ? "830B" : unit == 78 ? "8304" : "03020000");
+		assert_string_equal(to_hex(answer, bytes), unit == 77   ? "830B"
+							   : unit == 78 ? "8304"
+									: "03020000");
 	}
 	assert_int_equal(ask_bytes(77, (const uint8_t[]){ 0x63 }, 1, answer), 2);
 	assert_int_equal(answer[1], 0x0B);
@@ -392,14 +418,15 @@ static void units(void **state)
 	assert_int_equal(answer[1], 0x03);
 }
 
-/* ---- 22, 23: one transaction each ---------------------------------------------------------------------------------------- */
+/* ---- 22, 23: one transaction each ---------------------------------------------------------- */
 
 static void mask(void **state)
 {
 	(void)state;
 	put_registers(1004, "0012");
 	uint64_t before = version();
-	expect("16 03EC 00F2 0025", "16 03EC 00F2 0025");	/* the specification's example: (12 AND F2) OR (25 AND 0D) = 17 */
+	expect("16 03EC 00F2 0025", "16 03EC 00F2 0025"); /* the specification's example: (12 AND
+							     F2) OR (25 AND 0D) = 17 */
 	assert_int_equal(version(), before + 1);
 	expect("03 03EC 0001", "03 02 0017");
 	expect("16 03EC FFFF FFFF", "16 03EC FFFF FFFF");
@@ -428,9 +455,10 @@ static void read_write(void **state)
 	expect("17 03E8 0001 FFFF 0001 02 3333", "17 02 0001");
 	expect("03 FFFF 0001", "03 02 3333");
 
-	uint8_t answer[PDU_MAX], all[10 + 242] = { 0x17, 0x03, 0xE8, 0, 125, 0x03, 0xE8, 0, 121, 242 };
+	uint8_t answer[PDU_MAX],
+		all[10 + 242] = { 0x17, 0x03, 0xE8, 0, 125, 0x03, 0xE8, 0, 121, 242 };
 	memset(all + 10, 0x5A, 242);
-	assert_int_equal(ask_bytes(1, all, sizeof all, answer), 252);	/* the most of both */
+	assert_int_equal(ask_bytes(1, all, sizeof all, answer), 252); /* the most of both */
 	assert_int_equal(answer[1], 250);
 	for (unsigned i = 0; i < 125; i++)
 		assert_int_equal(wire_get16(answer + 2 + 2 * i), i < 121 ? 0x5A5A : 0);
@@ -461,12 +489,12 @@ static void read_write_refused(void **state)
 	assert_int_equal(version(), before);
 }
 
-/* ---- 20, 21, 24: files and FIFOs ----------------------------------------------------------------------------------------- */
+/* ---- 20, 21, 24: files and FIFOs ----------------------------------------------------------- */
 
 static struct plant_file files[] = {
 	{ 4, { MBSHM_HOLDING_REGISTERS, 1000, 100 } },
 	{ 3, { MBSHM_HOLDING_REGISTERS, 65436, 100 } },
-	{ 65535, { MBSHM_HOLDING_REGISTERS, 1005, 1 } },	/* another name for a part of file 4 */
+	{ 65535, { MBSHM_HOLDING_REGISTERS, 1005, 1 } }, /* another name for a part of file 4 */
 };
 
 static void use_files(void)
@@ -482,18 +510,23 @@ static void read_files(void **state)
 	put_registers(1001, "0DFE 0020");
 	put_registers(65445, "33CD 0040");
 	/* the specification's example */
-	expect("14 0E  06 0004 0001 0002  06 0003 0009 0002", "14 0C  05 06 0DFE 0020  05 06 33CD 0040");
+	expect("14 0E  06 0004 0001 0002  06 0003 0009 0002",
+	       "14 0C  05 06 0DFE 0020  05 06 33CD 0040");
 	expect("14 07  06 0004 0063 0001", "14 04  03 06 0000");
 	expect("14 07  06 0003 0063 0001", "14 04  03 06 0000");
 
 	uint8_t answer[PDU_MAX], many[2 + 245] = { 0x14, 245 };
-	for (unsigned i = 0; i < 35; i++)	/* as many groups as there may be */
+	for (unsigned i = 0; i < 35; i++) /* as many groups as there may be */
 		memcpy(many + 2 + 7 * i, (const uint8_t[]){ 6, 0, 4, 0, (uint8_t)i, 0, 1 }, 7);
 	assert_int_equal(ask_bytes(1, many, sizeof many, answer), 2 + 35 * 4);
 	assert_int_equal(wire_get16(answer + 2 + 4 + 2), 0x0DFE);
 	/* 0xF5 bytes of answer fit, one register more does not */
 	expect("14 0E  06 0004 0000 0064  06 0003 0000 0015", "94 03");
-	assert_int_equal(ask_bytes(1, (const uint8_t[]){ 0x14, 14, 6, 0, 4, 0, 0, 0, 100, 6, 0, 3, 0, 0, 0, 20 }, 16, answer), 246);
+	assert_int_equal(ask_bytes(1,
+				   (const uint8_t[]){ 0x14, 14, 6, 0, 4, 0, 0, 0, 100, 6, 0, 3, 0,
+						      0, 0, 20 },
+				   16, answer),
+			 246);
 	assert_int_equal(answer[1], 244);
 }
 
@@ -529,20 +562,25 @@ static void write_files(void **state)
 	use_files();
 	uint64_t before = version();
 	/* the specification's example, and two groups at once */
-	expect("15 0D  06 0004 0007 0003 06AF 04BE 100D", "15 0D  06 0004 0007 0003 06AF 04BE 100D");
+	expect("15 0D  06 0004 0007 0003 06AF 04BE 100D",
+	       "15 0D  06 0004 0007 0003 06AF 04BE 100D");
 	expect("03 03EE 0005", "03 0A 0000 06AF 04BE 100D 0000");
 	expect("15 14  06 0004 0000 0002 AAAA BBBB  06 0003 0063 0001 CCCC",
 	       "15 14  06 0004 0000 0002 AAAA BBBB  06 0003 0063 0001 CCCC");
-	assert_int_equal(version(), before + 2);	/* one transaction each */
+	assert_int_equal(version(), before + 2); /* one transaction each */
 	expect("03 03E8 0002", "03 04 AAAA BBBB");
 	expect("03 FFFF 0001", "03 02 CCCC");
-	expect("15 12  06 0004 0005 0001 0001  06 FFFF 0000 0001 0002", "15 12  06 0004 0005 0001 0001  06 FFFF 0000 0001 0002");
-	expect("03 03ED 0001", "03 02 0002");	/* of two groups for one register the later wins */
-	expect_body("15 FB  06 0004 0000 007A", 244, 0x77, "95 02");	/* the longest, past the file's end */
+	expect("15 12  06 0004 0005 0001 0001  06 FFFF 0000 0001 0002",
+	       "15 12  06 0004 0005 0001 0001  06 FFFF 0000 0001 0002");
+	expect("03 03ED 0001", "03 02 0002"); /* of two groups for one register the later wins */
+	expect_body("15 FB  06 0004 0000 007A", 244, 0x77,
+		    "95 02"); /* the longest, past the file's end */
 
 	uint8_t answer[PDU_MAX], many[2 + 27 * 9] = { 0x15, 27 * 9 };
 	for (unsigned i = 0; i < 27; i++)
-		memcpy(many + 2 + 9 * i, (const uint8_t[]){ 6, 0, 4, 0, (uint8_t)(3 * i), 0, 1, 0x12, (uint8_t)i }, 9);
+		memcpy(many + 2 + 9 * i,
+		       (const uint8_t[]){ 6, 0, 4, 0, (uint8_t)(3 * i), 0, 1, 0x12, (uint8_t)i },
+		       9);
 	assert_int_equal(ask_bytes(1, many, sizeof many, answer), sizeof many);
 	assert_memory_equal(answer, many, sizeof many);
 	expect("03 0436 0001", "03 02 121A");
@@ -578,14 +616,15 @@ static void fifo(void **state)
 {
 	(void)state;
 	static struct plant_fifo fifos[] = {
-		{ { MBSHM_HOLDING_REGISTERS, 1010, 32 } }, { { MBSHM_HOLDING_REGISTERS, 1100, 3 } },
+		{ { MBSHM_HOLDING_REGISTERS, 1010, 32 } },
+		{ { MBSHM_HOLDING_REGISTERS, 1100, 3 } },
 	};
 	world.plant.server.fifos = fifos;
 	world.plant.server.fifo_count = 2;
 	expect("18 03F2", "18 0002 0000");
 	put_registers(1010, "0002 01B8 1284 9999");
 	expect("18 03F2", "18 0006 0002 01B8 1284");
-	expect("18 03F2", "18 0006 0002 01B8 1284");	/* reading does not clear it */
+	expect("18 03F2", "18 0006 0002 01B8 1284"); /* reading does not clear it */
 	put_registers(1010, "001F");
 	uint8_t answer[PDU_MAX];
 	assert_int_equal(ask_bytes(1, (const uint8_t[]){ 0x18, 0x03, 0xF2 }, 3, answer), 5 + 62);
@@ -603,7 +642,7 @@ static void fifo(void **state)
 	expect("18", "98 03");
 }
 
-/* ---- 7, 8, 11, 12, 17: the device ---------------------------------------------------------------------------------------- */
+/* ---- 7, 8, 11, 12, 17: the device ---------------------------------------------------------- */
 
 static void exception_status(void **state)
 {
@@ -625,9 +664,11 @@ static void diagnostics(void **state)
 	expect("08 0000 A537", "08 0000 A537");
 	expect("08 0000 0001 0203 0405", "08 0000 0001 0203 0405");
 	expect("08 0002 0000", "08 0002 0000");
-	world.plant.server.server_id = (struct plant_server_id){ .source = "nobody", .after_ms = 1000 };
+	world.plant.server.server_id =
+		(struct plant_server_id){ .source = "nobody", .after_ms = 1000 };
 	expect("08 0002 0000", "08 0002 0002");
-	/* 01: a sub-function that there is not, or that is refused, whatever its data; 03: length, data */
+	/* 01: a sub-function that there is not, or that is refused, whatever its data; 03: length,
+	 * data */
 	for (unsigned sub = 0; sub < 300; sub++) {
 		uint8_t answer[PDU_MAX], pdu[5] = { 8, (uint8_t)(sub >> 8), (uint8_t)sub, 0, 1 };
 		bool known = sub == 0 || sub == 2 || (sub >= 10 && sub <= 18) || sub == 20;
@@ -642,7 +683,7 @@ static void diagnostics(void **state)
 	expect("08 0000 11", "88 03");
 	expect("08 000B 0000 0000", "88 03");
 	/* the counters */
-	expect("08 000A 0000", "08 000A 0000");	/* cleared before this request itself is counted */
+	expect("08 000A 0000", "08 000A 0000"); /* cleared before this request itself is counted */
 	expect("08 000B 0000", "08 000B 0001");
 	expect("03 0000 0001", "83 02");
 	expect("08 000B 0000", "08 000B 0003");
@@ -674,13 +715,14 @@ static void events(void **state)
 	expect("08 000A 0000", "08 000A 0000");
 	world.client = (struct client){ .line = { 0 } };
 	expect("0B", "0B 0000 0000");
-	expect("0B", "0B 0000 0000");		/* itself does not count */
+	expect("0B", "0B 0000 0000"); /* itself does not count */
 	expect("03 03E8 0001", "03 02 0000");
-	expect("03 0000 0001", "83 02");	/* nor does an exception */
+	expect("03 0000 0001", "83 02"); /* nor does an exception */
 	expect("06 03E8 0000", "06 03E8 0000");
 	expect("0B", "0B 0000 0002");
 	expect("0B 00", "8B 03");
-	/* the newest first: 11 refused, 11, 6, 3 refused, 3, 11, 11, the beginning; messages: clear and those */
+	/* the newest first: 11 refused, 11, 6, 3 refused, 3, 11, 11, the beginning; messages: clear
+	 * and those */
 	expect("0C", "0C 15 0000 0002 0008 41 80 40 80 40 80 41 80 40 80 40 80 40 80 00");
 	expect("0C 00", "8C 03");
 	diagnostics_foreign(&world.client.line);
@@ -693,10 +735,10 @@ static void events(void **state)
 	for (unsigned i = 0; i < 64; i++)
 		assert_int_equal(answer[8 + i], i % 2 ? 0x80 : 0x41);
 	expect("08 000A 0000", "08 000A 0000");
-	expect("0B", "0B 0000 0001");	/* the clearing itself */
+	expect("0B", "0B 0000 0001"); /* the clearing itself */
 	ask_bytes(78, (const uint8_t[]){ 3, 0x03, 0xE8, 0, 1 }, 5, answer);
 	ask_bytes(1, (const uint8_t[]){ 0x0C }, 1, answer);
-	assert_int_equal(answer[8], 0x42);	/* 04 is an abort */
+	assert_int_equal(answer[8], 0x42); /* 04 is an abort */
 }
 
 static void server_id(void **state)
@@ -708,7 +750,7 @@ static void server_id(void **state)
 	*id = (struct plant_server_id){ .id = { 2, { 7, 255 } }, .text = "ab", .after_ms = 5000 };
 	expect("11", "11 05 07FF FF 6162");
 	strcpy(id->source, "pump");
-	expect("11", "11 05 07FF 00 6162");	/* has never been there */
+	expect("11", "11 05 07FF 00 6162"); /* has never been there */
 	assert_int_equal(mbshm_source_claim(world.image, "pump", LOCK_WAIT_US), 0);
 	mbshm_source_touch(world.image);
 	struct mbshm_source source;
@@ -722,11 +764,12 @@ static void server_id(void **state)
 	id->id.count = PLANT_ID_MAX;
 	memset(id->text, 'x', PLANT_ID_TEXT_MAX);
 	uint8_t answer[PDU_MAX];
-	assert_int_equal(ask_bytes(78, (const uint8_t[]){ 0x11 }, 1, answer), 2 + PLANT_ID_MAX + 1 + PLANT_ID_TEXT_MAX);
+	assert_int_equal(ask_bytes(78, (const uint8_t[]){ 0x11 }, 1, answer),
+			 2 + PLANT_ID_MAX + 1 + PLANT_ID_TEXT_MAX);
 	assert_int_equal(answer[2 + PLANT_ID_MAX], 0);
 }
 
-/* ---- stale producers ----------------------------------------------------------------------------------------------------- */
+/* ---- stale producers ----------------------------------------------------------------------- */
 
 static void stale(void **state)
 {
@@ -756,7 +799,7 @@ static void stale(void **state)
 	expect("03 03E8 000B", "83 04");
 	expect("03 03FB 0001", "83 04");
 	expect("03 03FC 0001", "03 02 0000");
-	expect("03 04AF 0002", "83 02");	/* what is not declared is so before */
+	expect("03 04AF 0002", "83 02"); /* what is not declared is so before */
 	expect("04 0000 0001", "04 02 0000");
 	expect("03 0406 0001", "03 02 0000");
 	expect("01 0030 0003", "81 0B");
@@ -768,7 +811,7 @@ static void stale(void **state)
 	expect("17 03E8 0001 03F2 0001 02 0001", "97 04");
 	expect("14 07  06 0004 000A 0001", "94 04");
 	expect("15 09  06 0004 000A 0001 0000", "95 04");
-	assert_int_equal(version(), before);	/* nothing was written */
+	assert_int_equal(version(), before); /* nothing was written */
 	world.with.now_ms += 1000;
 	expect("03 0406 0001", "83 06");
 	mbshm_source_touch(world.image);
@@ -777,7 +820,7 @@ static void stale(void **state)
 	expect("03 03F2 0001", "03 02 0000");
 }
 
-/* ---- switches and units -------------------------------------------------------------------------------------------------- */
+/* ---- switches and units -------------------------------------------------------------------- */
 
 static void switched_off(void **state)
 {
@@ -818,7 +861,7 @@ static void unknown_units(void **state)
 	expect("08 000F 0000", "08 000F 0001");
 }
 
-/* ---- identification ------------------------------------------------------------------------------------------------------ */
+/* ---- identification ------------------------------------------------------------------------ */
 
 static void identity_basic(void **state)
 {
@@ -826,7 +869,7 @@ static void identity_basic(void **state)
 	const char *all = "2B 0E 01 81 00 00 03  00 04 41636D65  01 04 41432D31  02 03 312E32";
 	expect("2B 0E 01 00", all);
 	expect("2B 0E 01 02", "2B 0E 01 81 00 00 01  02 03 312E32");
-	expect("2B 0E 01 03", all);	/* an unknown object starts the stream anew */
+	expect("2B 0E 01 03", all); /* an unknown object starts the stream anew */
 	expect("2B 0E 01 FF", all);
 	/* above the level: at the level */
 	expect("2B 0E 02 00", "2B 0E 02 81 00 00 03  00 04 41636D65  01 04 41432D31  02 03 312E32");
@@ -855,17 +898,23 @@ static void identity_regular(void **state)
 	strcpy(world.texts.user_application_name, "U2");
 	identity_init(&world.unit.identity, &world.texts);
 	expect("2B 0E 01 00", "2B 0E 01 82 00 00 03  00 04 41636D65  01 00  02 03 312E32");
-	expect("2B 0E 02 00", "2B 0E 02 82 00 00 05  00 04 41636D65  01 00  02 03 312E32  05 01 4D  06 02 5532");
-	expect("2B 0E 03 00", "2B 0E 03 82 00 00 05  00 04 41636D65  01 00  02 03 312E32  05 01 4D  06 02 5532");
+	expect("2B 0E 02 00",
+	       "2B 0E 02 82 00 00 05  00 04 41636D65  01 00  02 03 312E32  05 01 4D  06 02 5532");
+	expect("2B 0E 03 00",
+	       "2B 0E 03 82 00 00 05  00 04 41636D65  01 00  02 03 312E32  05 01 4D  06 02 5532");
 	expect("2B 0E 02 05", "2B 0E 02 82 00 00 02  05 01 4D  06 02 5532");
-	expect("2B 0E 01 05", "2B 0E 01 82 00 00 03  00 04 41636D65  01 00  02 03 312E32");	/* not among the basic ones */
-	expect("2B 0E 02 03", "2B 0E 02 82 00 00 05  00 04 41636D65  01 00  02 03 312E32  05 01 4D  06 02 5532");
+	expect("2B 0E 01 05",
+	       "2B 0E 01 82 00 00 03  00 04 41636D65  01 00  02 03 312E32"); /* not among the basic
+										ones */
+	expect("2B 0E 02 03",
+	       "2B 0E 02 82 00 00 05  00 04 41636D65  01 00  02 03 312E32  05 01 4D  06 02 5532");
 	expect("2B 0E 04 06", "2B 0E 04 82 00 00 01  06 02 5532");
 	expect("2B 0E 04 03", "AB 02");
 	expect("2B 0E 04 01", "2B 0E 04 82 00 00 01  01 00");
 }
 
-/* Follow a stream to its end as a client does; the objects it brought, in order, and into how many answers. */
+/* Follow a stream to its end as a client does; the objects it brought, in order, and into how many
+ * answers. */
 static unsigned follow(uint8_t code, char *ids, unsigned *answers)
 {
 	unsigned count = 0;
@@ -893,9 +942,10 @@ static void identity_long(void **state)
 	(void)state;
 	char ids[16];
 	unsigned answers;
-	memset(world.texts.vendor_name, 'v', PLANT_OBJECT_MAX);		/* alone it fills a PDU */
+	memset(world.texts.vendor_name, 'v', PLANT_OBJECT_MAX); /* alone it fills a PDU */
 	memset(world.texts.model_name, 'm', 100);
-	memset(world.texts.user_application_name, 'u', 142);		/* with model_name exactly a PDU: 7 + 102 + 144 */
+	memset(world.texts.user_application_name, 'u',
+	       142); /* with model_name exactly a PDU: 7 + 102 + 144 */
 	identity_init(&world.unit.identity, &world.texts);
 	assert_int_equal(follow(1, ids, &answers), 3);
 	assert_string_equal(ids, "012");
@@ -907,21 +957,23 @@ static void identity_long(void **state)
 	uint8_t answer[PDU_MAX];
 	assert_int_equal(ask_bytes(1, (const uint8_t[]){ 0x2B, 0x0E, 2, 5 }, 4, answer), PDU_MAX);
 	assert_int_equal(ask_bytes(1, (const uint8_t[]){ 0x2B, 0x0E, 4, 0 }, 4, answer), PDU_MAX);
-	world.texts.user_application_name[142] = 'u';			/* one byte more does not fit */
+	world.texts.user_application_name[142] = 'u'; /* one byte more does not fit */
 	identity_init(&world.unit.identity, &world.texts);
 	assert_int_equal(ask_bytes(1, (const uint8_t[]){ 0x2B, 0x0E, 2, 5 }, 4, answer), 7 + 102);
 	assert_int_equal(answer[4], 0xFF);
 	assert_int_equal(answer[5], 6);
 }
 
-/* ---- byte order ---------------------------------------------------------------------------------------------------------- */
+/* ---- byte order ---------------------------------------------------------------------------- */
 
 static void registers(void **state)
 {
 	(void)state;
 	for (unsigned count = 0; count <= 125; count++) {
 		uint16_t values[125], back[125];
-		uint8_t *wire = malloc(2 * count + 1);	/* off by one byte: unaligned, and its end is the sanitizer's */
+		uint8_t *wire =
+			malloc(2 * count +
+			       1); /* off by one byte: unaligned, and its end is the sanitizer's */
 		for (unsigned i = 0; i < count; i++)
 			values[i] = (uint16_t)(i * 257 + 0x0102);
 		registers_to_wire(wire + 1, values, count);

@@ -1,5 +1,6 @@
-/* Another segment under the same name: recreate with another layout and revive after the name is gone, under running readers and
- * writers, and with the one that does it killed at each point.  No acknowledged value is lost. */
+/* Another segment under the same name: recreate with another layout and revive after the name is
+ * gone, under running readers and writers, and with the one that does it killed at each point.  No
+ * acknowledged value is lost. */
 #include "image_fixture.h"
 
 #include <sched.h>
@@ -21,7 +22,8 @@ static void die_hook(const char *name)
 static void layout_set(struct mbshm_config *of, unsigned variant)
 {
 	of->layout.span_count = 0;
-	mbshm_layout_add(&of->layout, MBSHM_HOLDING_REGISTERS, FIRST - variant % 3 * 100, 100 + variant % 3 * 100);
+	mbshm_layout_add(&of->layout, MBSHM_HOLDING_REGISTERS, FIRST - variant % 3 * 100,
+			 100 + variant % 3 * 100);
 	mbshm_layout_add(&of->layout, MBSHM_COILS, 7, 100 + variant * 11 % 1000);
 	of->pool_pages = variant % 2 ? 0 : 64 + variant % 4 * 100;
 }
@@ -36,7 +38,6 @@ static struct mbshm *first_open(void)
 static int any_open(int flags, struct mbshm **img)
 {
 	struct mbshm_config any = config;
-
 	any.layout.span_count = 0;
 	any.pool_pages = 0;
 	return mbshm_open(&any, flags, img, NULL);
@@ -46,7 +47,6 @@ static int write_some(struct mbshm *img, uint16_t addr, uint16_t count, const ui
 {
 	struct mbshm_txn *txn = mbshm_txn_new(2);
 	int rc;
-
 	mbshm_txn_begin(txn, img);
 	rc = mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, addr, count, values);
 	if (!rc)
@@ -63,15 +63,14 @@ static int write_one(struct mbshm *img, uint16_t addr, uint16_t value)
 static uint16_t read_one(struct mbshm *img, uint16_t addr)
 {
 	uint16_t value = 0xdead;
-
-	assert_int_equal(mbshm_read_registers(img, MBSHM_HOLDING_REGISTERS, addr, 1, &value, NULL), 0);
+	assert_int_equal(mbshm_read_registers(img, MBSHM_HOLDING_REGISTERS, addr, 1, &value, NULL),
+			 0);
 	return value;
 }
 
 static uint16_t value_now(uint16_t addr)
 {
 	struct mbshm *img;
-
 	assert_int_equal(any_open(0, &img), 0);
 	uint16_t value = read_one(img, addr);
 	mbshm_close(img);
@@ -82,12 +81,11 @@ static uint16_t value_now(uint16_t addr)
 static void alone(void)
 {
 	char path[4096];
-
 	snprintf(path, sizeof path, "/dev/shm/.%s.new", config.name + 1);
 	assert_int_equal(access(path, F_OK), -1);
 }
 
-/* ---- recreate ------------------------------------------------------------------------------------------------------------ */
+/* ---- recreate ------------------------------------------------------------------------------ */
 
 static void keeps_what_is_in_both(void **state)
 {
@@ -100,14 +98,14 @@ static void keeps_what_is_in_both(void **state)
 	uint8_t seen[2];
 	uint16_t registers[100], value = 4711;
 	uint64_t cursor = 0, version;
-
 	(void)state;
 	for (unsigned i = 0; i < 100; i++)
 		registers[i] = (uint16_t)(i * 7 + 1);
 	assert_int_equal(mbshm_source_claim(old, "plant floor", SECOND_US), 0);
 	mbshm_txn_begin(txn, old);
 	mbshm_txn_journal(txn, &local);
-	assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, FIRST, 100, registers), 0);
+	assert_int_equal(
+		mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, FIRST, 100, registers), 0);
 	assert_int_equal(mbshm_txn_write_bits(txn, MBSHM_COILS, 9, 16, bits), 0);
 	assert_int_equal(mbshm_txn_commit(txn, SECOND_US, &version), 0);
 	assert_int_equal(mbshm_check(old), 0);
@@ -121,7 +119,9 @@ static void keeps_what_is_in_both(void **state)
 
 	/* The old ones say so, whatever is asked of them. */
 	assert_int_equal(mbshm_check(reader), -ESTALE);
-	assert_int_equal(mbshm_read_registers(reader, MBSHM_HOLDING_REGISTERS, FIRST, 1, &value, NULL), -ESTALE);
+	assert_int_equal(mbshm_read_registers(reader, MBSHM_HOLDING_REGISTERS, FIRST, 1, &value,
+					      NULL),
+			 -ESTALE);
 	assert_int_equal(mbshm_wait(reader, 0, 1000, NULL), -ESTALE);
 	assert_int_equal(mbshm_wait(old, 1000, 10000, NULL), -ESTALE);
 	assert_int_equal(write_one(old, FIRST, 1), -ESTALE);
@@ -157,7 +157,6 @@ static void keeps_what_is_in_both(void **state)
 static void nothing_or_all(void **state)
 {
 	struct mbshm *old = first_open(), *img;
-
 	(void)state;
 	assert_int_equal(write_one(old, FIRST, 7), 0);
 	assert_int_equal(mbshm_recreate(&config, SECOND_US, why), 0);
@@ -176,7 +175,6 @@ static void refuses(void **state)
 {
 	struct mbshm_config bad;
 	struct mbshm *img;
-
 	(void)state;
 	layout_set(&config, 0);
 	assert_int_equal(mbshm_recreate(&config, SECOND_US, why), -ENOENT);
@@ -206,7 +204,6 @@ static void others_body(void *arg)
 static void refuses_others(void **state)
 {
 	struct mbshm *img;
-
 	(void)state;
 	if (geteuid() != 0)
 		skip();
@@ -222,7 +219,6 @@ static void cannot_be_named(void **state)
 {
 	struct mbshm *img = first_open();
 	char path[4096];
-
 	(void)state;
 	snprintf(path, sizeof path, "/dev/shm/.%s.new", config.name + 1);
 	assert_int_equal(mkdir(path, 0700), 0);
@@ -234,12 +230,12 @@ static void cannot_be_named(void **state)
 	mbshm_close(img);
 }
 
-/* Root replaces somebody's image, or brings it back: it stays theirs, or they could not write it any more. */
+/* Root replaces somebody's image, or brings it back: it stays theirs, or they could not write it
+ * any more. */
 static void stays_its_owners(void **state)
 {
 	struct mbshm *img;
 	struct stat st;
-
 	(void)state;
 	if (geteuid() != 0)
 		skip();
@@ -248,7 +244,8 @@ static void stays_its_owners(void **state)
 	assert_int_equal(chown(image_path(&config), 60124, 60123), 0);
 	assert_int_equal(mbshm_recreate(&config, SECOND_US, why), 0);
 	assert_int_equal(stat(image_path(&config), &st), 0);
-	assert_true(st.st_uid == 60124 && st.st_gid == 60123 && (st.st_mode & 07777) == config.mode);
+	assert_true(st.st_uid == 60124 && st.st_gid == 60123 &&
+		    (st.st_mode & 07777) == config.mode);
 	img = image_open(MBSHM_WRITE);
 	assert_int_equal(unlink(image_path(&config)), 0);
 	assert_int_equal(mbshm_revive(img, &config, SECOND_US, why), 0);
@@ -266,7 +263,6 @@ static void stopped_hook(const char *name)
 static void stopped_body(void *arg)
 {
 	struct mbshm *img;
-
 	(void)arg;
 	CHILD_CHECK(!any_open(MBSHM_WRITE, &img));
 	mbshm_point_hook = stopped_hook;
@@ -279,7 +275,6 @@ static void times_out(void **state)
 	struct mbshm *img = first_open();
 	pid_t pid;
 	int status;
-
 	(void)state;
 	assert_int_equal(write_one(img, FIRST, 7), 0);
 	pid = child_start(stopped_body, NULL);
@@ -295,7 +290,7 @@ static void times_out(void **state)
 	mbshm_close(img);
 }
 
-/* ---- killed -------------------------------------------------------------------------------------------------------------- */
+/* ---- killed -------------------------------------------------------------------------------- */
 
 static void recreate_body(void *arg)
 {
@@ -304,17 +299,16 @@ static void recreate_body(void *arg)
 	CHILD_CHECK(!mbshm_recreate(&config, SECOND_US, why));
 }
 
-/* Killed at each point, either image is the one: who was attached writes on, or is told to open anew, and loses nothing. */
+/* Killed at each point, either image is the one: who was attached writes on, or is told to open
+ * anew, and loses nothing. */
 static void killed_in_recreate(void **state)
 {
 	unsigned deaths = 0, replaced = 0;
 	struct mbshm *img = first_open();
 	uint16_t value = 0;
-
 	(void)state;
 	for (unsigned round = 1; round <= 3 * POINTS; round++) {
 		int rc;
-
 		die_at = points[round % POINTS];
 		deaths += was_killed(child_end(child_start(recreate_body, &round)));
 		assert_int_equal(value_now(FIRST), value);
@@ -340,7 +334,7 @@ static void killed_in_recreate(void **state)
 	mbshm_close(img);
 }
 
-/* ---- under load ---------------------------------------------------------------------------------------------------------- */
+/* ---- under load ---------------------------------------------------------------------------- */
 
 struct load {
 	_Atomic bool stop;
@@ -356,7 +350,6 @@ struct worker {
 static void reopen(const struct worker *worker, struct mbshm **img, int flags, unsigned counter)
 {
 	int rc;
-
 	mbshm_close(*img);
 	while ((rc = any_open(flags, img)) == -ENOENT && !worker->load->stop)
 		usleep(100);
@@ -365,32 +358,39 @@ static void reopen(const struct worker *worker, struct mbshm **img, int flags, u
 }
 
 /* Each writer has a counter of 32 bits. */
-static uint16_t counter_addr(unsigned writer) { return (uint16_t)(FIRST + 2 * writer); }
-static uint32_t counter(const uint16_t *registers) { return registers[0] | (uint32_t)registers[1] << 16; }
+static uint16_t counter_addr(unsigned writer)
+{
+	return (uint16_t)(FIRST + 2 * writer);
+}
+static uint32_t counter(const uint16_t *registers)
+{
+	return registers[0] | (uint32_t)registers[1] << 16;
+}
 
-/* Counts up, one step for each acknowledgement, from the value it finds: a lost one would be seen. */
+/* Counts up, one step for each acknowledgement, from the value it finds: a lost one would be seen.
+ */
 static void writer_body(void *arg)
 {
 	struct worker *worker = arg;
 	uint16_t addr = counter_addr(worker->index), registers[2];
 	struct mbshm *img;
-
 	CHILD_CHECK(!any_open(MBSHM_WRITE, &img));
 	while (!worker->load->stop) {
 		int rc = mbshm_check(img);
-
 		if (rc == -ENOENT && worker->revive) {
 			rc = mbshm_revive(img, &config, SECOND_US, NULL);
 			CHILD_CHECK(!rc || rc == -EEXIST || rc == -ESTALE || rc == -ETIMEDOUT);
 		}
 		if (!rc)
-			rc = mbshm_read_registers(img, MBSHM_HOLDING_REGISTERS, addr, 2, registers, NULL);
+			rc = mbshm_read_registers(img, MBSHM_HOLDING_REGISTERS, addr, 2, registers,
+						  NULL);
 		if (!rc) {
 			uint32_t value = counter(registers);
-
 			CHILD_CHECK(value == worker->load->acknowledged[worker->index]);
 			value++;
-			rc = write_some(img, addr, 2, (const uint16_t[]){ (uint16_t)value, (uint16_t)(value >> 16) });
+			rc = write_some(img, addr, 2,
+					(const uint16_t[]){ (uint16_t)value,
+							    (uint16_t)(value >> 16) });
 		}
 		if (!rc)
 			worker->load->acknowledged[worker->index]++;
@@ -407,12 +407,11 @@ static void reader_body(void *arg)
 	struct worker *worker = arg;
 	uint32_t before[WRITERS] = { 0 };
 	struct mbshm *img;
-
 	CHILD_CHECK(!any_open(0, &img));
 	while (!worker->load->stop) {
 		uint16_t registers[2 * WRITERS];
-		int rc = mbshm_read_registers(img, MBSHM_HOLDING_REGISTERS, FIRST, 2 * WRITERS, registers, NULL);
-
+		int rc = mbshm_read_registers(img, MBSHM_HOLDING_REGISTERS, FIRST, 2 * WRITERS,
+					      registers, NULL);
 		if (rc == -ESTALE) {
 			reopen(worker, &img, 0, WRITERS + worker->index);
 			continue;
@@ -432,7 +431,6 @@ static void all_get_on(struct load *load)
 {
 	_Atomic uint64_t *counts[WRITERS + READERS];
 	uint64_t before[WRITERS + READERS];
-
 	for (unsigned i = 0; i < WRITERS + READERS; i++) {
 		counts[i] = i < WRITERS ? &load->acknowledged[i] : &load->reads[i - WRITERS];
 		before[i] = *counts[i];
@@ -440,7 +438,8 @@ static void all_get_on(struct load *load)
 	for (unsigned i = 0; i < WRITERS + READERS; i++)
 		for (uint64_t start = now_us(); *counts[i] < before[i] + 3; usleep(100))
 			if (now_us() - start > 20 * SECOND_US)
-				fail_msg("%s %u is stuck", i < WRITERS ? "writer" : "reader", i < WRITERS ? i : i - WRITERS);
+				fail_msg("%s %u is stuck", i < WRITERS ? "writer" : "reader",
+					 i < WRITERS ? i : i - WRITERS);
 }
 
 /* Writers and readers at work, while disturb(round) is called again and again. */
@@ -450,7 +449,6 @@ static void under_load(bool revive, void (*disturb)(unsigned round), unsigned ro
 	struct worker workers[WRITERS + READERS];
 	pid_t pids[WRITERS + READERS];
 	uint64_t reopened = 0, acknowledged = 0;
-
 	mbshm_close(first_open());
 	for (unsigned i = 0; i < WRITERS + READERS; i++) {
 		workers[i] = (struct worker){ load, i < WRITERS ? i : i - WRITERS, revive };
@@ -472,8 +470,8 @@ static void under_load(bool revive, void (*disturb)(unsigned round), unsigned ro
 	}
 	for (unsigned i = 0; i < READERS; i++)
 		assert_true(load->reads[i] > rounds);
-	printf("# %u rounds, %llu writes acknowledged, none lost; writers opened anew %llu times\n", rounds,
-	       (unsigned long long)acknowledged, (unsigned long long)reopened);
+	printf("# %u rounds, %llu writes acknowledged, none lost; writers opened anew %llu times\n",
+	       rounds, (unsigned long long)acknowledged, (unsigned long long)reopened);
 	munmap(load, sizeof *load);
 }
 
@@ -493,8 +491,8 @@ static void recreate_under_load(void **state)
 /* Every other round the one that replaces the image is killed somewhere. */
 static void recreate_killed_round(unsigned round)
 {
-	static const char *const deaths[] = { "recreate_read", "recreate_named", "recreate_retired", "published", "lock_taken" };
-
+	static const char *const deaths[] = { "recreate_read", "recreate_named", "recreate_retired",
+					      "published", "lock_taken" };
 	die_at = deaths[round / 2 % 5];
 	if (round % 2)
 		assert_true(was_killed(child_end(child_start(recreate_body, &round))));
@@ -508,7 +506,7 @@ static void recreate_killed_under_load(void **state)
 	under_load(false, recreate_killed_round, getenv("MB_LONG") ? 5000 : 200);
 }
 
-/* ---- the name is gone ---------------------------------------------------------------------------------------------------- */
+/* ---- the name is gone ---------------------------------------------------------------------- */
 
 /* The writers bring it back, all at once; one image wins, and has everything. */
 static void unlink_round(unsigned round)
@@ -528,7 +526,6 @@ static void revive_under_load(void **state)
 static void revive_body(void *arg)
 {
 	struct mbshm *img;
-
 	(void)arg;
 	CHILD_CHECK(!any_open(MBSHM_WRITE, &img));
 	CHILD_CHECK(!unlink(image_path(&config)));
@@ -542,14 +539,13 @@ static void killed_in_revive(void **state)
 	struct mbshm *img = first_open();
 	unsigned deaths = 0;
 	uint16_t value = 0;
-
 	(void)state;
 	for (unsigned round = 0; round < 3 * POINTS; round++) {
 		int rc;
-
 		die_at = points[round % POINTS];
 		deaths += was_killed(child_end(child_start(revive_body, NULL)));
-		/* Without looking at the name: either the orphan takes it, or says that it is none of ours any more. */
+		/* Without looking at the name: either the orphan takes it, or says that it is none
+		 * of ours any more. */
 		rc = write_one(img, FIRST, (uint16_t)(value + 1));
 		assert_true(rc == 0 || rc == -ESTALE);
 		value = (uint16_t)(value + !rc);
@@ -566,11 +562,11 @@ static void killed_in_revive(void **state)
 	mbshm_close(img);
 }
 
-/* Somebody made a fresh image before we looked: that is the one, and nobody goes on writing into the orphan. */
+/* Somebody made a fresh image before we looked: that is the one, and nobody goes on writing into
+ * the orphan. */
 static void fresh_one_was_faster(void **state)
 {
 	struct mbshm *old = first_open(), *other = image_open(MBSHM_WRITE), *fresh;
-
 	(void)state;
 	assert_int_equal(unlink(image_path(&config)), 0);
 	assert_int_equal(mbshm_check(old), -ENOENT);
@@ -587,7 +583,6 @@ static void fresh_one_was_faster(void **state)
 static void revive_needs_a_writer(void **state)
 {
 	struct mbshm *old = first_open(), *reader = image_open(0);
-
 	(void)state;
 	assert_int_equal(unlink(image_path(&config)), 0);
 	assert_int_equal(mbshm_revive(reader, &config, SECOND_US, why), -EACCES);
@@ -614,6 +609,5 @@ int main(void)
 		IMAGE_TEST(fresh_one_was_faster),
 		IMAGE_TEST(revive_needs_a_writer),
 	};
-
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

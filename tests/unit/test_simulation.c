@@ -1,4 +1,7 @@
-/* A step on a real image: one version each, and bounded when another writer is stopped inside the lock. */
+/* A step on a real image: one version each, and bounded when another writer is stopped inside the
+ * lock. */
+#include "simulatord/simulation.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -14,9 +17,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "simulatord/simulation.h"
-
-extern void (*mbshm_point_hook)(const char *name);	/* libshm/points.h */
+extern void (*mbshm_point_hook)(const char *name); /* libshm/points.h */
 
 static char name[64];
 
@@ -25,8 +26,11 @@ static struct plant *load(const char *points)
 	char path[] = "/tmp/mbtest-XXXXXX", error[PLANT_ERROR_SIZE] = "";
 	int fd = mkstemp(path);
 	assert_true(fd >= 0);
-	dprintf(fd, "image = { name = \"%s\" holding_registers = [\"1000-1099\"] coils = [\"1000-1099\"] }\n"
-		"simulator = { period = \"100ms\" seed = 7 }\npoints = { %s }\n", name, points);
+	dprintf(fd,
+		"image = { name = \"%s\" holding_registers = [\"1000-1099\"] coils = "
+		"[\"1000-1099\"] }\n"
+		"simulator = { period = \"100ms\" seed = 7 }\npoints = { %s }\n",
+		name, points);
 	close(fd);
 	struct plant *plant = NULL;
 	int rc = plant_load(path, &plant, error);
@@ -67,7 +71,9 @@ static void test_steps(void **state)
 		uint16_t value;
 		uint8_t bit;
 		uint64_t seen;
-		assert_int_equal(mbshm_read_registers(sim->img, MBSHM_HOLDING_REGISTERS, 1000, 1, &value, &seen), 0);
+		assert_int_equal(mbshm_read_registers(sim->img, MBSHM_HOLDING_REGISTERS, 1000, 1,
+						      &value, &seen),
+				 0);
 		assert_int_equal(mbshm_read_bits(sim->img, MBSHM_COILS, 1099, 1, &bit, &seen), 0);
 		assert_true(value >= 1 && value == sim->cells[0].value);
 		assert_true(bit == 1 && sim->cells[1].value == 1);
@@ -97,7 +103,7 @@ static void test_refused(void **state)
 	assert_int_equal(simulation_open(plant, &second, why), -ENXIO);
 	assert_true(*why);
 	assert_null(second);
-	plant_free(plant);	/* it stayed ours */
+	plant_free(plant); /* it stayed ours */
 	simulation_close(first);
 }
 
@@ -114,7 +120,7 @@ static pid_t stopped_writer(const struct mbshm_config *config)
 	if (pid == 0) {
 		struct mbshm *img;
 		struct mbshm_txn *txn = mbshm_txn_new(1);
-		prctl(PR_SET_PDEATHSIG, SIGKILL);	/* a test that fails must not leave it stopped */
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails must not leave it stopped */
 		if (!txn || mbshm_open(config, MBSHM_WRITE, &img, NULL))
 			_exit(1);
 		mbshm_point_hook = stop_here;
@@ -136,13 +142,12 @@ static void test_stopped_writer(void **state)
 	assert_int_equal(simulation_step(sim), 0);
 	uint64_t before = version_of(sim);
 	pid_t pid = stopped_writer(&sim->plant->image);
-
 	struct timespec from, to;
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	assert_int_equal(simulation_step(sim), -ETIMEDOUT);
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	long ms = (to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000;
-	assert_in_range(ms, 45, 95);	/* half a period of 100 ms */
+	assert_in_range(ms, 45, 95); /* half a period of 100 ms */
 	assert_int_equal(version_of(sim), before);
 
 	kill(pid, SIGKILL);

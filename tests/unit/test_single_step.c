@@ -1,8 +1,10 @@
-/* A writer under ptrace, one instruction at a time.  After every instruction that changed the segment a copy is made of it, as a death of
- * the writer at that instruction would leave it; on the copy readers must see the old or the new image exactly, the audit must be clean
- * and the next commit must succeed.  Then the same with real SIGKILLs at spread instructions.
+/* A writer under ptrace, one instruction at a time.  After every instruction that changed the
+ * segment a copy is made of it, as a death of the writer at that instruction would leave it; on the
+ * copy readers must see the old or the new image exactly, the audit must be clean and the next
+ * commit must succeed.  Then the same with real SIGKILLs at spread instructions.
  *
- * Instructions that change nothing in the segment need no copy of their own: they leave the same file to the survivors. */
+ * Instructions that change nothing in the segment need no copy of their own: they leave the same
+ * file to the survivors. */
 #include "image_fixture.h"
 
 #include <sched.h>
@@ -10,14 +12,15 @@
 
 enum { OLD = 7, NEW = 8, KILLS = 170, KILLS_ALL = 40, SPREAD = 500, STEPS_MAX = 50 * 1000 * 1000 };
 
-/* ---- what is traced ------------------------------------------------------------------------------------------------------ */
+/* ---- what is traced ------------------------------------------------------------------------ */
 
 struct job {
 	const char *name;
 	void (*declare)(void);
 	int (*stage)(struct mbshm_txn *txn, uint32_t number);
-	bool (*holds)(const struct mbshm *img, uint32_t number);	/* every item of the image as number's commit leaves it */
-	bool recovery;		/* a dead owner was left behind: the traced commit steals and rebuilds */
+	bool (*holds)(const struct mbshm *img,
+		      uint32_t number); /* every item of the image as number's commit leaves it */
+	bool recovery; /* a dead owner was left behind: the traced commit steals and rebuilds */
 };
 
 static void small_declare(void)
@@ -28,11 +31,10 @@ static void small_declare(void)
 	config.pool_pages = 8;
 }
 
-static bool registers_hold(const struct mbshm *img, enum mbshm_table table, uint16_t first, uint16_t count, uint32_t number,
-			   uint16_t changed)
+static bool registers_hold(const struct mbshm *img, enum mbshm_table table, uint16_t first,
+			   uint16_t count, uint32_t number, uint16_t changed)
 {
 	uint16_t seen[4096];
-
 	if (mbshm_read_registers(img, table, first, count, seen, NULL))
 		return false;
 	for (unsigned i = 0; i < count; i++)
@@ -44,7 +46,6 @@ static bool registers_hold(const struct mbshm *img, enum mbshm_table table, uint
 static int registers_stage(struct mbshm_txn *txn, uint16_t first, uint16_t count, uint32_t number)
 {
 	uint16_t values[4096];
-
 	for (unsigned i = 0; i < count; i++)
 		values[i] = pattern_value(number, i);
 	return mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, first, count, values);
@@ -54,46 +55,57 @@ static bool coils_are_zero(const struct mbshm *img)
 {
 	static const uint8_t zero[13];
 	uint8_t seen[13];
-
-	return !mbshm_read_bits(img, MBSHM_COILS, 0, 100, seen, NULL) && !memcmp(seen, zero, sizeof zero);
+	return !mbshm_read_bits(img, MBSHM_COILS, 0, 100, seen, NULL) &&
+	       !memcmp(seen, zero, sizeof zero);
 }
 
 /* One page: holding registers 1000..1003. */
-static int one_page_stage(struct mbshm_txn *txn, uint32_t number) { return registers_stage(txn, 1000, 4, number); }
+static int one_page_stage(struct mbshm_txn *txn, uint32_t number)
+{
+	return registers_stage(txn, 1000, 4, number);
+}
 static bool one_page_holds(const struct mbshm *img, uint32_t number)
 {
-	return registers_hold(img, MBSHM_HOLDING_REGISTERS, 1000, 100, number, 4) && coils_are_zero(img);
+	return registers_hold(img, MBSHM_HOLDING_REGISTERS, 1000, 100, number, 4) &&
+	       coils_are_zero(img);
 }
 
 /* Two pages: all of 1000..1099. */
-static int two_pages_stage(struct mbshm_txn *txn, uint32_t number) { return registers_stage(txn, 1000, 100, number); }
+static int two_pages_stage(struct mbshm_txn *txn, uint32_t number)
+{
+	return registers_stage(txn, 1000, 100, number);
+}
 static bool two_pages_holds(const struct mbshm *img, uint32_t number)
 {
-	return registers_hold(img, MBSHM_HOLDING_REGISTERS, 1000, 100, number, 100) && coils_are_zero(img);
+	return registers_hold(img, MBSHM_HOLDING_REGISTERS, 1000, 100, number, 100) &&
+	       coils_are_zero(img);
 }
 
 /* All pages of all four tables: the first register or the first 64 bits of each. */
 static void all_declare(void)
 {
 	for (int table = 0; table < MBSHM_TABLES; table++)
-		assert_int_equal(mbshm_layout_add(&config.layout, (enum mbshm_table)table, 0, MBSHM_ITEMS), 0);
+		assert_int_equal(mbshm_layout_add(&config.layout, (enum mbshm_table)table, 0,
+						  MBSHM_ITEMS),
+				 0);
 }
 
 static int all_stage(struct mbshm_txn *txn, uint32_t number)
 {
 	int rc = 0;
-
 	for (uint32_t page = 0; page < MBSHM_PAGES_MAX && !rc; page++) {
 		uint16_t values[4];
-
 		for (unsigned i = 0; i < 4; i++)
 			values[i] = pattern_value(number, page * 4 + i);
 		if (page < 16)
-			rc = mbshm_txn_write_bits(txn, page < 8 ? MBSHM_COILS : MBSHM_DISCRETE_INPUTS, (uint16_t)(page % 8 * PAGE_BITS), 64,
+			rc = mbshm_txn_write_bits(txn,
+						  page < 8 ? MBSHM_COILS : MBSHM_DISCRETE_INPUTS,
+						  (uint16_t)(page % 8 * PAGE_BITS), 64,
 						  (const uint8_t *)values);
 		else
-			rc = mbshm_txn_write_registers(txn, page < 144 ? MBSHM_HOLDING_REGISTERS : MBSHM_INPUT_REGISTERS,
-						       (uint16_t)((page - 16) % 128 * PAGE_REGISTERS), 4, values);
+			rc = mbshm_txn_write_registers(
+				txn, page < 144 ? MBSHM_HOLDING_REGISTERS : MBSHM_INPUT_REGISTERS,
+				(uint16_t)((page - 16) % 128 * PAGE_REGISTERS), 4, values);
 	}
 	return rc;
 }
@@ -102,16 +114,17 @@ static bool all_holds(const struct mbshm *img, uint32_t number)
 {
 	static uint16_t seen[2][MBSHM_ITEMS], bits[2][MBSHM_ITEMS / 16];
 	const struct mbshm_read reads[] = {
-		{ MBSHM_COILS, 0, MBSHM_ITEMS, bits[0] }, { MBSHM_DISCRETE_INPUTS, 0, MBSHM_ITEMS, bits[1] },
-		{ MBSHM_HOLDING_REGISTERS, 0, MBSHM_ITEMS, seen[0] }, { MBSHM_INPUT_REGISTERS, 0, MBSHM_ITEMS, seen[1] },
+		{ MBSHM_COILS, 0, MBSHM_ITEMS, bits[0] },
+		{ MBSHM_DISCRETE_INPUTS, 0, MBSHM_ITEMS, bits[1] },
+		{ MBSHM_HOLDING_REGISTERS, 0, MBSHM_ITEMS, seen[0] },
+		{ MBSHM_INPUT_REGISTERS, 0, MBSHM_ITEMS, seen[1] },
 	};
-
 	if (mbshm_read(img, reads, 4, NULL))
 		return false;
 	for (uint32_t page = 0; page < MBSHM_PAGES_MAX; page++) {
-		const uint16_t *words = page < 16 ? bits[page / 8] + page % 8 * PAGE_REGISTERS
-						  : seen[(page - 16) / 128] + (page - 16) % 128 * PAGE_REGISTERS;
-
+		const uint16_t *words =
+			page < 16 ? bits[page / 8] + page % 8 * PAGE_REGISTERS
+				  : seen[(page - 16) / 128] + (page - 16) % 128 * PAGE_REGISTERS;
 		for (unsigned i = 0; i < PAGE_REGISTERS; i++)
 			if (words[i] != (i < 4 ? pattern_value(number, page * 4 + i) : 0))
 				return false;
@@ -123,7 +136,6 @@ static int job_commit(struct mbshm *img, const struct job *job, uint32_t number)
 {
 	struct mbshm_txn *txn = mbshm_txn_new(40 * 1000);
 	int rc;
-
 	mbshm_txn_begin(txn, img);
 	rc = job->stage(txn, number);
 	if (!rc)
@@ -132,7 +144,7 @@ static int job_commit(struct mbshm *img, const struct job *job, uint32_t number)
 	return rc;
 }
 
-/* ---- the traced child ---------------------------------------------------------------------------------------------------- */
+/* ---- the traced child ---------------------------------------------------------------------- */
 
 static void die_in_commit(const char *name)
 {
@@ -143,7 +155,6 @@ static void die_in_commit(const char *name)
 static void dead_owner_body(void *arg)
 {
 	struct mbshm *img;
-
 	CHILD_CHECK(!mbshm_open(&config, MBSHM_WRITE, &img, NULL));
 	mbshm_point_hook = die_in_commit;
 	job_commit(img, arg, 99);
@@ -155,7 +166,6 @@ static void traced_body(void *arg)
 	const struct job *job = arg;
 	struct mbshm_txn *txn = mbshm_txn_new(40 * 1000);
 	struct mbshm *img;
-
 	CHILD_CHECK(!mbshm_open(&config, MBSHM_WRITE, &img, NULL));
 	mbshm_txn_begin(txn, img);
 	CHILD_CHECK(!job->stage(txn, NEW));
@@ -169,7 +179,6 @@ static void traced_body(void *arg)
 static struct mbshm *job_image(const struct job *job)
 {
 	struct mbshm *img;
-
 	unlink(image_path(&config));
 	img = image_open(MBSHM_CREATE);
 	assert_int_equal(job_commit(img, job, OLD), 0);
@@ -182,7 +191,6 @@ static pid_t traced_start(const struct job *job)
 {
 	pid_t pid = child_start(traced_body, (void *)job);
 	int status;
-
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
 	return pid;
@@ -192,7 +200,6 @@ static pid_t traced_start(const struct job *job)
 static bool traced_step(pid_t pid)
 {
 	int status;
-
 	assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSTOPPED(status));
@@ -205,19 +212,21 @@ static void traced_kill(pid_t pid)
 	assert_true(was_killed(child_end(pid)));
 }
 
-/* ---- the checks ---------------------------------------------------------------------------------------------------------- */
+/* ---- the checks ---------------------------------------------------------------------------- */
 
 /* What survivors find.  Returns the number that the image holds. */
-static uint32_t survivors_check(const struct job *job, struct mbshm *img, const char *where, unsigned long step)
+static uint32_t survivors_check(const struct job *job, struct mbshm *img, const char *where,
+				unsigned long step)
 {
 	bool old = job->holds(img, OLD);
-
 	if (!old && !job->holds(img, NEW))
-		fail_msg("%s, %s, instruction %lu: neither the old nor the new image", job->name, where, step);
+		fail_msg("%s, %s, instruction %lu: neither the old nor the new image", job->name,
+			 where, step);
 	image_audit(img);
 	assert_int_equal(job_commit(img, job, NEW + 1), 0);
 	if (!job->holds(img, NEW + 1))
-		fail_msg("%s, %s, instruction %lu: the next commit is not what readers see", job->name, where, step);
+		fail_msg("%s, %s, instruction %lu: the next commit is not what readers see",
+			 job->name, where, step);
 	image_audit(img);
 	return old ? OLD : NEW;
 }
@@ -225,17 +234,17 @@ static uint32_t survivors_check(const struct job *job, struct mbshm *img, const 
 static char *copy;
 static size_t copy_size;
 
-/* A death here leaves this file to the survivors: a copy of it under another name, where nobody holds the owner's slot. */
-static uint32_t copy_check(const struct job *job, const struct segment *seg, size_t size, unsigned long step)
+/* A death here leaves this file to the survivors: a copy of it under another name, where nobody
+ * holds the owner's slot. */
+static uint32_t copy_check(const struct job *job, const struct segment *seg, size_t size,
+			   unsigned long step)
 {
 	struct mbshm_config real = config;
 	struct mbshm *img;
 	uint32_t number;
-
 	strcat(config.name, "-copy");
 	if (copy_size != size) {
 		int fd = open(image_path(&config), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
 		assert_int_equal(ftruncate(fd, (off_t)size), 0);
 		copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		copy_size = size;
@@ -252,7 +261,6 @@ static uint32_t copy_check(const struct job *job, const struct segment *seg, siz
 static void copy_drop(void)
 {
 	struct mbshm_config real = config;
-
 	strcat(config.name, "-copy");
 	unlink(image_path(&config));
 	munmap(copy, copy_size);
@@ -260,7 +268,8 @@ static void copy_drop(void)
 	config = real;
 }
 
-/* Step through one commit; copy and check after each every-th instruction that changed the segment.  Returns the instructions. */
+/* Step through one commit; copy and check after each every-th instruction that changed the segment.
+ * Returns the instructions. */
 static unsigned long trace_copies(const struct job *job, unsigned long every)
 {
 	struct mbshm *img = job_image(job);
@@ -269,7 +278,6 @@ static unsigned long trace_copies(const struct job *job, unsigned long every)
 	unsigned long steps = 0, changed = 0, checked = 0, seen_old = 0;
 	pid_t pid = traced_start(job);
 	bool new = false;
-
 	memcpy(last, seg, size);
 	while (traced_step(pid)) {
 		assert_true(++steps < STEPS_MAX);
@@ -278,14 +286,15 @@ static unsigned long trace_copies(const struct job *job, unsigned long every)
 		changed++;
 		memcpy(last, seg, size);
 		uint32_t number = copy_check(job, seg, size, steps);
-
 		checked++;
-		assert_false(new && number == OLD);	/* what was published stays */
+		assert_false(new &&number == OLD); /* what was published stays */
 		new = number == NEW;
 		seen_old += !new;
 	}
-	print_message("# %s: %lu instructions, %lu states copied and checked, %lu before the publish\n", job->name, steps, checked, seen_old);
-	assert_true(new && seen_old > 0);
+	print_message(
+		"# %s: %lu instructions, %lu states copied and checked, %lu before the publish\n",
+		job->name, steps, checked, seen_old);
+	assert_true(new &&seen_old > 0);
 	assert_true(every > 1 ? checked >= SPREAD : changed > 0);
 	traced_kill(pid);
 	free(last);
@@ -298,12 +307,10 @@ static unsigned long trace_copies(const struct job *job, unsigned long every)
 static void trace_kills(const struct job *job, unsigned long steps, unsigned kills)
 {
 	unsigned before = 0, after = 0;
-
 	for (unsigned i = 0; i < kills; i++) {
 		struct mbshm *img = job_image(job);
 		pid_t pid = traced_start(job);
 		unsigned long at = steps * i / kills;
-
 		for (unsigned long step = 0; step < at && traced_step(pid); step++)
 			;
 		traced_kill(pid);
@@ -313,16 +320,18 @@ static void trace_kills(const struct job *job, unsigned long steps, unsigned kil
 			after++;
 		mbshm_close(img);
 	}
-	print_message("# %s: %u real SIGKILLs, %u before and %u after the publish\n", job->name, kills, before, after);
+	print_message("# %s: %u real SIGKILLs, %u before and %u after the publish\n", job->name,
+		      kills, before, after);
 	assert_true(before > 0 && after > 0);
 }
 
-/* ---- tests --------------------------------------------------------------------------------------------------------------- */
+/* ---- tests --------------------------------------------------------------------------------- */
 
 static bool can_trace(void)
 {
 	if (getenv("MB_SAN")) {
-		print_message("# SKIP: the instructions of a sanitizer's build are not those that run\n");
+		print_message(
+			"# SKIP: the instructions of a sanitizer's build are not those that run\n");
 		return false;
 	}
 	return true;
@@ -334,31 +343,30 @@ static void run_job(const struct job *job, unsigned long every, unsigned kills)
 		skip();
 	job->declare();
 	unsigned long steps = trace_copies(job, every);
-
 	trace_kills(job, steps, kills);
 	copy_drop();
 }
 
 static void one_page(void **state)
 {
-	static const struct job job = { "1 page", small_declare, one_page_stage, one_page_holds, false };
-
+	static const struct job job = { "1 page", small_declare, one_page_stage, one_page_holds,
+					false };
 	(void)state;
 	run_job(&job, 1, KILLS);
 }
 
 static void two_pages(void **state)
 {
-	static const struct job job = { "2 pages", small_declare, two_pages_stage, two_pages_holds, false };
-
+	static const struct job job = { "2 pages", small_declare, two_pages_stage, two_pages_holds,
+					false };
 	(void)state;
 	run_job(&job, 1, KILLS);
 }
 
 static void recovery(void **state)
 {
-	static const struct job job = { "recovery, 2 pages", small_declare, two_pages_stage, two_pages_holds, true };
-
+	static const struct job job = { "recovery, 2 pages", small_declare, two_pages_stage,
+					two_pages_holds, true };
 	(void)state;
 	run_job(&job, 1, KILLS);
 }
@@ -366,13 +374,13 @@ static void recovery(void **state)
 static void all_pages(void **state)
 {
 	static const struct job job = { "272 pages", all_declare, all_stage, all_holds, false };
-
 	(void)state;
 	if (!getenv("MB_LONG")) {
 		print_message("# SKIP: make check-long\n");
 		skip();
 	}
-	/* Some 145,000 instructions: 1,500 of them copied; a real death takes a second of steps before it. */
+	/* Some 145,000 instructions: 1,500 of them copied; a real death takes a second of steps
+	 * before it. */
 	run_job(&job, 97, KILLS_ALL);
 }
 
@@ -380,7 +388,6 @@ static void all_pages(void **state)
 static void pin(void)
 {
 	cpu_set_t allowed, one;
-
 	CPU_ZERO(&one);
 	if (sched_getaffinity(0, sizeof allowed, &allowed))
 		return;
@@ -395,7 +402,7 @@ static void pin(void)
 int main(void)
 {
 	pin();
-	const struct CMUnitTest tests[] = { IMAGE_TEST(one_page), IMAGE_TEST(two_pages), IMAGE_TEST(recovery), IMAGE_TEST(all_pages) };
-
+	const struct CMUnitTest tests[] = { IMAGE_TEST(one_page), IMAGE_TEST(two_pages),
+					    IMAGE_TEST(recovery), IMAGE_TEST(all_pages) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 static const struct {
 	enum mbshm_type type;
 	union mbshm_value value;
-	uint16_t abcd[4];	/* high word first */
+	uint16_t abcd[4]; /* high word first */
 } cases[] = {
 	{ MBSHM_U16, { .u64 = 0 }, { 0 } },
 	{ MBSHM_U16, { .u64 = 0xfedc }, { 0xfedc } },
@@ -31,16 +31,17 @@ static const struct {
 	{ MBSHM_F64, { .f64 = -INFINITY }, { 0xfff0, 0, 0, 0 } },
 };
 
-/* The registers that the case has in an order, by the header's words: the bytes A B C D moved as a whole. */
+/* The registers that the case has in an order, by the header's words: the bytes A B C D moved as a
+ * whole. */
 static void registers_of(size_t i, enum mbshm_order order, uint16_t *registers)
 {
 	unsigned count = mbshm_type_registers(cases[i].type);
-
 	for (unsigned k = 0; k < count; k++) {
 		bool low_first = order == MBSHM_CDAB || order == MBSHM_DCBA;
 		uint16_t word = cases[i].abcd[low_first ? count - 1 - k : k];
-
-		registers[k] = order == MBSHM_BADC || order == MBSHM_DCBA ? (uint16_t)(word << 8 | word >> 8) : word;
+		registers[k] = order == MBSHM_BADC || order == MBSHM_DCBA
+				       ? (uint16_t)(word << 8 | word >> 8)
+				       : word;
 	}
 }
 
@@ -49,30 +50,31 @@ static void both_ways(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		for (unsigned order = 0; order < MBSHM_ORDERS; order++) {
-			uint16_t expected[4], registers[5] = { 0xa5a5, 0xa5a5, 0xa5a5, 0xa5a5, 0xa5a5 };
+			uint16_t expected[4],
+				registers[5] = { 0xa5a5, 0xa5a5, 0xa5a5, 0xa5a5, 0xa5a5 };
 			unsigned count = mbshm_type_registers(cases[i].type);
-
 			registers_of(i, (enum mbshm_order)order, expected);
-			mbshm_encode(cases[i].type, (enum mbshm_order)order, cases[i].value, registers);
+			mbshm_encode(cases[i].type, (enum mbshm_order)order, cases[i].value,
+				     registers);
 			assert_memory_equal(registers, expected, count * 2);
-			assert_int_equal(registers[count], 0xa5a5);	/* not one more */
-			union mbshm_value back = mbshm_decode(cases[i].type, (enum mbshm_order)order, registers);
+			assert_int_equal(registers[count], 0xa5a5); /* not one more */
+			union mbshm_value back =
+				mbshm_decode(cases[i].type, (enum mbshm_order)order, registers);
 			assert_memory_equal(&back, &cases[i].value, sizeof back);
 		}
 }
 
-/* Any registers decode to a value that encodes to them again; but a signalling NaN may become a quiet one. */
+/* Any registers decode to a value that encodes to them again; but a signalling NaN may become a
+ * quiet one. */
 static void any_registers(void **state)
 {
 	uint64_t seed = test_seed();
-
 	(void)state;
 	for (unsigned n = 0; n < 100000; n++) {
 		enum mbshm_type type = (enum mbshm_type)random_below(&seed, MBSHM_TYPES);
 		enum mbshm_order order = (enum mbshm_order)random_below(&seed, MBSHM_ORDERS);
 		uint64_t bits = random_next(&seed);
 		uint16_t in[4], out[4];
-
 		memcpy(in, &bits, 8);
 		union mbshm_value value = mbshm_decode(type, order, in);
 		if ((type == MBSHM_F32 || type == MBSHM_F64) && isnan(value.f64))
@@ -85,11 +87,9 @@ static void any_registers(void **state)
 static void nan_stays_nan(void **state)
 {
 	static const enum mbshm_type types[] = { MBSHM_F32, MBSHM_F64 };
-
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
 		uint16_t registers[4];
-
 		mbshm_encode(types[i], MBSHM_ABCD, (union mbshm_value){ .f64 = NAN }, registers);
 		assert_true(isnan(mbshm_decode(types[i], MBSHM_ABCD, registers).f64));
 	}
@@ -98,19 +98,19 @@ static void nan_stays_nan(void **state)
 static void truncates(void **state)
 {
 	uint16_t registers[4];
-
 	(void)state;
 	mbshm_encode(MBSHM_U16, MBSHM_ABCD, (union mbshm_value){ .u64 = 0x12345 }, registers);
 	assert_int_equal(registers[0], 0x2345);
-	mbshm_encode(MBSHM_I32, MBSHM_ABCD, (union mbshm_value){ .i64 = INT64_C(-0x100000001) }, registers);
+	mbshm_encode(MBSHM_I32, MBSHM_ABCD, (union mbshm_value){ .i64 = INT64_C(-0x100000001) },
+		     registers);
 	assert_int_equal(mbshm_decode(MBSHM_I32, MBSHM_ABCD, registers).i64, -1);
 }
 
 static void names(void **state)
 {
-	static const char *const types[MBSHM_TYPES] = { "u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64" };
+	static const char *const types[MBSHM_TYPES] = { "u16", "i16", "u32", "i32",
+							"u64", "i64", "f32", "f64" };
 	static const char *const orders[MBSHM_ORDERS] = { "ABCD", "CDAB", "BADC", "DCBA" };
-
 	(void)state;
 	for (unsigned i = 0; i < MBSHM_TYPES; i++) {
 		assert_string_equal(mbshm_type_name((enum mbshm_type)i), types[i]);
@@ -123,12 +123,9 @@ static void names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(both_ways),
-		cmocka_unit_test(any_registers),
-		cmocka_unit_test(nan_stays_nan),
-		cmocka_unit_test(truncates),
+		cmocka_unit_test(both_ways),     cmocka_unit_test(any_registers),
+		cmocka_unit_test(nan_stays_nan), cmocka_unit_test(truncates),
 		cmocka_unit_test(names),
 	};
-
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Waiting for a version: woken by a publish, for every kind of handle; none lost, nothing leaked.  And sources. */
+/* Waiting for a version: woken by a publish, for every kind of handle; none lost, nothing leaked.
+ * And sources. */
 #include "image_fixture.h"
 
 #include <pthread.h>
@@ -9,7 +10,6 @@ static int touch(struct mbshm *img, uint16_t value, uint64_t *version)
 {
 	struct mbshm_txn *txn = mbshm_txn_new(1);
 	int rc;
-
 	mbshm_txn_begin(txn, img);
 	rc = mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, PATTERN_HOLDING, 1, &value);
 	if (!rc)
@@ -24,15 +24,17 @@ static struct mbshm *writer_open(void)
 	return image_open(MBSHM_CREATE);
 }
 
-static uint64_t announced_until(struct mbshm *img) { return waiters_load(&img->seg->control); }
+static uint64_t announced_until(struct mbshm *img)
+{
+	return waiters_load(&img->seg->control);
+}
 
-/* ---- without a publish --------------------------------------------------------------------------------------------------- */
+/* ---- without a publish --------------------------------------------------------------------- */
 
 static void answers_at_once(void **state)
 {
 	struct mbshm *writer = writer_open(), *reader = image_open(0);
 	uint64_t now = 0;
-
 	(void)state;
 	assert_int_equal(mbshm_wait(writer, 0, 0, &now), 0);
 	assert_int_equal(now, 1);
@@ -40,7 +42,7 @@ static void answers_at_once(void **state)
 	assert_int_equal(mbshm_wait(reader, 1, FOREVER_MS, &now), 0);
 	assert_int_equal(now, 2);
 	assert_int_equal(mbshm_wait(reader, 1, FOREVER_MS, NULL), 0);
-	assert_int_equal(announced_until(writer), 0);	/* who need not wait leaves nothing */
+	assert_int_equal(announced_until(writer), 0); /* who need not wait leaves nothing */
 	mbshm_close(reader);
 	mbshm_close(writer);
 }
@@ -48,14 +50,12 @@ static void answers_at_once(void **state)
 static void times_out(void **state)
 {
 	struct mbshm *img[] = { writer_open(), image_open(0) };
-
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
-		static const uint32_t timeouts_ms[] = { 0, 1, 30, 250 };	/* also longer than one slice */
-
+		static const uint32_t timeouts_ms[] = { 0, 1, 30,
+							250 }; /* also longer than one slice */
 		for (unsigned k = 0; k < 4; k++) {
 			uint64_t start = now_us(), now = 77;
-
 			assert_int_equal(mbshm_wait(img[i], 1, timeouts_ms[k], &now), -ETIMEDOUT);
 			assert_int_equal(now, 77);
 			assert_true(now_us() - start >= timeouts_ms[k] * 1000);
@@ -70,20 +70,22 @@ static void dead_after_fork(void **state)
 {
 	struct mbshm *img = writer_open();
 	pid_t pid = fork();
-
 	(void)state;
 	if (!pid)
-		_exit(mbshm_wait(img, 0, 0, NULL) == -EPERM && mbshm_source_claim(img, "x", 0) == -EPERM ? 0 : 1);
+		_exit(mbshm_wait(img, 0, 0, NULL) == -EPERM &&
+				      mbshm_source_claim(img, "x", 0) == -EPERM
+			      ? 0
+			      : 1);
 	assert_int_equal(child_end(pid), 0);
 	mbshm_close(img);
 }
 
-/* ---- with one ------------------------------------------------------------------------------------------------------------ */
+/* ---- with one ------------------------------------------------------------------------------ */
 
 /* A waiter in a process of its own that reports, in shared memory, what it saw last and when. */
 struct waiter {
 	int flags;
-	uint64_t version, until;	/* waits for each version from version + 1 to until */
+	uint64_t version, until; /* waits for each version from version + 1 to until */
 	_Atomic uint64_t seen, seen_us;
 	_Atomic bool waiting;
 };
@@ -92,7 +94,6 @@ static void waiter_body(void *arg)
 {
 	struct waiter *waiter = arg;
 	struct mbshm *img;
-
 	CHILD_CHECK(!mbshm_open(&config, waiter->flags, &img, NULL));
 	waiter->waiting = true;
 	for (uint64_t version = waiter->version, now; version < waiter->until; version = now) {
@@ -103,21 +104,19 @@ static void waiter_body(void *arg)
 	mbshm_close(img);
 }
 
-/* Each publish follows the report that the last was seen: if one wake-up is lost, the next publish is late by a slice (100 ms) or
- * the whole. */
+/* Each publish follows the report that the last was seen: if one wake-up is lost, the next publish
+ * is late by a slice (100 ms) or the whole. */
 static void wakes(struct mbshm *writer, int flags, unsigned rounds, uint64_t bound_us)
 {
 	struct waiter *waiter = shared_new(sizeof *waiter);
 	uint64_t worst = 0, sum = 0, version = image_status(writer).version;
 	pid_t pid;
-
 	*waiter = (struct waiter){ .flags = flags, .version = version, .until = version + rounds };
 	pid = child_start(waiter_body, waiter);
 	while (!waiter->waiting)
 		usleep(50);
 	for (unsigned i = 0; i < rounds; i++) {
 		uint64_t start;
-
 		/* Not always in the same phase of the waiter's way into its sleep. */
 		for (volatile unsigned spin = 0; spin < i % 64 * 50; spin++)
 			;
@@ -142,7 +141,6 @@ static void wakes(struct mbshm *writer, int flags, unsigned rounds, uint64_t bou
 static void wakes_writable(void **state)
 {
 	struct mbshm *writer = writer_open();
-
 	(void)state;
 	wakes(writer, MBSHM_WRITE, ROUNDS, 20000);
 	mbshm_close(writer);
@@ -151,26 +149,26 @@ static void wakes_writable(void **state)
 static void wakes_read_only(void **state)
 {
 	struct mbshm *writer = writer_open();
-
 	(void)state;
 	wakes(writer, 0, 500, 20000);
 	mbshm_close(writer);
 }
 
-/* A waiter sleeps until it is woken: after its announcement it is in the futex, or will find the count changed. */
+/* A waiter sleeps until it is woken: after its announcement it is in the futex, or will find the
+ * count changed. */
 static void wakes_a_sleeper(void **state)
 {
 	struct mbshm *writer = writer_open();
 	struct waiter *waiter = shared_new(sizeof *waiter);
 	uint64_t worst = 0;
 	unsigned prompt = 0;
-
 	(void)state;
 	for (unsigned i = 0; i < SLEEPS; i++) {
 		uint64_t version = image_status(writer).version, start;
 		pid_t pid;
-
-		*waiter = (struct waiter){ .flags = MBSHM_WRITE, .version = version, .until = version + 1 };
+		*waiter = (struct waiter){ .flags = MBSHM_WRITE,
+					   .version = version,
+					   .until = version + 1 };
 		pid = child_start(waiter_body, waiter);
 		while (!announced_until(writer))
 			usleep(50);
@@ -180,15 +178,17 @@ static void wakes_a_sleeper(void **state)
 		assert_int_equal(child_end(pid), 0);
 		worst = waiter->seen_us - start > worst ? waiter->seen_us - start : worst;
 		prompt += waiter->seen_us - start < LATE_US / 5;
-		assert_int_equal(announced_until(writer), 0);	/* taken by the writer */
+		assert_int_equal(announced_until(writer), 0); /* taken by the writer */
 	}
 	printf("# a sleeper is woken at worst after %llu us\n", (unsigned long long)worst);
-	assert_true(prompt > SLEEPS / 2);	/* not woken, it would look for itself after 100 ms; the others had no processor */
+	assert_true(prompt > SLEEPS / 2); /* not woken, it would look for itself after 100 ms; the
+					     others had no processor */
 	munmap(waiter, sizeof *waiter);
 	mbshm_close(writer);
 }
 
-/* Eight waiters of both kinds in processes, and two threads on one handle, see the end of a storm of publishes. */
+/* Eight waiters of both kinds in processes, and two threads on one handle, see the end of a storm
+ * of publishes. */
 struct thread {
 	const struct mbshm *img;
 	uint64_t until;
@@ -198,7 +198,6 @@ struct thread {
 static void *thread_body(void *arg)
 {
 	struct thread *thread = arg;
-
 	for (uint64_t version = 0; version < thread->until && !thread->rc;)
 		thread->rc = mbshm_wait(thread->img, version, FOREVER_MS, &version);
 	return NULL;
@@ -212,10 +211,11 @@ static void many_waiters(void **state)
 	struct thread threads[2] = { { writer, 1 + PUBLISHES, 0 }, { writer, 1 + PUBLISHES, 0 } };
 	pthread_t ids[2];
 	pid_t pids[WAITERS];
-
 	(void)state;
 	for (unsigned i = 0; i < WAITERS; i++) {
-		waiters[i] = (struct waiter){ .flags = i % 4 ? MBSHM_WRITE : 0, .version = 1, .until = 1 + PUBLISHES };
+		waiters[i] = (struct waiter){ .flags = i % 4 ? MBSHM_WRITE : 0,
+					      .version = 1,
+					      .until = 1 + PUBLISHES };
 		pids[i] = child_start(waiter_body, &waiters[i]);
 	}
 	for (unsigned i = 0; i < WAITERS; i++)
@@ -228,7 +228,8 @@ static void many_waiters(void **state)
 	uint64_t end = now_us();
 	for (unsigned i = 0; i < WAITERS; i++) {
 		assert_int_equal(child_end(pids[i]), 0);
-		assert_true(waiters[i].seen == 1 + PUBLISHES && waiters[i].seen_us < end + 10 * LATE_US);
+		assert_true(waiters[i].seen == 1 + PUBLISHES &&
+			    waiters[i].seen_us < end + 10 * LATE_US);
 	}
 	for (unsigned i = 0; i < 2; i++) {
 		pthread_join(ids[i], NULL);
@@ -243,11 +244,9 @@ static void killed_waiter_leaks_nothing(void **state)
 {
 	struct mbshm *writer = writer_open();
 	struct waiter *waiter = shared_new(sizeof *waiter);
-
 	(void)state;
-	for (unsigned i = 0; i < 300; i++) {	/* more than there are slots */
+	for (unsigned i = 0; i < 300; i++) { /* more than there are slots */
 		pid_t pid;
-
 		*waiter = (struct waiter){ .flags = MBSHM_WRITE, .version = 1000, .until = 1001 };
 		pid = child_start(waiter_body, waiter);
 		while (!announced_until(writer))
@@ -273,7 +272,6 @@ static void die_published(const char *name)
 static void killed_writer_body(void *arg)
 {
 	struct mbshm *img;
-
 	(void)arg;
 	CHILD_CHECK(!mbshm_open(&config, MBSHM_WRITE, &img, NULL));
 	mbshm_point_hook = die_published;
@@ -286,7 +284,6 @@ static void writer_killed_before_the_wake(void **state)
 	struct waiter *waiter = shared_new(sizeof *waiter);
 	uint64_t start;
 	pid_t pid;
-
 	(void)state;
 	*waiter = (struct waiter){ .flags = MBSHM_WRITE, .version = 1, .until = 2 };
 	pid = child_start(waiter_body, waiter);
@@ -300,12 +297,11 @@ static void writer_killed_before_the_wake(void **state)
 	mbshm_close(writer);
 }
 
-/* ---- sources ------------------------------------------------------------------------------------------------------------- */
+/* ---- sources ------------------------------------------------------------------------------- */
 
 static void source_body(void *arg)
 {
 	struct mbshm *img;
-
 	CHILD_CHECK(!mbshm_open(&config, MBSHM_WRITE, &img, NULL));
 	CHILD_CHECK(!mbshm_source_claim(img, arg, SECOND_US));
 	CHILD_CHECK(!touch(img, 1, NULL) && !touch(img, 2, NULL));
@@ -317,30 +313,30 @@ static void sources_outlive_processes(void **state)
 	struct mbshm *writer = writer_open(), *reader = image_open(0);
 	struct mbshm_source source;
 	int64_t touched;
-
 	(void)state;
 	assert_int_equal(mbshm_source_get(reader, 0, &source), -ENOENT);
 	assert_int_equal(mbshm_source_get(reader, MBSHM_SOURCES_MAX, &source), -ERANGE);
 	assert_int_equal(mbshm_source_claim(reader, "x", 0), -EACCES);
 	for (unsigned life = 1; life <= 3; life++) {
 		char name[] = "pump \"A\"";
-
 		assert_true(was_killed(child_end(child_start(source_body, name))));
 		assert_int_equal(mbshm_source_get(reader, 0, &source), 0);
 		assert_string_equal(source.name, name);
 		assert_int_equal(source.commits, 2 * life);
 		assert_int_equal(source.version, 1 + 2 * life);
-		assert_true(source.mono_ns <= (int64_t)mono_ns() && source.mono_ns > (int64_t)mono_ns() - INT64_C(20000000000));
-		assert_int_equal(mbshm_source_get(reader, 1, &source), -ENOENT);	/* the same entry each time */
+		assert_true(source.mono_ns <= (int64_t)mono_ns() &&
+			    source.mono_ns > (int64_t)mono_ns() - INT64_C(20000000000));
+		assert_int_equal(mbshm_source_get(reader, 1, &source),
+				 -ENOENT); /* the same entry each time */
 	}
 	/* Nobody's commits do not count for it; a touch refreshes without a version. */
 	assert_int_equal(touch(writer, 3, NULL), 0);
-	mbshm_source_touch(writer);	/* no source: nothing happens */
+	mbshm_source_touch(writer); /* no source: nothing happens */
 	assert_int_equal(mbshm_source_get(reader, 0, &source), 0);
 	assert_int_equal(source.commits, 6);
 	assert_int_equal(mbshm_source_claim(writer, "pump \"A\"", SECOND_US), 0);
 	touched = source.mono_ns;
-	do {	/* the clock ticks each 4 ms */
+	do { /* the clock ticks each 4 ms */
 		mbshm_source_touch(writer);
 		assert_int_equal(mbshm_source_get(reader, 0, &source), 0);
 	} while (source.mono_ns == touched);
@@ -356,7 +352,6 @@ static void sources_are_32(void **state)
 	struct mbshm *writer = writer_open();
 	struct mbshm_source source;
 	char name[MBSHM_SOURCE_NAME_SIZE];
-
 	(void)state;
 	for (unsigned i = 0; i < MBSHM_SOURCES_MAX; i++) {
 		snprintf(name, sizeof name, "producer %u", i);
@@ -382,7 +377,6 @@ static void source_names(void **state)
 	struct mbshm *writer = writer_open();
 	struct mbshm_source source;
 	char name[MBSHM_SOURCE_NAME_SIZE + 1];
-
 	(void)state;
 	assert_int_equal(mbshm_source_claim(writer, "", 0), -EINVAL);
 	assert_int_equal(mbshm_source_claim(writer, "a\nb", 0), -EINVAL);
@@ -413,6 +407,5 @@ int main(void)
 		IMAGE_TEST(sources_are_32),
 		IMAGE_TEST(source_names),
 	};
-
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
