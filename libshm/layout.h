@@ -74,10 +74,10 @@ struct segment_control {
 				       version in commit */
 	uint64_t hole_reader[6];
 	/* The writers'. */
-	_Atomic uint64_t
-		lock; /* generation << 16 | slot + 1 of the owner; 0 in the low bits: free */
-	_Atomic uint64_t
-		dirty; /* an owner is, or died, between taking pages and giving back others */
+	/* generation << 16 | slot + 1 of the owner; 0 in the low bits: free */
+	_Atomic uint64_t lock;
+	/* an owner is, or died, between taking pages and giving back others */
+	_Atomic uint64_t dirty;
 	_Atomic uint64_t free_head; /* ring positions, counted up for ever: take at head, */
 	_Atomic uint64_t free_tail; /* give back at tail */
 	_Atomic uint64_t steals;    /* locks taken over from the dead */

@@ -46,8 +46,8 @@ struct worker {
 	int64_t alarm_ms;    /* when the timer is due; INT64_MAX: it is off */
 	int64_t stop_ms;     /* when to stop, peers or not; 0: not stopping */
 	uint64_t generation; /* of the policy that connections have been looked at with */
-	struct connection_list
-		by_use; /* those that may be closed for it, the one unused longest first */
+	/* those that may be closed for it, the one unused longest first */
+	struct connection_list by_use;
 	struct connection_list kept; /* the others */
 	/* But for INPUT, where nearly all are: the longest first; of LOCK, who was tried longest
 	 * ago. */

@@ -77,8 +77,8 @@ struct oracle {
 	unsigned requests;    /* that wrote, each of which publishes once */
 	unsigned write_count; /* what they wrote, in order */
 	struct oracle_write writes[ORACLE_WRITES_MAX];
-	uint16_t
-		counters[8]; /* of functions 8 (sub-functions 11..18), 11 and 12: since the reset */
+	/* of functions 8 (sub-functions 11..18), 11 and 12: since the reset */
+	uint16_t counters[8];
 	uint16_t completed;
 	unsigned event_count;
 	uint8_t events[65536];
