@@ -125,28 +125,13 @@ static void assignments_take(const struct tool *tool, int argc, char **argv, str
 			    tool->expect[i]);
 }
 
-/* In halves of a table: a call takes 16 bits of items. */
 static int stage(struct mbshm_txn *txn, const struct assignment *assignment)
 {
 	const struct mbshm_span *span = &assignment->span;
-	int rc = 0;
-	for (uint32_t done = 0, n; done < span->count && !rc; done += n) {
-		uint16_t addr = (uint16_t)(span->first + done), count;
-		const uint16_t *registers = (const uint16_t *)assignment->data + done;
-		const uint8_t *bits = (const uint8_t *)assignment->data + done / 8;
-		n = span->count - done < 32768 ? span->count - done : 32768;
-		count = (uint16_t)n;
-		if (span->table >= MBSHM_HOLDING_REGISTERS)
-			rc = assignment->expect ? mbshm_txn_expect_registers(txn, span->table, addr,
-									     count, registers)
-						: mbshm_txn_write_registers(txn, span->table, addr,
-									    count, registers);
-		else
-			rc = assignment->expect
-				     ? mbshm_txn_expect_bits(txn, span->table, addr, count, bits)
-				     : mbshm_txn_write_bits(txn, span->table, addr, count, bits);
-	}
-	return rc;
+	const struct mbshm_write write = { span->table, span->first, span->count,
+					   assignment->data };
+	return assignment->expect ? mbshm_txn_expect(txn, &write, 1)
+				  : mbshm_txn_write(txn, &write, 1);
 }
 
 int run_set(struct tool *tool, int argc, char **argv)

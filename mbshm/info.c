@@ -35,10 +35,8 @@ static const char *age_text(int64_t mono_ns, char text[32])
 
 static void print_file(const struct plant *plant)
 {
-	char path[MBSHM_NAME_SIZE + 16];
 	struct stat st;
-	snprintf(path, sizeof path, "/dev/shm%s", plant->image.name);
-	if (stat(path, &st))
+	if (mbshm_stat(plant->image.name, &st))
 		return;
 	const struct passwd *user = getpwuid(st.st_uid);
 	const struct group *group = getgrgid(st.st_gid);

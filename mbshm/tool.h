@@ -12,7 +12,7 @@
 enum { TOOL_TIMEOUT_US = 1000000, EXPECT_MAX = 64 };
 
 /* What --type names: an enum mbshm_type or one of these. */
-enum { TYPE_BOOL = MBSHM_TYPES, TYPE_ANY };
+enum { TYPE_BOOL = MBSHM_BOOL, TYPE_ANY = MBSHM_TYPES };
 
 /* The options, in the order of the table in main.c; a subcommand takes a set of them. */
 enum option {

@@ -110,7 +110,7 @@ const char *value_type_name(unsigned type)
 
 int value_type_find(const char *name)
 {
-	for (unsigned type = 0; type <= TYPE_BOOL; type++)
+	for (unsigned type = 0; type < MBSHM_TYPES; type++)
 		if (!strcmp(value_type_name(type), name))
 			return (int)type;
 	return -1;
