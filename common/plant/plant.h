@@ -6,6 +6,7 @@
 #ifndef PLANT_PLANT_H
 #define PLANT_PLANT_H
 
+#include "base/network.h"
 #include "mbshm.h"
 #include "model/model.h"
 
@@ -108,19 +109,12 @@ struct plant_unit {
 	bool shared;         /* an earlier unit has the same plant and frees it */
 };
 
-/* "10.0.0.0/8", "2001:db8::/32", one address, or "unix": whoever comes through a unix socket. */
-struct plant_network {
-	uint8_t family;      /* 0: not set; AF_INET, AF_INET6, AF_UNIX */
-	uint8_t bits;        /* of address that count: 0..32, 0..128 */
-	uint8_t address[16]; /* the rest are 0.  IPv4 mapped into IPv6 is IPv4 */
-};
-
 enum plant_allow { PLANT_ALLOW_ALL, PLANT_ALLOW_READ, PLANT_ALLOW_NONE };
 
 /* An access rule: the first that fits peer and unit counts. */
 struct plant_access {
-	struct plant_network from; /* not set: everybody */
-	uint64_t units[4];         /* one bit each; none: all of them */
+	struct network from; /* not set: everybody */
+	uint64_t units[4];   /* one bit each; none: all of them */
 	enum plant_allow allow;
 	struct function_set functions; /* none: all of the server's */
 	struct mbshm_layout writes;    /* what may be written; no span: everything */
@@ -132,14 +126,14 @@ struct plant_access {
 struct plant_server {
 	unsigned listen_count;
 	struct plant_listen listen[PLANT_LISTEN_MAX];
-	uint32_t workers;           /* threads, 1..64; 0: one per CPU, at most 4 */
-	mode_t socket_mode;         /* of unix sockets */
-	gid_t socket_group;         /* (gid_t)-1: the server's */
-	uint32_t max_connections;   /* 1..65536 */
-	uint32_t max_per_address;   /* 1..65536; 0: as many as there are */
-	uint64_t idle_timeout_ms;   /* 0: never */
-	uint64_t frame_timeout_ms;  /* from the first byte of a frame to its last */
-	struct plant_network trace; /* whose frames are logged; not set: nobody's */
+	uint32_t workers;          /* threads, 1..64; 0: one per CPU, at most 4 */
+	mode_t socket_mode;        /* of unix sockets */
+	gid_t socket_group;        /* (gid_t)-1: the server's */
+	uint32_t max_connections;  /* 1..65536 */
+	uint32_t max_per_address;  /* 1..65536; 0: as many as there are */
+	uint64_t idle_timeout_ms;  /* 0: never */
+	uint64_t frame_timeout_ms; /* from the first byte of a frame to its last */
+	struct network trace;      /* whose frames are logged; not set: nobody's */
 	bool read_only;
 	unsigned access_count;
 	struct plant_access *access;     /* in the order of the file */
@@ -193,17 +187,6 @@ struct plant {
  * -ENOENT, ... and error: PLANT_ERROR_SIZE bytes, one line. */
 int plant_load(const char *path, struct plant **plant, char *error);
 void plant_free(struct plant *plant);
-
-/* Parse a network.  0, or -EINVAL and why: a sentence (PLANT_NETWORK_WHY_SIZE bytes), or "" when it
- * is none at all. */
-enum { PLANT_NETWORK_WHY_SIZE = 160 };
-int plant_parse_network(const char *text, struct plant_network *network, char *why);
-
-/* Is the address (4 bytes, 16 bytes, none) in the network?  Not in one that is not set. */
-bool plant_network_has(const struct plant_network *network, int family, const uint8_t *address);
-
-/* IPv4 mapped into IPv6 becomes IPv4, in place: the family that it is now. */
-int plant_unmap_address(int family, uint8_t *address);
 
 /* "coil", "discrete", "holding", "input": the word for a table in point addresses and messages. */
 const char *plant_table_word(enum mbshm_table table);

@@ -79,7 +79,7 @@ static bool read_function(struct reading *r)
 
 static bool read_network(struct reading *r)
 {
-	return r->text && plant_parse_network(r->text, r->to, r->why) == 0;
+	return r->text && network_parse(r->text, r->to, r->why) == 0;
 }
 
 /* Unit ids, as a set. */

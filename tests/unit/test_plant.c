@@ -3,7 +3,6 @@
 #include "plant/plant.h"
 #include "plant/settings.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -868,51 +867,6 @@ static void reads_access(void **state)
 	plant_free(plant);
 }
 
-static void finds_networks(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *network, *address;
-		bool has;
-	} cases[] = {
-		{ "10.0.0.0/8", "10.255.0.1", true },
-		{ "10.0.0.0/8", "11.0.0.0", false },
-		{ "10.0.0.0/8", "::1", false },
-		{ "0.0.0.0/0", "1.2.3.4", true },
-		{ "0.0.0.0/0", "::1", false },
-		{ "1.2.3.4", "1.2.3.4", true },
-		{ "1.2.3.4", "1.2.3.5", false },
-		{ "1.2.3.4/31", "1.2.3.5", true },
-		{ "1.2.3.4/31", "1.2.3.6", false },
-		{ "192.168.128.0/17", "192.168.128.1", true },
-		{ "192.168.128.0/17", "192.168.127.255", false },
-		{ "::/0", "::1", true },
-		{ "::/0", "1.2.3.4", false },
-		{ "2001:db8::/33", "2001:db8:7fff::1", true },
-		{ "2001:db8::/33", "2001:db8:8000::1", false },
-		{ "::1", "::1", true },
-		{ "::1", "::2", false },
-		{ "::ffff:1.2.3.0/120", "1.2.3.4", true },
-		{ "1.2.3.0/24", "::ffff:1.2.3.4", true },
-		{ "::/0", "::ffff:1.2.3.4", false },
-		{ "unix", "1.2.3.4", false },
-	};
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct plant_network network;
-		uint8_t address[16] = { 0 };
-		char why[PLANT_NETWORK_WHY_SIZE];
-		int family = strchr(cases[i].address, ':') ? AF_INET6 : AF_INET;
-		assert_int_equal(plant_parse_network(cases[i].network, &network, why), 0);
-		assert_int_equal(inet_pton(family, cases[i].address, address), 1);
-		family = plant_unmap_address(family, address);
-		if (plant_network_has(&network, family, address) != cases[i].has)
-			fail_msg("%s in %s: expected %d", cases[i].address, cases[i].network,
-				 cases[i].has);
-	}
-	const struct plant_network nobody = { .family = 0 };
-	assert_false(plant_network_has(&nobody, 0, (const uint8_t[16]){ 0 }));
-}
-
 /* The file of saved values lies beside the plant, unless it is named from the root. */
 static void places_retain(void **state)
 {
@@ -1164,12 +1118,11 @@ int main(void)
 		cmocka_unit_test(reads_the_default),      cmocka_unit_test(fills_in_defaults),
 		cmocka_unit_test(reads_everything),       cmocka_unit_test(reads_units),
 		cmocka_unit_test(reads_devices),          cmocka_unit_test(reads_access),
-		cmocka_unit_test(finds_networks),         cmocka_unit_test(places_retain),
-		cmocka_unit_test(reads_durations),        cmocka_unit_test(merges_spans),
-		cmocka_unit_test(reads_comments),         cmocka_unit_test(reads_includes),
-		cmocka_unit_test(rows_are_complete),      cmocka_unit_test(parses_addresses),
-		cmocka_unit_test(survives_truncation),    cmocka_unit_test(survives_mutation),
-		cmocka_unit_test(survives_repetition),
+		cmocka_unit_test(places_retain),          cmocka_unit_test(reads_durations),
+		cmocka_unit_test(merges_spans),           cmocka_unit_test(reads_comments),
+		cmocka_unit_test(reads_includes),         cmocka_unit_test(rows_are_complete),
+		cmocka_unit_test(parses_addresses),       cmocka_unit_test(survives_truncation),
+		cmocka_unit_test(survives_mutation),      cmocka_unit_test(survives_repetition),
 	};
 	return cmocka_run_group_tests(tests, enter_folder, leave_folder);
 }
