@@ -1,7 +1,7 @@
 /* Plant files: what is read, what is refused, and in which words. */
 #include "plant/default.h"
 #include "plant/plant.h"
-#include "plant/settings.h"
+#include "plant/sections.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -980,7 +980,7 @@ static void rows_are_complete(void **state)
 	(void)state;
 	const struct setting_row *row;
 	size_t count = 0;
-	for (; (row = setting_row(count)); count++) {
+	for (; (row = setting_row(sections, count)); count++) {
 		char expected[256];
 		setting_expected(row, expected, sizeof expected);
 		assert_true(strlen(expected) > 0 && strlen(row->help) > 0);
@@ -988,7 +988,7 @@ static void rows_are_complete(void **state)
 		assert_false(row->preset && row->otherwise);
 		assert_true(row->size > 0);
 		for (size_t i = 0; i < count; i++)
-			assert_string_not_equal(setting_row(i)->path, row->path);
+			assert_string_not_equal(setting_row(sections, i)->path, row->path);
 	}
 	assert_true(count > 20);
 }
@@ -1085,11 +1085,11 @@ static void survives_repetition(void **state)
 		"a={", "a=(", "(", "{", "[",  "@include \"hostile.conf\"\n", "\"", "a=1;\n",
 		"/*",  "\\",  "1", "a", "\n",
 	};
-	char *text = malloc(SOURCE_BYTES_MAX + 64);
+	char *text = malloc(TEXT_BYTES_MAX + 64);
 	assert_non_null(text);
 	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
 		size_t size = 0;
-		while (size < SOURCE_BYTES_MAX - 64)
+		while (size < TEXT_BYTES_MAX - 64)
 			size += (size_t)sprintf(text + size, "%s", units[i]);
 		expect_answer(text, size);
 	}
