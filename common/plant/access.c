@@ -84,11 +84,11 @@ static const struct setting_kind kind_function = { "function codes out of " TEXT
 
 static const struct setting_row rows[] = {
 	{ "server.default_access", &kind_allow, .preset = "\"all\"", SERVER(default_access),
-	  .help = "what clients may do that no rule of server.access is about" },
+	  .help = "what clients may do if no rule of server.access applies to them" },
 	{ "server.access.#.from", &kind_network, .otherwise = "everybody", RULE(from),
-	  .help = "whom the rule is about" },
+	  .help = "clients that the rule applies to" },
 	{ "server.access.#.units", &kind_unit_id, .list = true, .otherwise = "every unit",
-	  RULE(units), .help = "units that the rule is about" },
+	  RULE(units), .help = "units that the rule applies to" },
 	{ "server.access.#.allow", &kind_allow, .preset = "\"all\"", RULE(allow),
 	  .help = "whether they may write, only read, or not even connect" },
 	{ "server.access.#.functions", &kind_function, .list = true,

@@ -98,11 +98,12 @@ static const struct setting_kind kind_bytes = { "bytes 0..255, or a text in quot
 #define FIFO(member)    FIELD(struct plant_fifo, member)
 
 static const struct setting_row rows[] = {
-	{ "server.stale.#.range", &kind_range, STALE(span), .help = "what the producer gives" },
+	{ "server.stale.#.range", &kind_range, STALE(span),
+	  .help = "addresses that the producer writes" },
 	{ "server.stale.#.source", &kind_ascii, .min = 1, PRODUCER, STALE(source),
 	  .help = "the producer" },
 	{ "server.stale.#.after", &kind_duration, .min = 10, .max = 86400000, .preset = "\"5s\"",
-	  STALE(after_ms), .help = "it is silent when it has not published for so long" },
+	  STALE(after_ms), .help = "it counts as silent after this long without publishing" },
 	{ "server.stale.#.answer", &kind_answer, .preset = "\"04\"", STALE(answer),
 	  .help = "answer to requests that touch the range while it is silent: the last value or "
 		  "an exception" },
@@ -112,7 +113,7 @@ static const struct setting_row rows[] = {
 	  .unit = "registers", RECORDS(registers), .help = "its records" },
 	{ "server.fifos.#.registers", &kind_registers, .min = 2, .max = 1 + PLANT_FIFO_VALUES,
 	  .unit = "registers", FIFO(registers),
-	  .help = "a FIFO, function 24: the first register tells how many of the others are "
+	  .help = "a FIFO, function 24: the first register holds how many of the others are "
 		  "queued" },
 	{ "server.exception_status", &kind_status, .list = true, .preset = "[]", SERVER(status),
 	  .help = "coils that are the bits of function 7, the least significant first" },
@@ -123,9 +124,10 @@ static const struct setting_row rows[] = {
 	  .help = "what function 17 tells after the run status" },
 	{ "server.server_id.source", &kind_ascii, PRODUCER, .preset = "\"\"",
 	  SERVER(server_id.source),
-	  .help = "producer whose life is the run status of function 17; empty: always on" },
+	  .help = "producer that the run status of function 17 is about; empty: always on" },
 	{ "server.server_id.after", &kind_duration, .min = 10, .max = 86400000, .preset = "\"5s\"",
-	  SERVER(server_id.after_ms), .help = "it is dead when it has not published for so long" },
+	  SERVER(server_id.after_ms),
+	  .help = "it counts as dead after this long without publishing" },
 };
 
 /* ---- checks -------------------------------------------------------------------------------- */

@@ -89,13 +89,14 @@ static const struct setting_row rows[] = {
 	  .preset = "0", SERVER(max_per_address),
 	  .help = "clients at one time from one address; 0: as many as there are" },
 	{ "server.idle_timeout", &kind_duration, .max = 7 * 86400000, .preset = "\"1h\"",
-	  SERVER(idle_timeout_ms), .help = "connections unused for so long are closed; 0s: never" },
+	  SERVER(idle_timeout_ms),
+	  .help = "connections unused for this long are closed; 0s: never" },
 	{ "server.frame_timeout", &kind_duration, .min = 10, .max = 3600000, .preset = "\"10s\"",
 	  SERVER(frame_timeout_ms),
 	  .help = "a frame must be complete within this time from its first byte, or its "
 		  "connection is closed" },
 	{ "server.trace", &kind_network, .otherwise = "nobody's", SERVER(trace),
-	  .help = "whose frames are logged" },
+	  .help = "client or network whose frames are logged" },
 	{ "server.read_only", &kind_flag, .preset = "false", SERVER(read_only),
 	  .help = "refuse every write" },
 };

@@ -11,9 +11,9 @@ static const struct setting_row rows[] = {
 	{ "simulator.start_delay", &kind_duration, .max = 3600000, .preset = "\"2s\"",
 	  SIMULATOR(start_delay_ms), .help = "before the first step, on a fresh image only" },
 	{ "simulator.seed", &kind_number, .max = INT64_MAX, .preset = "0", SIMULATOR(seed),
-	  .help = "of all random streams; 0: the system's choice, logged at start" },
+	  .help = "seed of all random streams; 0: the system's choice, logged at start" },
 	{ "simulator.source", &kind_ascii, .min = 1, PRODUCER, .preset = "\"simulatord\"",
-	  SIMULATOR(source), .help = "as which producer the simulator publishes" },
+	  SIMULATOR(source), .help = "name of the simulator as a producer" },
 };
 
 const struct setting_section simulator_section = { ROWS(rows), NULL };

@@ -1,5 +1,6 @@
 /* Plant files: what is read, what is refused, and in which words. */
 #include "plant/default.h"
+#include "plant/kinds.h"
 #include "plant/plant.h"
 #include "plant/sections.h"
 
@@ -993,6 +994,46 @@ static void rows_are_complete(void **state)
 	assert_true(count > 20);
 }
 
+/* Numbers of every width, with 0xAA around each. */
+static struct widths {
+	uint8_t before, one, between, unused;
+	uint16_t two, after_two;
+	uint32_t four, after_four;
+	uint64_t eight, after_eight;
+} widths;
+
+static void numbers_keep_their_width(void **state)
+{
+	(void)state;
+#define NUMBER(path, limit, member)                                            \
+	{                                                                      \
+		path, &kind_number, .max = limit, FIELD(struct widths, member) \
+	}
+	static const struct setting_row rows[] = {
+		NUMBER("w.one", UINT8_MAX, one),
+		NUMBER("w.two", UINT16_MAX, two),
+		NUMBER("w.four", UINT32_MAX, four),
+		NUMBER("w.eight", INT64_MAX, eight),
+	};
+	const struct setting_section section = { ROWS(rows), NULL };
+	struct plant_text text;
+	char error[PLANT_ERROR_SIZE];
+	memset(&widths, 0xaa, sizeof widths);
+	assert_int_equal(text_open(&text, "widths", "w = { one = 1  two = 2  four = 4  eight = 8 }",
+				   error),
+			 0);
+	assert_int_equal(settings_read(&text, &section, &widths), 0);
+	text_close(&text);
+	assert_int_equal(widths.one, 1);
+	assert_int_equal(widths.two, 2);
+	assert_int_equal(widths.four, 4);
+	assert_int_equal(widths.eight, 8);
+	assert_int_equal(widths.before & widths.between & widths.unused, 0xaa);
+	assert_int_equal(widths.after_two, 0xaaaa);
+	assert_int_equal(widths.after_four, 0xaaaaaaaa);
+	assert_true(widths.after_eight == 0xaaaaaaaaaaaaaaaa);
+}
+
 static void parses_addresses(void **state)
 {
 	(void)state;
@@ -1113,16 +1154,27 @@ const char *__lsan_default_options(void)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refuses_what_is_wrong),  cmocka_unit_test(refuses_too_much),
-		cmocka_unit_test(refuses_too_many_rules), cmocka_unit_test(refuses_what_is_no_file),
-		cmocka_unit_test(reads_the_default),      cmocka_unit_test(fills_in_defaults),
-		cmocka_unit_test(reads_everything),       cmocka_unit_test(reads_units),
-		cmocka_unit_test(reads_devices),          cmocka_unit_test(reads_access),
-		cmocka_unit_test(places_retain),          cmocka_unit_test(reads_durations),
-		cmocka_unit_test(merges_spans),           cmocka_unit_test(reads_comments),
-		cmocka_unit_test(reads_includes),         cmocka_unit_test(rows_are_complete),
-		cmocka_unit_test(parses_addresses),       cmocka_unit_test(survives_truncation),
-		cmocka_unit_test(survives_mutation),      cmocka_unit_test(survives_repetition),
+		cmocka_unit_test(refuses_what_is_wrong),
+		cmocka_unit_test(refuses_too_much),
+		cmocka_unit_test(refuses_too_many_rules),
+		cmocka_unit_test(refuses_what_is_no_file),
+		cmocka_unit_test(reads_the_default),
+		cmocka_unit_test(fills_in_defaults),
+		cmocka_unit_test(reads_everything),
+		cmocka_unit_test(reads_units),
+		cmocka_unit_test(reads_devices),
+		cmocka_unit_test(reads_access),
+		cmocka_unit_test(places_retain),
+		cmocka_unit_test(reads_durations),
+		cmocka_unit_test(merges_spans),
+		cmocka_unit_test(reads_comments),
+		cmocka_unit_test(reads_includes),
+		cmocka_unit_test(rows_are_complete),
+		cmocka_unit_test(numbers_keep_their_width),
+		cmocka_unit_test(parses_addresses),
+		cmocka_unit_test(survives_truncation),
+		cmocka_unit_test(survives_mutation),
+		cmocka_unit_test(survives_repetition),
 	};
 	return cmocka_run_group_tests(tests, enter_folder, leave_folder);
 }
