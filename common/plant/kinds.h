@@ -14,7 +14,7 @@ extern const struct setting_kind kind_ascii;
 #define PRODUCER .max = MBSHM_SOURCE_NAME_SIZE - 1, .unit = "bytes"
 /* bool */
 extern const struct setting_kind kind_flag;
-/* mode_t: permissions that let not everybody write. */
+/* mode_t: permissions, never those to write for everybody. */
 extern const struct setting_kind kind_mode;
 /* gid_t; (gid_t)-1 for "". */
 extern const struct setting_kind kind_group;
