@@ -72,8 +72,8 @@ uint64_t access_rules(const struct access *access, int family, const uint8_t *ad
 	const struct plant_server *server = access->server;
 	uint64_t rules = 0;
 	for (unsigned i = 0; i < server->access_count; i++) {
-		const struct plant_network *from = &server->access[i].from;
-		if (from->family == 0 || plant_network_has(from, family, address))
+		const struct network *from = &server->access[i].from;
+		if (from->family == 0 || network_has(from, family, address))
 			rules |= UINT64_C(1) << i;
 	}
 	return rules;

@@ -106,10 +106,10 @@ static const char *set_json(void *context, const char *arg)
 
 static const char *set_trace(void *context, const char *arg)
 {
-	struct plant_network network;
-	char why[PLANT_NETWORK_WHY_SIZE];
+	struct network network;
+	char why[NETWORK_WHY_SIZE];
 	(void)context;
-	if (plant_parse_network(arg, &network, why) != 0)
+	if (network_parse(arg, &network, why) != 0)
 		return "an address in digits, without or with /BITS, or unix";
 	policy_trace(&network);
 	return NULL;

@@ -1,10 +1,6 @@
 #include "mbserverd/peer.h"
 
-#include "plant/plant.h"
-
-#include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
 
 struct mbshm_origin peer_origin(const struct sockaddr_storage *address)
@@ -19,19 +15,12 @@ struct mbshm_origin peer_origin(const struct sockaddr_storage *address)
 		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
 		peer.port = ntohs(v6->sin6_port);
 		memcpy(peer.address, &v6->sin6_addr, 16);
-		peer.family = (uint8_t)plant_unmap_address(AF_INET6, peer.address);
+		peer.family = (uint8_t)network_unmap(AF_INET6, peer.address);
 	}
 	return peer;
 }
 
 const char *peer_format(const struct mbshm_origin *peer, char text[PEER_TEXT_SIZE])
 {
-	char address[INET6_ADDRSTRLEN];
-	if (peer->family == AF_UNIX ||
-	    inet_ntop(peer->family, peer->address, address, sizeof address) == NULL)
-		snprintf(text, PEER_TEXT_SIZE, "unix");
-	else
-		snprintf(text, PEER_TEXT_SIZE, peer->family == AF_INET6 ? "[%s]:%u" : "%s:%u",
-			 address, peer->port);
-	return text;
+	return network_peer_text(peer->family, peer->address, peer->port, text);
 }

@@ -2,11 +2,12 @@
 #ifndef MBSERVERD_PEER_H
 #define MBSERVERD_PEER_H
 
+#include "base/network.h"
 #include "mbshm.h"
 
 #include <sys/socket.h>
 
-enum { PEER_TEXT_SIZE = 64 };
+enum { PEER_TEXT_SIZE = NETWORK_TEXT_SIZE };
 
 /* What accept4(2) told, as the journal wants it: IPv4 mapped into IPv6 is IPv4. */
 struct mbshm_origin peer_origin(const struct sockaddr_storage *address);

@@ -84,9 +84,9 @@ static const struct unit *device(struct policy *policy, const struct plant *plan
 	return unit;
 }
 
-static struct plant_network trace_option;
+static struct network trace_option;
 
-void policy_trace(const struct plant_network *network)
+void policy_trace(const struct network *network)
 {
 	trace_option = *network;
 }

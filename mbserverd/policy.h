@@ -28,14 +28,14 @@ struct policy {
 	int unknown_unit;    /* see plant.h */
 	uint64_t generation; /* 1, 2, 3, ... */
 	struct access access;
-	struct plant_network trace;    /* whose frames are logged */
+	struct network trace;          /* whose frames are logged */
 	const struct unit *units[256]; /* by unit id; NULL: there is none */
 	unsigned device_count;
 	struct unit devices[]; /* of this plant, and of each other that its units have */
 };
 
 /* Log the frames of that network, whatever the plant says (option --trace).  Before policy_open. */
-void policy_trace(const struct plant_network *network);
+void policy_trace(const struct network *network);
 
 /* Set up the first policy; the plant becomes the policy's.  Dies when an image can be neither
  * attached nor created. */

@@ -300,7 +300,7 @@ static bool revise(struct worker *w, struct connection *c)
 	const struct policy *policy = w->bench.execution.policy;
 	const struct mbshm_origin *peer = &c->client.origin;
 	c->client.rules = access_rules(&policy->access, peer->family, peer->address);
-	c->traced = plant_network_has(&policy->trace, peer->family, peer->address);
+	c->traced = network_has(&policy->trace, peer->family, peer->address);
 	return !access_refused(&policy->access, c->client.rules);
 }
 

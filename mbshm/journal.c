@@ -1,12 +1,13 @@
 /* journal: who wrote what. */
+#include "base/network.h"
 #include "mbshm/tool.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 static const struct field fields[] = {
@@ -18,11 +19,7 @@ static const struct field fields[] = {
 	{ "values", FIELD_LIST, 1 },     { 0 },
 };
 
-enum {
-	SHORT_TEXT = 24,
-	CLIENT_TEXT = INET6_ADDRSTRLEN + 16,
-	VALUES_TEXT = MBSHM_JOURNAL_BYTES * 8 * 2 + 2
-};
+enum { SHORT_TEXT = 24, VALUES_TEXT = MBSHM_JOURNAL_BYTES * 8 * 2 + 2 };
 
 static void time_text(int64_t wall_ns, char *text)
 {
@@ -34,15 +31,11 @@ static void time_text(int64_t wall_ns, char *text)
 	snprintf(text + used, 8, ".%03dZ", (int)(wall_ns / 1000000 % 1000));
 }
 
-static void client_text(const struct mbshm_origin *origin, char *text)
+static void client_text(const struct mbshm_origin *origin, char text[NETWORK_TEXT_SIZE])
 {
-	char address[INET6_ADDRSTRLEN];
-	snprintf(text, CLIENT_TEXT, "-");
-	if (origin->family != AF_INET && origin->family != AF_INET6)
-		return;
-	if (inet_ntop(origin->family, origin->address, address, sizeof address))
-		snprintf(text, CLIENT_TEXT, origin->family == AF_INET ? "%s:%u" : "[%s]:%u",
-			 address, origin->port);
+	snprintf(text, NETWORK_TEXT_SIZE, "-");
+	if (origin->family == AF_INET || origin->family == AF_INET6)
+		network_peer_text(origin->family, origin->address, origin->port, text);
 }
 
 static void values_text(const struct mbshm_journal_entry *entry, char *text)
@@ -59,7 +52,7 @@ static void values_text(const struct mbshm_journal_entry *entry, char *text)
 
 static void entry_print(struct output *output, const struct mbshm_journal_entry *entry)
 {
-	char numbers[6][SHORT_TEXT], time[48], client[CLIENT_TEXT], values[VALUES_TEXT];
+	char numbers[6][SHORT_TEXT], time[48], client[NETWORK_TEXT_SIZE], values[VALUES_TEXT];
 	snprintf(numbers[0], SHORT_TEXT, "%" PRIu64, entry->sequence);
 	snprintf(numbers[1], SHORT_TEXT, "%" PRIu64, entry->version);
 	snprintf(numbers[2], SHORT_TEXT, "%u", entry->origin.unit);

@@ -1,3 +1,4 @@
+/* The models, their parameters, and the random numbers that they draw. */
 #include "model/model.h"
 
 #include <errno.h>
@@ -72,8 +73,8 @@ static uint64_t next(struct model_stream *stream)
 	return result;
 }
 
-/* 0 .. count - 1, all equally likely: the numbers past the last whole multiple of count are thrown
- * away. */
+/* 0 .. count - 1, all equally likely: what is left of 2^64 beyond a multiple of count is drawn
+ * again. */
 static uint64_t below(struct model_stream *stream, uint64_t count)
 {
 	uint64_t surplus = (0 - count) % count; /* 2^64 mod count */
@@ -97,8 +98,8 @@ static double toss_step(const double *params, double value, double dt_s,
 			struct model_stream *stream)
 {
 	(void)value, (void)dt_s;
-	return (double)(next(stream) >> 11) * 0x1p-53 <
-	       params[0]; /* 53 bits: every double in [0, 1) of that grid */
+	/* 53 bits: every multiple of 2^-53 in [0, 1) */
+	return (double)(next(stream) >> 11) * 0x1p-53 < params[0];
 }
 
 static double constant_step(const double *params, double value, double dt_s,
@@ -237,11 +238,6 @@ double model_step(const struct model_config *config, double value, double dt_s,
 		  struct model_stream *stream)
 {
 	return config->model->step(config->params, value, dt_s, stream);
-}
-
-const char *model_name(size_t index)
-{
-	return index < MODELS ? models[index].name : NULL;
 }
 
 const char *model_usage(size_t index)

@@ -1,3 +1,4 @@
+/* default.conf as bytes of the program. */
 #include "plant/default.h"
 
 /* The build runs in the top folder, where default.conf is. */

@@ -1,188 +1,241 @@
-/* The lists of sections that describe a device: units, stale, files, fifos. */
-#include "plant/settings.h"
+/* What a device has beside registers: stale values, files, FIFOs, exception status, server id. */
+#include "plant/devices.h"
 
-#include <errno.h>
+#include "plant/kinds.h"
+#include "plant/lists.h"
+#include "plant/table.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { PATH_SIZE = 64 };
+/* ---- kinds --------------------------------------------------------------------------------- */
 
-/* A list being read: "server.files" into items of size bytes. */
-struct list {
-	const char *path;
-	const config_setting_t *setting;
-	size_t size;
-	char *items;
-	unsigned count;
+static bool read_range(struct reading *r)
+{
+	struct mbshm_span *span = value_field(r, sizeof *span);
+	return r->text && value_table_span(r->text, span);
+}
+
+static const struct setting_kind kind_range = {
+	"\"TABLE FIRST-LAST\" or \"TABLE ADDRESS\", TABLE coil, discrete, holding or input", NULL,
+	read_range
 };
 
-static const config_setting_t *member(const struct list *list, unsigned index, const char *key)
+static bool read_registers(struct reading *r)
 {
-	const config_setting_t *section = config_setting_get_elem(list->setting, index);
-	const config_setting_t *setting = config_setting_get_member(section, key);
-	return setting ? setting : section;
+	struct mbshm_span *span = value_field(r, sizeof *span);
+	span->table = MBSHM_HOLDING_REGISTERS;
+	return r->text && value_span_parse(r->text, span) && span->count >= r->row->min &&
+	       span->count <= r->row->max;
 }
 
-static int list_read(const struct source *source, struct list *list)
+static const struct setting_kind kind_registers = { "\"FIRST-LAST\" of the holding registers,",
+						    value_format, read_registers };
+
+static bool read_answer(struct reading *r)
 {
-	char pattern[PATH_SIZE], path[PATH_SIZE];
-	list->setting = config_lookup(&source->config, list->path);
-	unsigned count = list->setting ? (unsigned)config_setting_length(list->setting) : 0;
-	if (!count)
-		return 0;
-	list->items = calloc(count, list->size);
-	if (!list->items)
-		return source_fail(source, list->setting, "out of memory");
-	list->count = count;
-	snprintf(pattern, sizeof pattern, "%s.#", list->path);
-	for (unsigned i = 0; i < count; i++) {
-		snprintf(path, sizeof path, "%s[%u]", list->path, i);
-		int rc = setting_read_section(source, pattern,
-					      config_setting_get_elem(list->setting, i), path,
-					      list->items + i * list->size);
-		if (rc)
-			return rc;
+	static const struct choice choices[] = {
+		{ "value", 0 }, { "04", 0x04 }, { "06", 0x06 }, { "0x0B", 0x0B }, { 0 }
+	};
+	return value_choice(r, choices);
+}
+
+static const struct setting_kind kind_answer = { "\"value\", \"04\", \"06\" or \"0x0B\"", NULL,
+						 read_answer };
+
+/* Coils, a bit each. */
+static bool read_status(struct reading *r)
+{
+	struct plant_status *status = value_field(r, sizeof *status);
+	enum mbshm_table table = MBSHM_COILS;
+	uint16_t addr;
+	if (status->count == sizeof status->coils / sizeof *status->coils) {
+		snprintf(r->why, sizeof r->why, "too many coils, expected at most 8");
+		return false;
 	}
-	return 0;
+	int32_t *coil = &status->coils[status->count++];
+	*coil = -1;
+	if (r->text && !strcmp(r->text, "none"))
+		return true;
+	if (!r->text || plant_parse_address(r->text, &table, &addr) || table != MBSHM_COILS)
+		return false;
+	*coil = addr;
+	return true;
 }
 
-/* ---- checks of two against each other ------------------------------------------------------ */
+static const struct setting_kind kind_status = { "\"coil ADDRESS\" or \"none\"", NULL,
+						 read_status };
 
-/* number: at that place of each item, found as key in the file. */
-static int check_distinct(const struct source *source, const struct list *list, const char *key,
-			  size_t at)
+/* Bytes as numbers, or a text of them. */
+static bool read_bytes(struct reading *r)
+{
+	struct plant_bytes *bytes = value_field(r, sizeof *bytes);
+	int number = value_small(r, 255);
+	size_t length = r->text ? strlen(r->text) : 1;
+	if (!r->text && number < 0)
+		return false;
+	if (length > r->row->max - bytes->count) {
+		snprintf(r->why, sizeof r->why, "too long, expected at most %u bytes",
+			 (unsigned)r->row->max);
+		return false;
+	}
+	if (r->text)
+		memcpy(bytes->bytes + bytes->count, r->text, length);
+	else
+		bytes->bytes[bytes->count] = (uint8_t)number;
+	bytes->count += (uint32_t)length;
+	return true;
+}
+
+static const struct setting_kind kind_bytes = { "bytes 0..255, or a text in quotes", NULL,
+						read_bytes };
+
+/* ---- rows ---------------------------------------------------------------------------------- */
+
+#define SERVER(member)  FIELD(struct plant, server.member)
+#define STALE(member)   FIELD(struct plant_stale, member)
+#define RECORDS(member) FIELD(struct plant_file, member)
+#define FIFO(member)    FIELD(struct plant_fifo, member)
+
+static const struct setting_row rows[] = {
+	{ "server.stale.#.range", &kind_range, STALE(span),
+	  .help = "addresses that the producer writes" },
+	{ "server.stale.#.source", &kind_ascii, .min = 1, PRODUCER, STALE(source),
+	  .help = "the producer" },
+	{ "server.stale.#.after", &kind_duration, .min = 10, .max = 86400000, .preset = "\"5s\"",
+	  STALE(after_ms), .help = "it counts as silent after this long without publishing" },
+	{ "server.stale.#.answer", &kind_answer, .preset = "\"04\"", STALE(answer),
+	  .help = "answer to requests that touch the range while it is silent: the last value or "
+		  "an exception" },
+	{ "server.files.#.number", &kind_number, .min = 1, .max = 65535, RECORDS(number),
+	  .help = "number of a file, functions 20 and 21" },
+	{ "server.files.#.registers", &kind_registers, .min = 1, .max = PLANT_FILE_RECORDS,
+	  .unit = "registers", RECORDS(registers), .help = "its records" },
+	{ "server.fifos.#.registers", &kind_registers, .min = 2, .max = 1 + PLANT_FIFO_VALUES,
+	  .unit = "registers", FIFO(registers),
+	  .help = "a FIFO, function 24: the first register holds how many of the others are "
+		  "queued" },
+	{ "server.exception_status", &kind_status, .list = true, .preset = "[]", SERVER(status),
+	  .help = "coils that are the bits of function 7, the least significant first" },
+	{ "server.server_id.id", &kind_bytes, .list = true, .max = PLANT_ID_MAX, .preset = "[1]",
+	  SERVER(server_id.id), .help = "server id that function 17 tells" },
+	{ "server.server_id.text", &kind_ascii, .max = PLANT_ID_TEXT_MAX, .unit = "bytes",
+	  .preset = "\"\"", SERVER(server_id.text),
+	  .help = "what function 17 tells after the run status" },
+	{ "server.server_id.source", &kind_ascii, PRODUCER, .preset = "\"\"",
+	  SERVER(server_id.source),
+	  .help = "producer that the run status of function 17 is about; empty: always on" },
+	{ "server.server_id.after", &kind_duration, .min = 10, .max = 86400000, .preset = "\"5s\"",
+	  SERVER(server_id.after_ms),
+	  .help = "it counts as dead after this long without publishing" },
+};
+
+/* ---- checks -------------------------------------------------------------------------------- */
+
+static const struct mbshm_span *span_of(const struct setting_list *list, unsigned index, size_t at)
+{
+	const char *items = list->items;
+	return (const struct mbshm_span *)(items + index * list->size + at);
+}
+
+static bool spans_overlap(const struct mbshm_span *a, const struct mbshm_span *b)
+{
+	return a->table == b->table && a->first < b->first + b->count &&
+	       b->first < a->first + a->count;
+}
+
+/* The spans at this place of the items, read from key, must not overlap. */
+static int check_apart(const struct plant_text *text, const struct setting_list *list,
+		       const char *key, size_t at)
 {
 	for (unsigned i = 0; i < list->count; i++)
-		for (unsigned k = 0; k < i; k++) {
-			uint32_t number = *(uint32_t *)(list->items + i * list->size + at);
-			if (number == *(uint32_t *)(list->items + k * list->size + at))
-				return source_fail(source, member(list, i, key),
-						   "%s[%u].%s: %u is taken by %s[%u] (line %u), "
-						   "expected another one",
-						   list->path, i, key, number, list->path, k,
-						   source_where(source, member(list, k, key)).line);
-		}
+		for (unsigned k = 0; k < i; k++)
+			if (spans_overlap(span_of(list, i, at), span_of(list, k, at)))
+				return text_fail(text, list_member(list, i, key),
+						 "%s[%u].%s: overlaps %s[%u] (line %u), expected "
+						 "ranges apart",
+						 list->path, i, key, list->path, k,
+						 text_where(text, list_member(list, k, key)).line);
 	return 0;
 }
 
-static const struct mbshm_span *span_of(const struct list *list, unsigned index, size_t at)
-{
-	return (const struct mbshm_span *)(list->items + index * list->size + at);
-}
-
-static int check_overlap(const struct source *source, const struct list *list, const char *key,
-			 size_t at)
-{
-	for (unsigned i = 0; i < list->count; i++)
-		for (unsigned k = 0; k < i; k++) {
-			const struct mbshm_span *a = span_of(list, i, at),
-						*b = span_of(list, k, at);
-			if (a->table == b->table && a->first < b->first + b->count &&
-			    b->first < a->first + a->count)
-				return source_fail(source, member(list, i, key),
-						   "%s[%u].%s: overlaps %s[%u] (line %u), expected "
-						   "ranges apart",
-						   list->path, i, key, list->path, k,
-						   source_where(source, member(list, k, key)).line);
-		}
-	return 0;
-}
-
-static int check_declared(const struct source *source, const struct list *list, const char *key,
-			  size_t at, const struct mbshm_layout *layout)
+/* ... and must lie in the image. */
+static int check_declared(const struct plant_text *text, const struct setting_list *list,
+			  const char *key, size_t at, const struct mbshm_layout *layout)
 {
 	for (unsigned i = 0; i < list->count; i++) {
 		const struct mbshm_span *span = span_of(list, i, at);
 		if (!span_declared(layout, span))
-			return source_fail(source, member(list, i, key),
-					   "%s[%u].%s: \"%s %u-%u\" is not declared, expected "
-					   "addresses in the image's ranges",
-					   list->path, i, key, plant_table_word(span->table),
-					   span->first, span->first + span->count - 1);
+			return text_fail(text, list_member(list, i, key),
+					 "%s[%u].%s: \"%s %u-%u\" is not declared, expected "
+					 "addresses in the image's ranges",
+					 list->path, i, key, plant_table_word(span->table),
+					 span->first, span->first + span->count - 1);
+	}
+	return 0;
+}
+
+static int check_status(const struct plant_text *text, const struct plant *plant)
+{
+	const struct plant_status *status = &plant->server.status;
+	for (unsigned i = 0; i < status->count; i++) {
+		const struct mbshm_span span = { MBSHM_COILS, (uint32_t)status->coils[i], 1 };
+		if (status->coils[i] >= 0 && !span_declared(&plant->image.layout, &span))
+			return text_fail(text,
+					 config_lookup(&text->config, "server.exception_status"),
+					 "server.exception_status: \"coil %d\" is not declared, "
+					 "expected an address in the image's ranges",
+					 status->coils[i]);
 	}
 	return 0;
 }
 
 /* ---- the lists ----------------------------------------------------------------------------- */
 
-static int files_read(const struct source *source, struct plant *plant)
+static int finish_files(const struct plant_text *text, struct plant *plant)
 {
-	struct list list = { .path = "server.files", .size = sizeof(struct plant_file) };
-	int rc = list_read(source, &list);
-	rc = rc ? rc : check_distinct(source, &list, "number", offsetof(struct plant_file, number));
+	struct setting_list list = { .path = "server.files", .size = sizeof(struct plant_file) };
+	int rc = list_read(text, &devices_section, &list);
 	rc = rc ? rc
-		: check_declared(source, &list, "registers", offsetof(struct plant_file, registers),
+		: list_check_distinct(text, &list, "number", offsetof(struct plant_file, number));
+	rc = rc ? rc
+		: check_declared(text, &list, "registers", offsetof(struct plant_file, registers),
 				 &plant->image.layout);
-	plant->server.files = (struct plant_file *)list.items;
+	plant->server.files = list.items;
 	plant->server.file_count = list.count;
 	return rc;
 }
 
-static int fifos_read(const struct source *source, struct plant *plant)
+static int finish_fifos(const struct plant_text *text, struct plant *plant)
 {
-	struct list list = { .path = "server.fifos", .size = sizeof(struct plant_fifo) };
-	int rc = list_read(source, &list);
-	rc = rc ? rc
-		: check_overlap(source, &list, "registers", offsetof(struct plant_fifo, registers));
-	rc = rc ? rc
-		: check_declared(source, &list, "registers", offsetof(struct plant_fifo, registers),
-				 &plant->image.layout);
-	plant->server.fifos = (struct plant_fifo *)list.items;
+	const size_t at = offsetof(struct plant_fifo, registers);
+	struct setting_list list = { .path = "server.fifos", .size = sizeof(struct plant_fifo) };
+	int rc = list_read(text, &devices_section, &list);
+	rc = rc ? rc : check_apart(text, &list, "registers", at);
+	rc = rc ? rc : check_declared(text, &list, "registers", at, &plant->image.layout);
+	plant->server.fifos = list.items;
 	plant->server.fifo_count = list.count;
 	return rc;
 }
 
-static int stale_read(const struct source *source, struct plant *plant)
+static int finish_stale(const struct plant_text *text, struct plant *plant)
 {
-	struct list list = { .path = "server.stale", .size = sizeof(struct plant_stale) };
-	int rc = list_read(source, &list);
-	rc = rc ? rc : check_overlap(source, &list, "range", offsetof(struct plant_stale, span));
-	rc = rc ? rc
-		: check_declared(source, &list, "range", offsetof(struct plant_stale, span),
-				 &plant->image.layout);
-	plant->server.stale = (struct plant_stale *)list.items;
+	const size_t at = offsetof(struct plant_stale, span);
+	struct setting_list list = { .path = "server.stale", .size = sizeof(struct plant_stale) };
+	int rc = list_read(text, &devices_section, &list);
+	rc = rc ? rc : check_apart(text, &list, "range", at);
+	rc = rc ? rc : check_declared(text, &list, "range", at, &plant->image.layout);
+	plant->server.stale = list.items;
 	plant->server.stale_count = list.count;
 	return rc;
 }
 
-static int check_status(const struct source *source, const struct plant *plant)
+static int devices_finish(const struct plant_text *text, struct plant *plant)
 {
-	const struct plant_status *status = &plant->server.status;
-	for (unsigned i = 0; i < status->count; i++) {
-		const struct mbshm_span span = { MBSHM_COILS, (uint32_t)status->coils[i], 1 };
-		if (status->coils[i] >= 0 && !span_declared(&plant->image.layout, &span))
-			return source_fail(
-				source, config_lookup(&source->config, "server.exception_status"),
-				"server.exception_status: \"coil %d\" is not declared, expected an "
-				"address in the "
-				"image's ranges",
-				status->coils[i]);
-	}
-	return 0;
+	int rc = finish_files(text, plant);
+	rc = rc ? rc : finish_fifos(text, plant);
+	rc = rc ? rc : finish_stale(text, plant);
+	return rc ? rc : check_status(text, plant);
 }
 
-int lists_read(const struct source *source, struct plant *plant)
-{
-	int rc = files_read(source, plant);
-	rc = rc ? rc : fifos_read(source, plant);
-	rc = rc ? rc : stale_read(source, plant);
-	return rc ? rc : check_status(source, plant);
-}
-
-int units_read(const struct source *source, struct plant_server *server)
-{
-	struct list list = { .path = "server.units", .size = sizeof(struct plant_unit) };
-	int rc = list_read(source, &list);
-	rc = rc ? rc : check_distinct(source, &list, "id", offsetof(struct plant_unit, id));
-	server->units = (struct plant_unit *)list.items;
-	server->unit_count = list.count;
-	return rc;
-}
-
-int unit_fail(const struct source *source, unsigned index, const char *why)
-{
-	const struct list list = { .setting = config_lookup(&source->config, "server.units") };
-	return source_fail(source, member(&list, index, "plant"), "server.units[%u].plant: %s",
-			   index, why);
-}
+const struct setting_section devices_section = { ROWS(rows), devices_finish };

@@ -1,23 +1,24 @@
 /* The plant file: one file describes one plant; every program reads all of it and checks all of it.
  *
- * The grammar is libconfig's (comments, @include).  Every setting is one row of the table in
- * settings.c, from which parser, checks, error messages and manual come.  An unknown setting, a bad
- * value or an overlap is "FILE:LINE: what, and what was expected". */
+ * The grammar is libconfig's (comments, @include).  Every setting is one row in the file of its
+ * section, from which reading, checks, messages and manual come: see settings.h.  An unknown
+ * setting, a bad value or an overlap is "FILE:LINE: what, and what was expected". */
 #ifndef PLANT_PLANT_H
 #define PLANT_PLANT_H
 
+#include "base/network.h"
 #include "mbshm.h"
 #include "model/model.h"
 
 enum {
 	PLANT_ERROR_SIZE = 1024,
 	PLANT_LISTEN_MAX = 16,
-	PLANT_SOCKET_MAX = 96, /* bytes of a unix socket's path: room for a temporary name in
-				  sun_path, unix(7) */
+	/* Bytes of a unix socket's path: leaves room for a temporary name in sun_path, unix(7). */
+	PLANT_SOCKET_MAX = 96,
 	PLANT_ACCESS_MAX = 63, /* access rules */
 	PLANT_NAME_MAX = 64,   /* a point's name */
-	PLANT_OBJECT_MAX =
-		244, /* bytes of one identification object that still fit a response: V1.1b3 6.21 */
+	/* Bytes of one identification object that still fit a response: V1.1b3 6.21. */
+	PLANT_OBJECT_MAX = 244,
 	PLANT_FILE_RECORDS = 10000, /* of a file: V1.1b3 6.14 */
 	PLANT_FIFO_VALUES = 31,     /* of a FIFO: V1.1b3 6.18 */
 	PLANT_ID_MAX = 64,          /* bytes of a server's id */
@@ -67,9 +68,9 @@ struct plant_server_id {
 		uint8_t bytes[PLANT_ID_MAX];
 	} id;
 	char text[PLANT_ID_TEXT_MAX + 1];
-	char source[MBSHM_SOURCE_NAME_SIZE]; /* run status: is this producer alive?  Empty: always
-						on */
-	uint64_t after_ms;                   /* it is when it published within this time */
+	/* Run status: on when this producer published within after_ms.  Empty: always on. */
+	char source[MBSHM_SOURCE_NAME_SIZE];
+	uint64_t after_ms;
 };
 
 /* The eight bits of function 7 (V1.1b3 6.7), the least significant first. */
@@ -90,7 +91,7 @@ struct plant_fifo {
 	struct mbshm_span registers; /* 2..1 + PLANT_FIFO_VALUES */
 };
 
-/* What a request is answered that touches the span while source has not published for after_ms. */
+/* How requests that touch the span are answered while source has not published for after_ms. */
 struct plant_stale {
 	struct mbshm_span span;
 	char source[MBSHM_SOURCE_NAME_SIZE];
@@ -108,19 +109,12 @@ struct plant_unit {
 	bool shared;         /* an earlier unit has the same plant and frees it */
 };
 
-/* "10.0.0.0/8", "2001:db8::/32", one address, or "unix": whoever comes through a unix socket. */
-struct plant_network {
-	uint8_t family;      /* 0: not set; AF_INET, AF_INET6, AF_UNIX */
-	uint8_t bits;        /* of address that count: 0..32, 0..128 */
-	uint8_t address[16]; /* the rest are 0.  IPv4 mapped into IPv6 is IPv4 */
-};
-
 enum plant_allow { PLANT_ALLOW_ALL, PLANT_ALLOW_READ, PLANT_ALLOW_NONE };
 
 /* An access rule: the first that fits peer and unit counts. */
 struct plant_access {
-	struct plant_network from; /* not set: everybody */
-	uint64_t units[4];         /* one bit each; none: all of them */
+	struct network from; /* not set: everybody */
+	uint64_t units[4];   /* one bit each; none: all of them */
 	enum plant_allow allow;
 	struct function_set functions; /* none: all of the server's */
 	struct mbshm_layout writes;    /* what may be written; no span: everything */
@@ -132,18 +126,18 @@ struct plant_access {
 struct plant_server {
 	unsigned listen_count;
 	struct plant_listen listen[PLANT_LISTEN_MAX];
-	uint32_t workers;           /* threads, 1..64; 0: one per CPU, at most 4 */
-	mode_t socket_mode;         /* of unix sockets */
-	gid_t socket_group;         /* (gid_t)-1: the server's */
-	uint32_t max_connections;   /* 1..65536 */
-	uint32_t max_per_address;   /* 1..65536; 0: as many as there are */
-	uint64_t idle_timeout_ms;   /* 0: never */
-	uint64_t frame_timeout_ms;  /* from the first byte of a frame to its last */
-	struct plant_network trace; /* whose frames are logged; not set: nobody's */
+	uint32_t workers;          /* threads, 1..64; 0: one per CPU, at most 4 */
+	mode_t socket_mode;        /* of unix sockets */
+	gid_t socket_group;        /* (gid_t)-1: the server's */
+	uint32_t max_connections;  /* 1..65536 */
+	uint32_t max_per_address;  /* 1..65536; 0: as many as there are */
+	uint64_t idle_timeout_ms;  /* 0: never */
+	uint64_t frame_timeout_ms; /* from the first byte of a frame to its last */
+	struct network trace;      /* whose frames are logged; not set: nobody's */
 	bool read_only;
 	unsigned access_count;
 	struct plant_access *access;     /* in the order of the file */
-	enum plant_allow default_access; /* for whom no rule is about */
+	enum plant_allow default_access; /* of clients that no rule is about */
 	struct function_set functions;   /* switched on */
 	struct plant_identity identity;
 	struct plant_server_id server_id;
@@ -153,14 +147,13 @@ struct plant_server {
 	struct plant_fifo *fifos;  /* do not overlap */
 	struct plant_stale *stale; /* do not overlap */
 	struct plant_unit *units;  /* ids differ; none: every id is this plant */
-	int unknown_unit;          /* what a unit id is answered that there is not: an exception or
-				      PLANT_SILENCE */
+	int unknown_unit;          /* answer to other unit ids: an exception or PLANT_SILENCE */
 };
 
 struct plant_simulator {
 	uint64_t period_ms;      /* 1..3600000 */
 	uint64_t start_delay_ms; /* 0..3600000, on a fresh image only */
-	uint64_t seed; /* of all random streams; 0: taken from the system at start and logged */
+	uint64_t seed; /* of all random streams; 0: the system's choice, logged at start */
 	char source[MBSHM_SOURCE_NAME_SIZE]; /* as which producer it publishes */
 };
 
@@ -179,31 +172,19 @@ struct plant_point {
 struct plant {
 	char file[4096]; /* as given, or "built-in default" */
 	struct mbshm_config image;
-	char retain[4096]; /* what image.retain points to when it is set; relative to the plant
-			      file's folder */
+	char retain[4096]; /* image.retain points here when it is set; with the file's folder */
 	struct plant_server server;
 	struct plant_simulator simulator;
 	unsigned point_count;
-	struct plant_point *points; /* in the order of the file; no two overlap, all inside the
-				       declared ranges */
+	/* In the order of the file; no two overlap, all are inside the declared ranges. */
+	struct plant_point *points;
 };
 
 /* Read and check a plant file and those of its units; path NULL is the built-in default
- * (default.conf, embedded at build time). 0 and *plant (plant_free is the caller's), or -EINVAL,
- * -ENOENT, ... and error: PLANT_ERROR_SIZE bytes, one line. */
+ * (default.conf, embedded at build time).  0 and *plant, which the caller gives to plant_free; or
+ * -EINVAL, -ENOENT, ... and error: one line, PLANT_ERROR_SIZE bytes.  Any thread. */
 int plant_load(const char *path, struct plant **plant, char *error);
 void plant_free(struct plant *plant);
-
-/* Parse a network.  0, or -EINVAL and why: a sentence (PLANT_NETWORK_WHY_SIZE bytes), or "" when it
- * is none at all. */
-enum { PLANT_NETWORK_WHY_SIZE = 160 };
-int plant_parse_network(const char *text, struct plant_network *network, char *why);
-
-/* Is the address (4 bytes, 16 bytes, none) in the network?  Not in one that is not set. */
-bool plant_network_has(const struct plant_network *network, int family, const uint8_t *address);
-
-/* IPv4 mapped into IPv6 becomes IPv4, in place: the family that it is now. */
-int plant_unmap_address(int family, uint8_t *address);
 
 /* "coil", "discrete", "holding", "input": the word for a table in point addresses and messages. */
 const char *plant_table_word(enum mbshm_table table);

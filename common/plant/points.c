@@ -1,108 +1,140 @@
-#include "plant/settings.h"
+/* The section "points". */
+#include "plant/points.h"
 
-#include <errno.h>
+#include "plant/kinds.h"
+#include "plant/lists.h"
+#include "plant/table.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const table_words[MBSHM_TABLES] = {
-	[MBSHM_COILS] = "coil",
-	[MBSHM_DISCRETE_INPUTS] = "discrete",
-	[MBSHM_HOLDING_REGISTERS] = "holding",
-	[MBSHM_INPUT_REGISTERS] = "input",
+/* ---- kinds --------------------------------------------------------------------------------- */
+
+/* In enum plant_type's order. */
+static const struct point_type {
+	const char *name;
+	double high; /* it holds 0..high */
+} point_types[] = { { "bool", 1 }, { "u16", 65535 } };
+
+static bool read_address(struct reading *r)
+{
+	struct plant_point *point = r->base;
+	if (!r->text || plant_parse_address(r->text, &point->table, &point->addr))
+		return false;
+	point->type = point->table == MBSHM_COILS || point->table == MBSHM_DISCRETE_INPUTS
+			      ? PLANT_BOOL
+			      : PLANT_U16;
+	return true;
+}
+
+static const struct setting_kind kind_address = {
+	"\"TABLE ADDRESS\", TABLE coil, discrete, holding or input, ADDRESS 0..65535", NULL,
+	read_address
 };
 
-const char *plant_table_word(enum mbshm_table table)
+/* The table has decided already; the setting is there to be read by people, and must agree. */
+static bool read_type(struct reading *r)
 {
-	return table_words[table];
+	const struct plant_point *point = r->base;
+	const char *fits = point_types[point->type].name;
+	if (!r->text || (strcmp(r->text, "bool") != 0 && strcmp(r->text, "u16") != 0))
+		return false;
+	if (strcmp(r->text, fits) != 0)
+		snprintf(r->why, sizeof r->why,
+			 "\"%s\" does not fit address \"%s %u\", expected \"%s\"", r->text,
+			 plant_table_word(point->table), point->addr, fits);
+	return !strcmp(r->text, fits);
 }
 
-int plant_parse_address(const char *text, enum mbshm_table *table, uint16_t *addr)
+static const struct setting_kind kind_type = { "\"bool\" or \"u16\"", NULL, read_type };
+
+static bool read_model(struct reading *r)
 {
-	size_t word = strcspn(text, " \t");
-	const char *digits = text + word + strspn(text + word, " \t");
-	size_t length = strspn(digits, "0123456789");
-	unsigned long value = length >= 1 && length <= 5 ? strtoul(digits, NULL, 10) : MBSHM_ITEMS;
-	if (digits[length] || value >= MBSHM_ITEMS)
-		return -EINVAL;
-	for (int i = 0; i < MBSHM_TABLES; i++)
-		if (strlen(table_words[i]) == word && !strncmp(table_words[i], text, word) &&
-		    digits > text + word) {
-			*table = (enum mbshm_table)i;
-			*addr = (uint16_t)value;
-			return 0;
-		}
-	return -EINVAL;
+	const struct plant_point *point = r->base;
+	struct model_config *model = value_field(r, sizeof *model);
+	_Static_assert(sizeof r->why >= MODEL_ERROR_SIZE, "room for why");
+	return r->text && !model_parse(r->text, 0, point_types[point->type].high, model, r->why);
 }
 
-bool span_declared(const struct mbshm_layout *layout, const struct mbshm_span *wanted)
-{
-	const struct mbshm_span *span = layout->spans, *end = span + layout->span_count;
-	for (; span < end; span++) /* they do not touch one another, so it is one of them */
-		if (span->table == wanted->table && wanted->first >= span->first &&
-		    wanted->first - span->first + wanted->count <= span->count)
-			return true;
-	return false;
-}
+static const struct setting_kind kind_model = {
+	"a model and its parameters in quotes, such as \"uniform 0 100\"", NULL, read_model
+};
 
-static int read_point(const struct source *source, const config_setting_t *section,
+/* ---- rows ---------------------------------------------------------------------------------- */
+
+#define POINT(member) FIELD(struct plant_point, member)
+
+/* In this order: the type must fit the address, and the model the type. */
+static const struct setting_row rows[] = {
+	{ "points.*.address", &kind_address, POINT(table),
+	  .help = "table and address of the point" },
+	{ "points.*.type", &kind_type,
+	  .otherwise = "the table's: bool for coils and discrete inputs, u16 for registers",
+	  POINT(type), .help = "type of the value" },
+	{ "points.*.model", &kind_model, POINT(model), .help = "what makes the value move" },
+};
+
+/* ---- checks -------------------------------------------------------------------------------- */
+
+static int name_point(const struct plant_text *text, const config_setting_t *group,
 		      struct plant_point *point)
 {
-	const char *name = config_setting_name(section);
+	const char *name = config_setting_name(group);
 	if (strlen(name) >= sizeof point->name)
-		return source_fail(
-			source, section,
-			"points.%.40s...: a name of %zu characters, expected at most %zu", name,
-			strlen(name), sizeof point->name - 1);
+		return text_fail(text, group,
+				 "points.%.40s...: a name of %zu characters, expected at most %zu",
+				 name, strlen(name), sizeof point->name - 1);
 	strcpy(point->name, name);
-	char path[PLANT_NAME_MAX + 16];
-	snprintf(path, sizeof path, "points.%s", name);
-	return setting_read_section(source, "points.*", section, path, point);
-}
-
-/* owner: point number + 1 of every address of every table, 0: none yet. */
-static int check_place(const struct source *source, const config_setting_t *at,
-		       const struct plant *plant, unsigned index, uint32_t (*owner)[MBSHM_ITEMS])
-{
-	const struct plant_point *point = &plant->points[index];
-	const char *word = plant_table_word(point->table);
-	uint32_t *place = &owner[point->table][point->addr];
-	const struct mbshm_span span = { point->table, point->addr, 1 };
-	if (!span_declared(&plant->image.layout, &span))
-		return source_fail(source, at,
-				   "points.%s.address: \"%s %u\" is not declared, expected an "
-				   "address in the image's ranges",
-				   point->name, word, point->addr);
-	if (*place) {
-		const struct plant_point *other = &plant->points[*place - 1];
-		return source_fail(source, at,
-				   "points.%s.address: \"%s %u\" is taken by points.%s (line %u), "
-				   "expected an address of its own",
-				   point->name, word, point->addr, other->name, other->line);
-	}
-	*place = index + 1;
 	return 0;
 }
 
-int points_read(const struct source *source, struct plant *plant)
+/* owner: point number + 1 of every address of every table, 0: none yet. */
+static int claim_address(const struct plant_text *text, const config_setting_t *at,
+			 const struct plant *plant, unsigned index, uint32_t (*owner)[MBSHM_ITEMS])
 {
-	const config_setting_t *section = config_lookup(&source->config, "points");
-	unsigned count = section ? (unsigned)config_setting_length(section) : 0;
-	if (!count)
-		return 0;
+	const struct plant_point *point = &plant->points[index];
+	const char *word = plant_table_word(point->table);
+	uint32_t *claimed = &owner[point->table][point->addr];
+	const struct mbshm_span span = { point->table, point->addr, 1 };
+	if (!span_declared(&plant->image.layout, &span))
+		return text_fail(text, at,
+				 "points.%s.address: \"%s %u\" is not declared, expected an "
+				 "address in the image's ranges",
+				 point->name, word, point->addr);
+	if (*claimed) {
+		const struct plant_point *other = &plant->points[*claimed - 1];
+		return text_fail(text, at,
+				 "points.%s.address: \"%s %u\" is taken by points.%s (line %u), "
+				 "expected an address of its own",
+				 point->name, word, point->addr, other->name, other->line);
+	}
+	*claimed = index + 1;
+	return 0;
+}
+
+static int check_points(const struct plant_text *text, const struct setting_list *list,
+			struct plant *plant)
+{
 	uint32_t(*owner)[MBSHM_ITEMS] = calloc(MBSHM_TABLES, sizeof *owner);
-	plant->points = calloc(count, sizeof *plant->points);
-	int rc = owner && plant->points ? 0 : source_fail(source, section, "out of memory");
-	for (unsigned i = 0; i < count && !rc; i++) {
-		const config_setting_t *each = config_setting_get_elem(section, i);
-		rc = read_point(source, each, &plant->points[i]);
-		if (rc)
-			break;
-		const config_setting_t *at = config_setting_get_member(each, "address");
-		plant->points[i].line = source_where(source, at).line;
-		plant->point_count = i + 1;
-		rc = check_place(source, at, plant, i, owner);
+	int rc = owner ? 0 : text_fail(text, list->setting, "out of memory");
+	for (unsigned i = 0; i < list->count && !rc; i++) {
+		const config_setting_t *at = list_member(list, i, "address");
+		plant->points[i].line = text_where(text, at).line;
+		rc = name_point(text, config_setting_get_elem(list->setting, i), &plant->points[i]);
+		rc = rc ? rc : claim_address(text, at, plant, i, owner);
 	}
 	free(owner);
 	return rc;
 }
+
+static int points_finish(const struct plant_text *text, struct plant *plant)
+{
+	struct setting_list list = { .path = "points", .size = sizeof(struct plant_point) };
+	int rc = list_read(text, &points_section, &list);
+	plant->points = list.items;
+	plant->point_count = list.count;
+	return rc || !list.count ? rc : check_points(text, &list, plant);
+}
+
+const struct setting_section points_section = { ROWS(rows), points_finish };

@@ -1,10 +1,13 @@
+/* The section "server", as far as it is about connections. */
+#include "plant/server.h"
+
 #include "plant/kinds.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
-/* ---- the server ---------------------------------------------------------------------------- */
+/* ---- kinds --------------------------------------------------------------------------------- */
 
 /* "1.2.3.4" or "[v6]", without or with a %scope.  Names are not looked up: a plant must mean the
  * same everywhere. */
@@ -39,7 +42,7 @@ static bool read_socket(const char *path, struct plant_listen *listen)
 static bool read_listen(struct reading *r)
 {
 	static const char prefix[] = "unix:";
-	struct plant_server *server = r->to;
+	struct plant_server *server = value_field(r, sizeof *server);
 	const char *colon = r->text ? strrchr(r->text, ':') : NULL;
 	if (!colon)
 		return false;
@@ -61,197 +64,51 @@ static bool read_listen(struct reading *r)
 	return true;
 }
 
-static bool read_function(struct reading *r)
-{
-	static const uint8_t codes[] = { FUNCTIONS };
-	int code = config_setting_type(r->value) == CONFIG_TYPE_INT
-			   ? config_setting_get_int(r->value)
-			   : -1;
-	for (size_t i = 0; i < sizeof codes; i++)
-		if (codes[i] == code) {
-			function_set_add(r->to, codes[i]);
-			return true;
-		}
-	return false;
-}
-
-/* ---- access -------------------------------------------------------------------------------- */
-
-static bool read_network(struct reading *r)
-{
-	return r->text && plant_parse_network(r->text, r->to, r->why) == 0;
-}
-
-/* Unit ids, as a set. */
-static bool read_unit(struct reading *r)
-{
-	uint64_t *words = r->to;
-	int id = config_setting_type(r->value) == CONFIG_TYPE_INT ? config_setting_get_int(r->value)
-								  : -1;
-	if (id < 0 || id > 255)
-		return false;
-	words[id / 64] |= UINT64_C(1) << id % 64;
-	return true;
-}
-
-static bool read_allow(struct reading *r)
-{
-	static const char *const words[] = { "all", "read",
-					     "none" }; /* in enum plant_allow's order */
-	for (unsigned i = 0; r->text && i < sizeof words / sizeof *words; i++)
-		if (!strcmp(words[i], r->text)) {
-			*(enum plant_allow *)r->to = (enum plant_allow)i;
-			return true;
-		}
-	return false;
-}
-
-static bool read_refusal(struct reading *r)
-{
-	if (!r->text || (strcmp(r->text, "01") != 0 && strcmp(r->text, "02") != 0))
-		return false;
-	*(uint8_t *)r->to = (uint8_t)(r->text[1] - '0');
-	return true;
-}
-
-/* ---- ranges -------------------------------------------------------------------------------- */
-
-/* "holding 1000-1010" */
-static bool parse_table_range(const char *text, struct mbshm_span *span)
-{
-	size_t word = text ? strcspn(text, " ") : 0;
-	for (int i = 0; word && i < MBSHM_TABLES; i++) {
-		span->table = (enum mbshm_table)i;
-		if (!strncmp(text, plant_table_word(span->table), word) &&
-		    !plant_table_word(span->table)[word])
-			return value_span_parse(text + word + strspn(text + word, " "), span);
-	}
-	return false;
-}
-
-static bool read_range(struct reading *r)
-{
-	return parse_table_range(r->text, r->to);
-}
-
-static bool read_writes(struct reading *r)
-{
-	struct mbshm_span span;
-	return parse_table_range(r->text, &span) &&
-	       (span.table == MBSHM_COILS || span.table == MBSHM_HOLDING_REGISTERS) &&
-	       mbshm_layout_add(r->to, span.table, span.first, span.count) == 0;
-}
-
-static bool read_registers(struct reading *r)
-{
-	struct mbshm_span *span = r->to;
-	span->table = MBSHM_HOLDING_REGISTERS;
-	return r->text && value_span_parse(r->text, span) && span->count >= r->row->min &&
-	       span->count <= r->row->max;
-}
-
-/* ---- devices ------------------------------------------------------------------------------- */
-
-/* Coils, a bit each. */
-static bool read_status(struct reading *r)
-{
-	struct plant_status *status = r->to;
-	enum mbshm_table table = MBSHM_COILS;
-	uint16_t addr;
-	if (status->count == sizeof status->coils / sizeof *status->coils) {
-		snprintf(r->why, sizeof r->why, "too many coils, expected at most 8");
-		return false;
-	}
-	int32_t *coil = &status->coils[status->count++];
-	*coil = -1;
-	if (r->text && !strcmp(r->text, "none"))
-		return true;
-	if (!r->text || plant_parse_address(r->text, &table, &addr) || table != MBSHM_COILS)
-		return false;
-	*coil = addr;
-	return true;
-}
-
-/* Bytes as numbers, or a text of them. */
-static bool read_bytes(struct reading *r)
-{
-	struct plant_bytes *bytes = r->to;
-	int number = config_setting_type(r->value) == CONFIG_TYPE_INT
-			     ? config_setting_get_int(r->value)
-			     : -1;
-	size_t length = r->text ? strlen(r->text) : 1;
-	if (!r->text && (number < 0 || number > 255))
-		return false;
-	if (length > r->row->max - bytes->count) {
-		snprintf(r->why, sizeof r->why, "too long, expected at most %u bytes",
-			 (unsigned)r->row->max);
-		return false;
-	}
-	if (r->text)
-		memcpy(bytes->bytes + bytes->count, r->text, length);
-	else
-		bytes->bytes[bytes->count] = (uint8_t)number;
-	bytes->count += (uint32_t)length;
-	return true;
-}
-
-struct choice {
-	const char *word; /* NULL after the last */
-	int value;
-};
-
-static bool read_choice(struct reading *r, const struct choice *choice)
-{
-	for (; r->text && choice->word; choice++)
-		if (!strcmp(choice->word, r->text)) {
-			*(int *)r->to = choice->value;
-			return true;
-		}
-	return false;
-}
-
-static bool read_unknown(struct reading *r)
-{
-	static const struct choice choices[] = {
-		{ "0x0B", 0x0B }, { "0x0A", 0x0A }, { "silence", PLANT_SILENCE }, { 0 }
-	};
-	return read_choice(r, choices);
-}
-
-static bool read_answer(struct reading *r)
-{
-	static const struct choice choices[] = {
-		{ "value", 0 }, { "04", 0x04 }, { "06", 0x06 }, { "0x0B", 0x0B }, { 0 }
-	};
-	return read_choice(r, choices);
-}
-
-/* ---- the kinds ----------------------------------------------------------------------------- */
-
-const struct setting_kind kind_listener = {
+static const struct setting_kind kind_listen = {
 	"\"ADDRESS:PORT\" in digits, \"[ADDRESS]:PORT\" for IPv6, or \"unix:/PATH\"", NULL,
 	read_listen
 };
-const struct setting_kind kind_network = {
-	"an address in digits, without or with \"/BITS\", or \"unix\"", NULL, read_network
+
+/* ---- rows ---------------------------------------------------------------------------------- */
+
+#define SERVER(member) FIELD(struct plant, server.member)
+
+static const struct setting_row rows[] = {
+	{ "server.listen", &kind_listen, .list = true, .preset = "[\"127.0.0.1:5020\"]",
+	  FIELD(struct plant, server),
+	  .help = "where clients connect; port 0: the system chooses one, see the log" },
+	{ "server.workers", &kind_number, .max = 64, .unit = "threads", .preset = "0",
+	  SERVER(workers), .help = "threads that serve connections; 0: one per CPU, at most 4" },
+	{ "server.max_connections", &kind_number, .min = 1, .max = 65536, .unit = "connections",
+	  .preset = "1024", SERVER(max_connections), .help = "clients at one time" },
+	{ "server.socket_mode", &kind_mode, .preset = "\"0660\"", SERVER(socket_mode),
+	  .help = "permissions of unix sockets" },
+	{ "server.socket_group", &kind_group, .preset = "\"\"", SERVER(socket_group),
+	  .help = "group of unix sockets; empty: the server's" },
+	{ "server.max_per_address", &kind_number, .max = 65536, .unit = "connections",
+	  .preset = "0", SERVER(max_per_address),
+	  .help = "clients at one time from one address; 0: as many as there are" },
+	{ "server.idle_timeout", &kind_duration, .max = 7 * 86400000, .preset = "\"1h\"",
+	  SERVER(idle_timeout_ms),
+	  .help = "connections unused for this long are closed; 0s: never" },
+	{ "server.frame_timeout", &kind_duration, .min = 10, .max = 3600000, .preset = "\"10s\"",
+	  SERVER(frame_timeout_ms),
+	  .help = "a frame must be complete within this time from its first byte, or its "
+		  "connection is closed" },
+	{ "server.trace", &kind_network, .otherwise = "nobody's", SERVER(trace),
+	  .help = "client or network whose frames are logged" },
+	{ "server.read_only", &kind_flag, .preset = "false", SERVER(read_only),
+	  .help = "refuse every write" },
 };
-const struct setting_kind kind_unit_id = { "unit ids 0..255", NULL, read_unit };
-const struct setting_kind kind_allow = { "\"all\", \"read\" or \"none\"", NULL, read_allow };
-const struct setting_kind kind_refusal = { "\"01\" or \"02\"", NULL, read_refusal };
-const struct setting_kind kind_writes = {
-	"\"TABLE FIRST-LAST\" or \"TABLE ADDRESS\", TABLE coil or holding", NULL, read_writes
-};
-const struct setting_kind kind_function = { "function codes out of " TEXT(FUNCTIONS), NULL,
-					    read_function };
-const struct setting_kind kind_range = {
-	"\"TABLE FIRST-LAST\" or \"TABLE ADDRESS\", TABLE coil, discrete, holding or input", NULL,
-	read_range
-};
-const struct setting_kind kind_registers = { "\"FIRST-LAST\" of the holding registers,",
-					     value_format, read_registers };
-const struct setting_kind kind_status = { "\"coil ADDRESS\" or \"none\"", NULL, read_status };
-const struct setting_kind kind_bytes = { "bytes 0..255, or a text in quotes", NULL, read_bytes };
-const struct setting_kind kind_unknown = { "\"0x0B\", \"0x0A\" or \"silence\"", NULL,
-					   read_unknown };
-const struct setting_kind kind_answer = { "\"value\", \"04\", \"06\" or \"0x0B\"", NULL,
-					  read_answer };
+
+/* ---- checks -------------------------------------------------------------------------------- */
+
+static int server_finish(const struct plant_text *text, struct plant *plant)
+{
+	if (plant->server.listen_count)
+		return 0;
+	return text_fail(text, config_lookup(&text->config, "server.listen"),
+			 "server.listen: no address, expected at least one");
+}
+
+const struct setting_section server_section = { ROWS(rows), server_finish };

@@ -1,10 +1,10 @@
+/* The text of a plant file: files, includes, comments, numbers, and where each line came from. */
 #include "plant/text.h"
 
 #include "plant/plant.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 
 /* Where the copying stands: a place in one file's text. */
 struct scan {
-	struct source *source;
+	struct plant_text *text;
 	FILE *copy;
 	const char *file;
 	const char *p;
@@ -25,9 +25,9 @@ struct scan {
 /* ---- errors -------------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 3, 0))) static int
-fail_at(const struct source *source, struct source_line where, const char *format, va_list args)
+fail_at(const struct plant_text *text, struct text_line where, const char *format, va_list args)
 {
-	char *error = source->error;
+	char *error = text->error;
 	int used = where.line ? snprintf(error, PLANT_ERROR_SIZE, "%.500s:%u: ", where.file,
 					 where.line)
 			      : snprintf(error, PLANT_ERROR_SIZE, "%.500s: ", where.file);
@@ -38,11 +38,11 @@ fail_at(const struct source *source, struct source_line where, const char *forma
 	return -EINVAL;
 }
 
-int source_fail(const struct source *source, const config_setting_t *at, const char *format, ...)
+int text_fail(const struct plant_text *text, const config_setting_t *at, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
-	int rc = fail_at(source, source_where(source, at), format, args);
+	int rc = fail_at(text, text_where(text, at), format, args);
 	va_end(args);
 	return rc;
 }
@@ -52,16 +52,15 @@ __attribute__((format(printf, 2, 3))) static int fail_here(const struct scan *sc
 {
 	va_list args;
 	va_start(args, format);
-	int rc =
-		fail_at(scan->source, (struct source_line){ scan->file, scan->line }, format, args);
+	int rc = fail_at(scan->text, (struct text_line){ scan->file, scan->line }, format, args);
 	va_end(args);
 	return rc;
 }
 
-struct source_line source_where(const struct source *source, const config_setting_t *at)
+struct text_line text_where(const struct plant_text *text, const config_setting_t *at)
 {
 	size_t line = at && config_setting_source_line(at) ? config_setting_source_line(at) : 1;
-	return source->lines[line <= source->line_count ? line - 1 : source->line_count - 1];
+	return text->lines[line <= text->line_count ? line - 1 : text->line_count - 1];
 }
 
 /* ---- files --------------------------------------------------------------------------------- */
@@ -74,8 +73,8 @@ static int fail_file(const struct scan *scan, const char *path, const char *what
 	return fail_here(scan, "\"%.300s\": %s", path, what);
 }
 
-/* Read a regular file whole; *text is the caller's, also after an error. */
-static int read_open_file(const struct scan *scan, const char *path, int fd, char **text)
+/* Read a regular file whole; *content is the caller's, also after an error. */
+static int read_open_file(const struct scan *scan, const char *path, int fd, char **content)
 {
 	struct stat st;
 	if (fstat(fd, &st))
@@ -84,8 +83,8 @@ static int read_open_file(const struct scan *scan, const char *path, int fd, cha
 		return fail_file(scan, path, "is a folder, expected a regular file");
 	if (!S_ISREG(st.st_mode))
 		return fail_file(scan, path, "is a pipe or device, expected a regular file");
-	size_t room = SOURCE_BYTES_MAX - scan->source->bytes, got = 0;
-	char *buffer = *text = malloc(room + 2);
+	size_t room = TEXT_BYTES_MAX - scan->text->bytes, got = 0;
+	char *buffer = *content = malloc(room + 2);
 	if (!buffer)
 		return -ENOMEM;
 	for (ssize_t n; got <= room && (n = read(fd, buffer + got, room + 1 - got)) != 0;
@@ -98,18 +97,18 @@ static int read_open_file(const struct scan *scan, const char *path, int fd, cha
 	buffer[got] = '\0';
 	if (strlen(buffer) != got)
 		return fail_file(scan, path, "is not text: it has a NUL byte");
-	scan->source->bytes += got;
+	scan->text->bytes += got;
 	return 0;
 }
 
 /* Without O_NONBLOCK the open itself would wait for a FIFO's writer. */
-static int read_file(const struct scan *scan, const char *path, char **text)
+static int read_file(const struct scan *scan, const char *path, char **content)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	int rc = fd < 0 ? -errno : read_open_file(scan, path, fd, text);
+	int rc = fd < 0 ? -errno : read_open_file(scan, path, fd, content);
 	if (fd >= 0)
 		close(fd);
-	if (rc && !scan->source->error[0])
+	if (rc && !scan->text->error[0])
 		fail_file(scan, path, strerror(-rc));
 	return rc;
 }
@@ -120,17 +119,18 @@ static int copy_text(struct scan *scan);
 
 static int new_line(const struct scan *scan)
 {
-	struct source *source = scan->source;
-	if (source->line_count)
+	struct plant_text *text = scan->text;
+	if (text->line_count)
 		putc('\n', scan->copy);
-	if ((source->line_count & (source->line_count - 1)) == 0) { /* full at each power of two */
-		size_t room = source->line_count ? 2 * source->line_count : 1;
-		struct source_line *lines = reallocarray(source->lines, room, sizeof *lines);
+	/* full at each power of two */
+	if ((text->line_count & (text->line_count - 1)) == 0) {
+		size_t room = text->line_count ? 2 * text->line_count : 1;
+		struct text_line *lines = reallocarray(text->lines, room, sizeof *lines);
 		if (!lines)
 			return fail_here(scan, "out of memory");
-		source->lines = lines;
+		text->lines = lines;
 	}
-	source->lines[source->line_count++] = (struct source_line){ scan->file, scan->line };
+	text->lines[text->line_count++] = (struct text_line){ scan->file, scan->line };
 	return 0;
 }
 
@@ -154,7 +154,11 @@ static int skip_comment(struct scan *scan)
 			return fail_here(scan,
 					 "the comment that starts here never ends, expected */");
 		}
-		int rc = *scan->p == '\n' ? copy_newline(scan) : (scan->p++, 0);
+		int rc = 0;
+		if (*scan->p == '\n')
+			rc = copy_newline(scan);
+		else
+			scan->p++;
 		if (rc)
 			return rc;
 	}
@@ -202,21 +206,21 @@ static int copy_number(struct scan *scan)
 /* The file at path, in place of the scan's next characters. */
 static int copy_file(struct scan *scan, const char *path)
 {
-	struct source *source = scan->source;
-	if (scan->depth > SOURCE_DEPTH_MAX || source->file_count > SOURCE_INCLUDES_MAX)
+	struct plant_text *text = scan->text;
+	if (scan->depth > TEXT_DEPTH_MAX || text->file_count > TEXT_INCLUDES_MAX)
 		return fail_here(scan, "too many includes, expected at most %d, nested at most %d",
-				 SOURCE_INCLUDES_MAX, SOURCE_DEPTH_MAX);
-	char *text = NULL, *file = strdup(path);
+				 TEXT_INCLUDES_MAX, TEXT_DEPTH_MAX);
+	char *content = NULL, *file = strdup(path);
 	int rc = file ? 0 : fail_here(scan, "out of memory");
 	if (file)
-		source->files[source->file_count++] = file;
-	rc = rc ? rc : read_file(scan, path, &text);
+		text->files[text->file_count++] = file;
+	rc = rc ? rc : read_file(scan, path, &content);
 	if (!rc) {
-		struct scan inner = { source, scan->copy, file, text, 1, scan->depth + 1 };
+		struct scan inner = { text, scan->copy, file, content, 1, scan->depth + 1 };
 		rc = new_line(&inner);
 		rc = rc ? rc : copy_text(&inner);
 	}
-	free(text);
+	free(content);
 	return rc;
 }
 
@@ -232,7 +236,7 @@ static int copy_include(struct scan *scan)
 		return fail_here(scan, "expected @include \"FILE\"");
 	memcpy(name, p + 1, length);
 	name[length] = '\0';
-	snprintf(path, sizeof path, "%s%s", name[0] == '/' ? "" : scan->source->folder, name);
+	text_beside(scan->text, name, path, sizeof path);
 	scan->p = p + length + 2;
 	int rc = copy_file(scan, path);
 	return rc ? rc : new_line(scan);
@@ -260,7 +264,8 @@ static int copy_token(struct scan *scan)
 		return copy_number(scan);
 	if ((unsigned char)c < ' ' && !in("\t\r", c))
 		return fail_here(scan, "not text: it has a byte 0x%02x", c);
-	do /* a name is one token, so that the digits in it are no number */
+	/* a name is one token, so that the digits in it are no number */
+	do
 		putc(*scan->p++, scan->copy);
 	while (in(letters, c) &&
 	       (in(letters, *scan->p) || in(digits, *scan->p) || *scan->p == '-'));
@@ -277,57 +282,61 @@ static int copy_text(struct scan *scan)
 
 /* ---- open and close ------------------------------------------------------------------------ */
 
-static int parse(struct source *source, const char *copy)
+static int parse(struct plant_text *text, const char *copy)
 {
-	if (config_read_string(&source->config, copy))
+	if (config_read_string(&text->config, copy))
 		return 0;
-	const char *text = config_error_text(&source->config);
-	config_setting_t at = { .line = (unsigned)config_error_line(&source->config) };
+	const char *what = config_error_text(&text->config);
+	config_setting_t at = { .line = (unsigned)config_error_line(&text->config) };
 	const char *hint = "";
-	if (!strcmp(text, "syntax error"))
+	if (!strcmp(what, "syntax error"))
 		hint = ", expected NAME = VALUE, text in quotes, every bracket closed";
-	else if (!strcmp(text, "mismatched element type in array"))
+	else if (!strcmp(what, "mismatched element type in array"))
 		hint = ", expected one type of value between [ and ]; between ( and ) they may "
 		       "differ";
-	return source_fail(source, &at, "%s%s", text, hint);
+	return text_fail(text, &at, "%s%s", what, hint);
 }
 
-int source_open(struct source *source, const char *path, const char *text, char *error)
+static int copy_content(struct scan *scan)
 {
-	*source = (struct source){ .error = error };
-	config_init(&source->config);
-	error[0] = '\0';
+	scan->line = 1;
+	int rc = new_line(scan);
+	return rc ? rc : copy_text(scan);
+}
 
-	char folder[PATH_MAX];
+int text_open(struct plant_text *text, const char *path, const char *content, char *error)
+{
+	*text = (struct plant_text){ .error = error };
+	config_init(&text->config);
+	error[0] = '\0';
 	const char *slash = strrchr(path, '/');
-	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash + 1 - path) : 0, path);
-	source->folder = folder;
+	snprintf(text->folder, sizeof text->folder, "%.*s", slash ? (int)(slash + 1 - path) : 0,
+		 path);
 
 	char *copy = NULL;
 	size_t size;
-	struct scan scan = { source, open_memstream(&copy, &size), path, text, 0, 0 };
-	if (!scan.copy)
-		return fail_here(&scan, "out of memory"), -ENOMEM;
-	int rc;
-	if (text) {
-		scan.line = 1;
-		rc = new_line(&scan);
-		rc = rc ? rc : copy_text(&scan);
-	} else {
-		rc = copy_file(&scan, path);
+	struct scan scan = { text, open_memstream(&copy, &size), path, content, 0, 0 };
+	if (!scan.copy) {
+		fail_here(&scan, "out of memory");
+		return -ENOMEM;
 	}
+	int rc = content ? copy_content(&scan) : copy_file(&scan, path);
 	if (fclose(scan.copy) && !rc)
 		rc = fail_here(&scan, "out of memory");
-	rc = rc ? rc : parse(source, copy);
+	rc = rc ? rc : parse(text, copy);
 	free(copy);
-	source->folder = NULL;
 	return rc;
 }
 
-void source_close(struct source *source)
+void text_close(struct plant_text *text)
 {
-	config_destroy(&source->config);
-	free(source->lines);
-	for (unsigned i = 0; i < source->file_count; i++)
-		free(source->files[i]);
+	config_destroy(&text->config);
+	free(text->lines);
+	for (unsigned i = 0; i < text->file_count; i++)
+		free(text->files[i]);
+}
+
+bool text_beside(const struct plant_text *text, const char *name, char *path, size_t size)
+{
+	return snprintf(path, size, "%s%s", name[0] == '/' ? "" : text->folder, name) < (int)size;
 }

@@ -9,40 +9,47 @@
 #define PLANT_TEXT_H
 
 #include <libconfig.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum {
-	SOURCE_BYTES_MAX = 1 << 20, /* of all files together */
-	SOURCE_INCLUDES_MAX = 64,
-	SOURCE_DEPTH_MAX = 10, /* includes within includes */
+	TEXT_BYTES_MAX = 1 << 20, /* of all files together */
+	TEXT_INCLUDES_MAX = 64,
+	TEXT_DEPTH_MAX = 10, /* includes within includes */
 };
 
-struct source_line {
+struct text_line {
 	const char *file;
 	unsigned line;
 };
 
-struct source {
-	config_t config;
-	char *error;        /* caller's, PLANT_ERROR_SIZE bytes */
-	const char *folder; /* what includes are relative to, as "" or "dir/" */
-	char *files[SOURCE_INCLUDES_MAX + 1];
+struct plant_text {
+	config_t config;       /* the parsed settings */
+	char *error;           /* caller's, PLANT_ERROR_SIZE bytes */
+	char folder[PATH_MAX]; /* of the plant file, "" or "dir/" */
+	/* Files, lines and bytes of what libconfig sees: the copy with all includes. */
+	char *files[TEXT_INCLUDES_MAX + 1];
 	unsigned file_count;
 	size_t bytes;
-	struct source_line *lines; /* of the copy that libconfig sees */
+	struct text_line *lines;
 	size_t line_count;
 };
 
-/* Read and parse path, or text under the name path when text is not NULL.  0, or -errno (-EINVAL:
- * the content) and error is set. source_close is due in either case. */
-int source_open(struct source *source, const char *path, const char *text, char *error);
-void source_close(struct source *source);
+/* Read and parse the file at path; or content, under the name path, when content is not NULL.  0,
+ * or -errno (-EINVAL: the content) and error is set.  text_close is due in either case. */
+int text_open(struct plant_text *text, const char *path, const char *content, char *error);
+void text_close(struct plant_text *text);
 
 /* Where a setting stands; NULL is the top of the plant file. */
-struct source_line source_where(const struct source *source, const config_setting_t *at);
+struct text_line text_where(const struct plant_text *text, const config_setting_t *at);
 
-/* Set the error to "FILE:LINE: text", one line without control characters.  -EINVAL always. */
-int source_fail(const struct source *source, const config_setting_t *at, const char *format, ...)
+/* The path of a file that the plant file names: relative to its folder.  false: longer than size.
+ */
+bool text_beside(const struct plant_text *text, const char *name, char *path, size_t size);
+
+/* Set the error to "FILE:LINE: message", one line without control characters.  -EINVAL always. */
+int text_fail(const struct plant_text *text, const config_setting_t *at, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 #endif

@@ -31,10 +31,10 @@ static void message_check(const char *path, const char *error)
 	for (size_t i = 0; i < length; i++)
 		if ((unsigned char)error[i] < ' ' || error[i] == 0x7f)
 			finding("byte %02X in the message: %s", (unsigned char)error[i], error);
-	if (strncmp(error, path, at) != 0 ||
-	    error[at] != ':') { /* then it is about what that includes */
+	/* else it is about an included file */
+	if (strncmp(error, path, at) != 0 || error[at] != ':') {
 		const char *colon = strchr(error, ':');
-		at = colon != NULL ? (size_t)(colon - error) : 0;
+		at = colon ? (size_t)(colon - error) : 0;
 	}
 	if (at == 0)
 		finding("the message does not begin with a file: %s", error);
@@ -55,11 +55,11 @@ static void plant_check(const struct plant *plant)
 		finding("%u spans", layout->span_count);
 	for (unsigned i = 0; i < layout->span_count; i++)
 		if (mbshm_layout_add(&again, layout->spans[i].table, layout->spans[i].first,
-				     layout->spans[i].count) != 0)
+				     layout->spans[i].count))
 			finding("span %u cannot be", i);
 	if (again.span_count != layout->span_count)
 		finding("spans touch one another");
-	if (memchr(plant->image.name, '\0', sizeof plant->image.name) == NULL ||
+	if (!memchr(plant->image.name, '\0', sizeof plant->image.name) ||
 	    plant->image.name[0] != '/')
 		finding("the image's name");
 	if (plant->server.listen_count == 0 || plant->server.listen_count > PLANT_LISTEN_MAX)
@@ -85,12 +85,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *path = file_of(data, size);
 	struct plant *plant = NULL;
 	int rc = plant_load(path, &plant, error);
-	if (rc == 0) {
+	if (!rc) {
 		plant_check(plant);
 		plant_free(plant);
 		return 0;
 	}
-	if (rc > 0 || plant != NULL)
+	if (rc > 0 || plant)
 		finding("error %d: %s", rc, error);
 	message_check(path, error);
 	return 0;

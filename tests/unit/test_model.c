@@ -5,6 +5,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -222,17 +223,21 @@ static void test_generator(void **state)
 				 expected[i] & 0xffff);
 }
 
+/* The first word of a usage is the model's name. */
 static void test_list(void **state)
 {
 	(void)state;
 	size_t count = 0;
-	for (; model_name(count); count++) {
-		assert_non_null(model_usage(count));
-		assert_memory_equal(model_usage(count), model_name(count),
-				    strlen(model_name(count)));
+	for (; model_usage(count); count++) {
+		char error[MODEL_ERROR_SIZE], name[16], expected[48];
+		struct model_config config;
+		snprintf(name, sizeof name, "%.*s", (int)strcspn(model_usage(count), " "),
+			 model_usage(count));
+		snprintf(expected, sizeof expected, "model %s: too few words", name);
+		assert_int_equal(model_parse(name, 0, 65535, &config, error), -EINVAL);
+		assert_memory_equal(error, expected, strlen(expected));
 	}
 	assert_int_equal(count, 3);
-	assert_null(model_usage(count));
 }
 
 int main(void)

@@ -1,9 +1,9 @@
 /* Plant files: what is read, what is refused, and in which words. */
 #include "plant/default.h"
+#include "plant/kinds.h"
 #include "plant/plant.h"
-#include "plant/settings.h"
+#include "plant/sections.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -868,51 +868,6 @@ static void reads_access(void **state)
 	plant_free(plant);
 }
 
-static void finds_networks(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *network, *address;
-		bool has;
-	} cases[] = {
-		{ "10.0.0.0/8", "10.255.0.1", true },
-		{ "10.0.0.0/8", "11.0.0.0", false },
-		{ "10.0.0.0/8", "::1", false },
-		{ "0.0.0.0/0", "1.2.3.4", true },
-		{ "0.0.0.0/0", "::1", false },
-		{ "1.2.3.4", "1.2.3.4", true },
-		{ "1.2.3.4", "1.2.3.5", false },
-		{ "1.2.3.4/31", "1.2.3.5", true },
-		{ "1.2.3.4/31", "1.2.3.6", false },
-		{ "192.168.128.0/17", "192.168.128.1", true },
-		{ "192.168.128.0/17", "192.168.127.255", false },
-		{ "::/0", "::1", true },
-		{ "::/0", "1.2.3.4", false },
-		{ "2001:db8::/33", "2001:db8:7fff::1", true },
-		{ "2001:db8::/33", "2001:db8:8000::1", false },
-		{ "::1", "::1", true },
-		{ "::1", "::2", false },
-		{ "::ffff:1.2.3.0/120", "1.2.3.4", true },
-		{ "1.2.3.0/24", "::ffff:1.2.3.4", true },
-		{ "::/0", "::ffff:1.2.3.4", false },
-		{ "unix", "1.2.3.4", false },
-	};
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct plant_network network;
-		uint8_t address[16] = { 0 };
-		char why[PLANT_NETWORK_WHY_SIZE];
-		int family = strchr(cases[i].address, ':') ? AF_INET6 : AF_INET;
-		assert_int_equal(plant_parse_network(cases[i].network, &network, why), 0);
-		assert_int_equal(inet_pton(family, cases[i].address, address), 1);
-		family = plant_unmap_address(family, address);
-		if (plant_network_has(&network, family, address) != cases[i].has)
-			fail_msg("%s in %s: expected %d", cases[i].address, cases[i].network,
-				 cases[i].has);
-	}
-	const struct plant_network nobody = { .family = 0 };
-	assert_false(plant_network_has(&nobody, 0, (const uint8_t[16]){ 0 }));
-}
-
 /* The file of saved values lies beside the plant, unless it is named from the root. */
 static void places_retain(void **state)
 {
@@ -1026,7 +981,7 @@ static void rows_are_complete(void **state)
 	(void)state;
 	const struct setting_row *row;
 	size_t count = 0;
-	for (; (row = setting_row(count)); count++) {
+	for (; (row = setting_row(sections, count)); count++) {
 		char expected[256];
 		setting_expected(row, expected, sizeof expected);
 		assert_true(strlen(expected) > 0 && strlen(row->help) > 0);
@@ -1034,9 +989,49 @@ static void rows_are_complete(void **state)
 		assert_false(row->preset && row->otherwise);
 		assert_true(row->size > 0);
 		for (size_t i = 0; i < count; i++)
-			assert_string_not_equal(setting_row(i)->path, row->path);
+			assert_string_not_equal(setting_row(sections, i)->path, row->path);
 	}
 	assert_true(count > 20);
+}
+
+/* Numbers of every width, with 0xAA around each. */
+static struct widths {
+	uint8_t before, one, between, unused;
+	uint16_t two, after_two;
+	uint32_t four, after_four;
+	uint64_t eight, after_eight;
+} widths;
+
+static void numbers_keep_their_width(void **state)
+{
+	(void)state;
+#define NUMBER(path, limit, member)                                            \
+	{                                                                      \
+		path, &kind_number, .max = limit, FIELD(struct widths, member) \
+	}
+	static const struct setting_row rows[] = {
+		NUMBER("w.one", UINT8_MAX, one),
+		NUMBER("w.two", UINT16_MAX, two),
+		NUMBER("w.four", UINT32_MAX, four),
+		NUMBER("w.eight", INT64_MAX, eight),
+	};
+	const struct setting_section section = { ROWS(rows), NULL };
+	struct plant_text text;
+	char error[PLANT_ERROR_SIZE];
+	memset(&widths, 0xaa, sizeof widths);
+	assert_int_equal(text_open(&text, "widths", "w = { one = 1  two = 2  four = 4  eight = 8 }",
+				   error),
+			 0);
+	assert_int_equal(settings_read(&text, &section, &widths), 0);
+	text_close(&text);
+	assert_int_equal(widths.one, 1);
+	assert_int_equal(widths.two, 2);
+	assert_int_equal(widths.four, 4);
+	assert_int_equal(widths.eight, 8);
+	assert_int_equal(widths.before & widths.between & widths.unused, 0xaa);
+	assert_int_equal(widths.after_two, 0xaaaa);
+	assert_int_equal(widths.after_four, 0xaaaaaaaa);
+	assert_true(widths.after_eight == 0xaaaaaaaaaaaaaaaa);
 }
 
 static void parses_addresses(void **state)
@@ -1131,11 +1126,11 @@ static void survives_repetition(void **state)
 		"a={", "a=(", "(", "{", "[",  "@include \"hostile.conf\"\n", "\"", "a=1;\n",
 		"/*",  "\\",  "1", "a", "\n",
 	};
-	char *text = malloc(SOURCE_BYTES_MAX + 64);
+	char *text = malloc(TEXT_BYTES_MAX + 64);
 	assert_non_null(text);
 	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
 		size_t size = 0;
-		while (size < SOURCE_BYTES_MAX - 64)
+		while (size < TEXT_BYTES_MAX - 64)
 			size += (size_t)sprintf(text + size, "%s", units[i]);
 		expect_answer(text, size);
 	}
@@ -1159,16 +1154,26 @@ const char *__lsan_default_options(void)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refuses_what_is_wrong),  cmocka_unit_test(refuses_too_much),
-		cmocka_unit_test(refuses_too_many_rules), cmocka_unit_test(refuses_what_is_no_file),
-		cmocka_unit_test(reads_the_default),      cmocka_unit_test(fills_in_defaults),
-		cmocka_unit_test(reads_everything),       cmocka_unit_test(reads_units),
-		cmocka_unit_test(reads_devices),          cmocka_unit_test(reads_access),
-		cmocka_unit_test(finds_networks),         cmocka_unit_test(places_retain),
-		cmocka_unit_test(reads_durations),        cmocka_unit_test(merges_spans),
-		cmocka_unit_test(reads_comments),         cmocka_unit_test(reads_includes),
-		cmocka_unit_test(rows_are_complete),      cmocka_unit_test(parses_addresses),
-		cmocka_unit_test(survives_truncation),    cmocka_unit_test(survives_mutation),
+		cmocka_unit_test(refuses_what_is_wrong),
+		cmocka_unit_test(refuses_too_much),
+		cmocka_unit_test(refuses_too_many_rules),
+		cmocka_unit_test(refuses_what_is_no_file),
+		cmocka_unit_test(reads_the_default),
+		cmocka_unit_test(fills_in_defaults),
+		cmocka_unit_test(reads_everything),
+		cmocka_unit_test(reads_units),
+		cmocka_unit_test(reads_devices),
+		cmocka_unit_test(reads_access),
+		cmocka_unit_test(places_retain),
+		cmocka_unit_test(reads_durations),
+		cmocka_unit_test(merges_spans),
+		cmocka_unit_test(reads_comments),
+		cmocka_unit_test(reads_includes),
+		cmocka_unit_test(rows_are_complete),
+		cmocka_unit_test(numbers_keep_their_width),
+		cmocka_unit_test(parses_addresses),
+		cmocka_unit_test(survives_truncation),
+		cmocka_unit_test(survives_mutation),
 		cmocka_unit_test(survives_repetition),
 	};
 	return cmocka_run_group_tests(tests, enter_folder, leave_folder);

@@ -114,13 +114,14 @@ static void truncates(void **state)
 
 static void names(void **state)
 {
-	static const char *const types[MBSHM_TYPES] = { "u16", "i16", "u32", "i32",
-							"u64", "i64", "f32", "f64" };
+	static const char *const types[MBSHM_TYPES] = { "u16", "i16", "u32", "i32", "u64",
+							"i64", "f32", "f64", "bool" };
 	static const char *const orders[MBSHM_ORDERS] = { "ABCD", "CDAB", "BADC", "DCBA" };
 	(void)state;
 	for (unsigned i = 0; i < MBSHM_TYPES; i++) {
 		assert_string_equal(mbshm_type_name((enum mbshm_type)i), types[i]);
-		assert_int_equal(mbshm_type_registers((enum mbshm_type)i), atoi(types[i] + 1) / 16);
+		assert_int_equal(mbshm_type_registers((enum mbshm_type)i),
+				 i == MBSHM_BOOL ? 1 : atoi(types[i] + 1) / 16);
 	}
 	for (unsigned i = 0; i < MBSHM_ORDERS; i++)
 		assert_string_equal(mbshm_order_name((enum mbshm_order)i), orders[i]);

@@ -1,0 +1,51 @@
+/* The list "server.units", and what other unit ids are answered. */
+#include "plant/units.h"
+
+#include "plant/kinds.h"
+#include "plant/lists.h"
+
+static bool read_unknown(struct reading *r)
+{
+	static const struct choice choices[] = {
+		{ "0x0B", 0x0B }, { "0x0A", 0x0A }, { "silence", PLANT_SILENCE }, { 0 }
+	};
+	return value_choice(r, choices);
+}
+
+static const struct setting_kind kind_unknown = { "\"0x0B\", \"0x0A\" or \"silence\"", NULL,
+						  read_unknown };
+
+#define UNIT(member) FIELD(struct plant_unit, member)
+
+static const struct setting_row rows[] = {
+	{ "server.units.#.id", &kind_number, .max = 255, UNIT(id),
+	  .help = "a unit id; 0 and 255 without entry are this plant" },
+	{ "server.units.#.plant", &kind_ascii, .min = 1,
+	  .max = sizeof((struct plant_unit *)0)->file - 1, .unit = "bytes",
+	  .otherwise = "this plant", UNIT(file),
+	  .help = "plant file of the unit, relative to this file's folder" },
+	{ "server.unknown_unit", &kind_unknown, .preset = "\"0x0B\"",
+	  FIELD(struct plant, server.unknown_unit),
+	  .help = "exception that answers a unit id that is not in server.units" },
+};
+
+static int units_finish(const struct plant_text *text, struct plant *plant)
+{
+	struct setting_list list = { .path = "server.units", .size = sizeof(struct plant_unit) };
+	int rc = list_read(text, &units_section, &list);
+	rc = rc ? rc : list_check_distinct(text, &list, "id", offsetof(struct plant_unit, id));
+	plant->server.units = list.items;
+	plant->server.unit_count = list.count;
+	return rc;
+}
+
+const struct setting_section units_section = { ROWS(rows), units_finish };
+
+int unit_fail(const struct plant_text *text, unsigned index, const char *why)
+{
+	const struct setting_list list = {
+		.setting = config_lookup(&text->config, "server.units"),
+	};
+	return text_fail(text, list_member(&list, index, "plant"), "server.units[%u].plant: %s",
+			 index, why);
+}
