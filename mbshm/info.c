@@ -55,7 +55,7 @@ static void print_layout(const struct mbshm_layout *layout)
 		const struct mbshm_span *span = &layout->spans[i];
 		bool new = !i || span->table != span[-1].table;
 		if (new)
-			printf("%s%-11s ", i ? "\n" : "", plant_table_word(span->table));
+			printf("%s%-11s ", i ? "\n" : "", mbshm_table_name(span->table));
 		printf("%s%u-%u", new ? "" : ",", span->first, span->first + span->count - 1);
 	}
 	putchar('\n');
