@@ -22,6 +22,6 @@ void admission_decide(struct admission *admission, int fd, const struct sockaddr
 void admission_done(struct admission *admission);
 
 /* Out of descriptors or memory: make room. */
-void admission_shortage(struct admission *admission, int error);
+void admission_shortage(struct admission *admission, int rc);
 
 #endif

@@ -8,6 +8,7 @@
 #define MBSERVERD_CONNECTION_H
 
 #include "mbserverd/execute.h"
+#include "modbus/mbap.h"
 
 #include <sys/queue.h>
 
@@ -22,7 +23,7 @@ enum {
 };
 
 /* What all connections of a worker work with, one after the other. */
-struct bench {
+struct workspace {
 	struct execution execution; /* lock_wait_us: 0 once the lock was busy; granted anew each
 				       millisecond */
 	bool stopping;              /* answer what has been received, then shut down */
@@ -97,11 +98,11 @@ TAILQ_HEAD(connection_list, connection);
 /* Takes fd (non-blocking).  address: NULL or one that has been counted up for it.
  * NULL: no memory, both are still the caller's. */
 struct connection *connection_new(int fd, const struct mbshm_origin *peer, struct address *address);
-void connection_free(struct bench *bench, struct connection *connection);
+void connection_free(struct workspace *workspace, struct connection *connection);
 
 /* What it waited for may be there.  Each returns what it waits for now. */
-enum connection_state connection_input(struct bench *bench, struct connection *connection);
-enum connection_state connection_output(struct bench *bench, struct connection *connection);
-enum connection_state connection_retry(struct bench *bench, struct connection *connection);
+enum connection_state connection_input(struct workspace *workspace, struct connection *connection);
+enum connection_state connection_output(struct workspace *workspace, struct connection *connection);
+enum connection_state connection_retry(struct workspace *workspace, struct connection *connection);
 
 #endif

@@ -1,6 +1,7 @@
 /* mbserverd - serves the image over Modbus TCP.  The main thread accepts, reloads and watches;
  * workers answer. */
 #include "base/log.h"
+#include "mbserverd/counters.h"
 #include "mbserverd/listener.h"
 #include "mbserverd/policy.h"
 #include "mbserverd/stats.h"
@@ -144,26 +145,26 @@ int main(int argc, char **argv)
 	unsigned workers = plant->server.workers != 0 ? plant->server.workers : workers_default();
 	struct daemon_hooks hooks = { reload, alive, status, &server };
 	sd_event *event;
-	int error = daemon_open(&hooks, &event); /* blocks signals: before any thread */
-	if (error != 0)
-		die(EXIT_FAILURE, "event loop: %s", strerror(-error));
+	int rc = daemon_open(&hooks, &event); /* blocks signals: before any thread */
+	if (rc)
+		die(EXIT_FAILURE, "event loop: %s", strerror(-rc));
 
 	policy_open(plant);
 	counters_open(plant->image.name, 1 + workers);
-	error = workers_start(workers, &server.workers);
-	if (error != 0)
-		die(EXIT_FAILURE, "%u workers: %s", workers, strerror(-error));
+	rc = workers_start(workers, &server.workers);
+	if (rc)
+		die(EXIT_FAILURE, "%u workers: %s", workers, strerror(-rc));
 	server.admission = admission_new(server.workers, counters_block(0));
 	server.listeners = listeners_open(server.admission, event);
 	sd_event_source *timer;
-	error = sd_event_add_time_relative(event, &timer, CLOCK_MONOTONIC, CHECK_US, 0, each_second,
-					   &server);
-	if (error >= 0)
-		error = sd_event_source_set_enabled(timer, SD_EVENT_ON);
-	if (error < 0)
-		die(EXIT_FAILURE, "timer: %s", strerror(-error));
+	rc = sd_event_add_time_relative(event, &timer, CLOCK_MONOTONIC, CHECK_US, 0, each_second,
+					&server);
+	if (rc >= 0)
+		rc = sd_event_source_set_enabled(timer, SD_EVENT_ON);
+	if (rc < 0)
+		die(EXIT_FAILURE, "timer: %s", strerror(-rc));
 
-	error = daemon_run(event);
+	rc = daemon_run(event);
 	listeners_close(server.listeners);
 	workers_stop(server.workers);
 	admission_free(server.admission);
@@ -171,5 +172,5 @@ int main(int argc, char **argv)
 	policy_close();
 	sd_event_source_unref(timer);
 	sd_event_unref(event);
-	return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return !rc ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -37,7 +37,7 @@ void policy_reader_unregister(void)
 
 void policy_reader_sleep(void)
 {
-	if (__tsan_release != NULL)
+	if (__tsan_release)
 		__tsan_release(&present);
 	urcu_qsbr_thread_offline();
 }
@@ -60,7 +60,7 @@ const struct policy *policy_present(void)
 }
 
 /* The image may be missing. */
-static void unit_init(struct unit *unit, const struct plant *plant)
+static void unit_init(struct device *unit, const struct plant *plant)
 {
 	unit->plant = plant;
 	identity_init(&unit->identity, &plant->server.identity);
@@ -74,12 +74,12 @@ static void unit_init(struct unit *unit, const struct plant *plant)
 }
 
 /* The device of that plant; made when there is none yet. */
-static const struct unit *device(struct policy *policy, const struct plant *plant)
+static const struct device *device(struct policy *policy, const struct plant *plant)
 {
 	for (unsigned i = 0; i < policy->device_count; i++)
 		if (policy->devices[i].plant == plant)
 			return &policy->devices[i];
-	struct unit *unit = &policy->devices[policy->device_count++];
+	struct device *unit = &policy->devices[policy->device_count++];
 	unit_init(unit, plant);
 	return unit;
 }
@@ -97,21 +97,21 @@ static struct policy *policy_new(struct plant *plant)
 	const struct plant_server *server = &plant->server;
 	struct policy *policy =
 		calloc(1, sizeof *policy + (1 + server->unit_count) * sizeof *policy->devices);
-	if (policy == NULL)
+	if (!policy)
 		abort(); /* a few KiB */
 
 	policy->plant = plant;
 	policy->unknown_unit = server->unknown_unit;
-	policy->generation = present != NULL ? present->generation + 1 : 1;
+	policy->generation = present ? present->generation + 1 : 1;
 	access_init(&policy->access, server);
 	policy->trace = trace_option.family != 0 ? trace_option : server->trace;
-	const struct unit *itself = device(policy, plant);
+	const struct device *itself = device(policy, plant);
 	for (unsigned id = 0; id < 256; id++)
 		if (server->unit_count == 0 || id == 0 || id == 255)
 			policy->units[id] = itself;
 	for (unsigned i = 0; i < server->unit_count; i++) {
 		const struct plant_unit *unit = &server->units[i];
-		policy->units[unit->id] = device(policy, unit->plant != NULL ? unit->plant : plant);
+		policy->units[unit->id] = device(policy, unit->plant ? unit->plant : plant);
 	}
 	return policy;
 }
@@ -125,10 +125,10 @@ static void policy_free(struct policy *policy)
 }
 
 /* The first device without an image, or NULL. */
-static const struct unit *detached(const struct policy *policy)
+static const struct device *detached(const struct policy *policy)
 {
 	for (unsigned i = 0; i < policy->device_count; i++)
-		if (policy->devices[i].image == NULL)
+		if (!policy->devices[i].image)
 			return &policy->devices[i];
 	return NULL;
 }
@@ -138,7 +138,7 @@ static void policy_publish(struct policy *policy)
 	struct policy *old = present;
 	present = policy;
 	urcu_qsbr_synchronize_rcu();
-	if (__tsan_acquire != NULL)
+	if (__tsan_acquire)
 		__tsan_acquire(&present);
 	policy_free(old);
 }
@@ -146,8 +146,8 @@ static void policy_publish(struct policy *policy)
 void policy_open(struct plant *plant)
 {
 	present = policy_new(plant);
-	const struct unit *unit = detached(present);
-	if (unit != NULL)
+	const struct device *unit = detached(present);
+	if (unit)
 		die(EXIT_FAILURE, "image %s: %s", unit->plant->image.name, unit->why);
 }
 
@@ -169,26 +169,26 @@ static void policy_swap(struct policy *policy)
 /* The name leads elsewhere or nowhere.  If nowhere, the values get a new image, from us or from
  * another who has them; if elsewhere, the others on our image are told.  False: stay with it, and
  * try again. */
-static bool leave(const struct unit *unit)
+static bool leave(const struct device *unit)
 {
 	static int last;
 	char why[MBSHM_WHY_SIZE];
-	int error = mbshm_revive(unit->image, &unit->plant->image, REVIVE_US, why);
-	if (error == -EEXIST || error == -ESTALE || error == -EBADMSG)
-		error = 0;
-	if (error != 0 && error != last)
+	int rc = mbshm_revive(unit->image, &unit->plant->image, REVIVE_US, why);
+	if (rc == -EEXIST || rc == -ESTALE || rc == -EBADMSG)
+		rc = 0;
+	if (rc && rc != last)
 		log_error("image %s was removed and cannot be made again yet: %s",
 			  unit->plant->image.name, why);
-	last = error;
-	return error == 0;
+	last = rc;
+	return !rc;
 }
 
 static bool all_attached(const struct policy *policy)
 {
 	bool all = true;
-	for (const struct unit *unit = policy->devices;
+	for (const struct device *unit = policy->devices;
 	     unit < policy->devices + policy->device_count; unit++)
-		if (unit->image == NULL || (mbshm_check(unit->image) != 0 && leave(unit)))
+		if (!unit->image || (mbshm_check(unit->image) != 0 && leave(unit)))
 			all = false;
 	return all;
 }
@@ -205,8 +205,8 @@ bool policy_reload(void)
 	all_attached(
 		present); /* an image that is made anew now shall have the values that we have */
 	struct policy *policy = policy_new(plant);
-	const struct unit *unit = detached(policy);
-	if (unit != NULL) {
+	const struct device *unit = detached(policy);
+	if (unit) {
 		log_error("image %s: %s", unit->plant->image.name, unit->why);
 		log_error("reload refused, going on as before");
 		policy_free(policy);
@@ -218,11 +218,11 @@ bool policy_reload(void)
 
 /* Has the image of a device come, gone, or been replaced, or can it not be attached for another
  * reason than before? */
-static bool changed(const struct unit *now, const struct unit *new)
+static bool changed(const struct device *now, const struct device *new)
 {
-	if ((now->image == NULL) != (new->image == NULL))
+	if ((!now->image) != (!new->image))
 		return true;
-	return now->image != NULL ? mbshm_check(now->image) != 0 : strcmp(now->why, new->why) != 0;
+	return now->image ? mbshm_check(now->image) != 0 : strcmp(now->why, new->why) != 0;
 }
 
 /* Mark the devices that are not what they are at present.  Their number. */
@@ -230,11 +230,11 @@ static unsigned find_news(struct policy *policy)
 {
 	const struct policy *now = policy_present();
 	unsigned news = 0;
-	for (struct unit *unit = policy->devices; unit < policy->devices + policy->device_count;
+	for (struct device *unit = policy->devices; unit < policy->devices + policy->device_count;
 	     unit++) {
 		unit->news = true; /* unless it is found, unchanged */
 		for (unsigned i = 0; i < now->device_count; i++)
-			if (strcmp(now->devices[i].plant->file, unit->plant->file) == 0)
+			if (!strcmp(now->devices[i].plant->file, unit->plant->file))
 				unit->news = changed(&now->devices[i], unit);
 		news += unit->news;
 	}
@@ -250,10 +250,10 @@ static void policy_attach(struct policy *policy)
 		return;
 	}
 	policy_swap(policy);
-	for (const struct unit *unit = policy->devices;
+	for (const struct device *unit = policy->devices;
 	     unit < policy->devices + policy->device_count; unit++) {
 		const char *name = unit->plant->image.name;
-		if (unit->news && unit->image != NULL)
+		if (unit->news && unit->image)
 			log_info("attached image %s anew", name);
 		else if (unit->news)
 			log_error("cannot attach image %s, answering exception 04: %s", name,

@@ -15,7 +15,7 @@
 #include "plant/plant.h"
 
 /* A device: what one or more unit ids lead to. */
-struct unit {
+struct device {
 	struct mbshm *image; /* NULL: could not be attached, every access is answered 04 */
 	const struct plant *plant;
 	struct identity identity;
@@ -28,10 +28,10 @@ struct policy {
 	int unknown_unit;    /* see plant.h */
 	uint64_t generation; /* 1, 2, 3, ... */
 	struct access access;
-	struct network trace;          /* whose frames are logged */
-	const struct unit *units[256]; /* by unit id; NULL: there is none */
+	struct network trace;            /* whose frames are logged */
+	const struct device *units[256]; /* by unit id; NULL: there is none */
 	unsigned device_count;
-	struct unit devices[]; /* of this plant, and of each other that its units have */
+	struct device devices[]; /* of this plant, and of each other that its units have */
 };
 
 /* Log the frames of that network, whatever the plant says (option --trace).  Before policy_open. */

@@ -1,7 +1,9 @@
 #include "mbserverd/worker.h"
 
 #include "base/log.h"
+#include "mbserverd/counters.h"
 #include "mbserverd/peer.h"
+#include "mbserverd/policy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +54,7 @@ struct worker {
 	/* But for INPUT, where nearly all are: the longest first; of LOCK, who was tried longest
 	 * ago. */
 	struct connection_list waiting[CONNECTION_STATES];
-	struct bench bench;
+	struct workspace workspace;
 };
 
 struct workers {
@@ -67,13 +69,13 @@ static char orders_mark, alarm_mark;
 
 static const struct plant_server *settings(const struct worker *w)
 {
-	return &w->bench.execution.policy->plant->server;
+	return &w->workspace.execution.policy->plant->server;
 }
 
 static void publish_oldest(struct worker *w)
 {
 	const struct connection *oldest = TAILQ_FIRST(&w->by_use);
-	int64_t used_ms = oldest != NULL ? oldest->used_ms : INT64_MAX;
+	int64_t used_ms = oldest ? oldest->used_ms : INT64_MAX;
 	if (w->oldest_used_ms != used_ms)
 		w->oldest_used_ms = used_ms;
 }
@@ -107,7 +109,7 @@ static void touch(struct worker *w, struct connection *c)
 
 static void report_end(const struct worker *w, const struct connection *c)
 {
-	struct counters *counters = w->bench.execution.counters;
+	struct counters *counters = w->workspace.execution.counters;
 	static struct log_limit limits[ENDS];
 	static const struct {
 		const char *text;
@@ -146,7 +148,7 @@ static void drop(struct worker *w, struct connection *c, enum connection_end end
 	if (c->state != CONNECTION_INPUT)
 		TAILQ_REMOVE(&w->waiting[c->state], c, waiting);
 	unuse(w, c);
-	connection_free(&w->bench, c); /* closing takes it out of the epoll set, too */
+	connection_free(&w->workspace, c); /* closing takes it out of the epoll set, too */
 	w->connections--;
 	publish_oldest(w);
 }
@@ -180,12 +182,12 @@ static void expire(struct worker *w)
 	while ((c = TAILQ_FIRST(&w->waiting[CONNECTION_REST])) != NULL &&
 	       c->since_ms + frame_ms <= w->now_ms)
 		drop(w, c, END_LATE);
-	if (c != NULL)
+	if (c)
 		alarm_by(w, c->since_ms + frame_ms);
 	while (idle_ms != 0 && (c = TAILQ_FIRST(&w->by_use)) != NULL &&
 	       c->used_ms + idle_ms <= w->now_ms)
 		drop(w, c, END_IDLE);
-	if (idle_ms != 0 && c != NULL)
+	if (idle_ms != 0 && c)
 		alarm_by(w, c->used_ms + idle_ms);
 }
 
@@ -193,7 +195,7 @@ static void expire(struct worker *w)
  * for all of them. */
 static void measure(struct worker *w, uint64_t before, int64_t start_ns)
 {
-	struct counters *counters = w->bench.execution.counters;
+	struct counters *counters = w->workspace.execution.counters;
 	uint64_t answered = counters->requests - before;
 	if (answered != 0)
 		counters_add(
@@ -209,7 +211,7 @@ static void make_room(struct worker *w)
 {
 	static const enum connection_state order[] = { CONNECTION_OUTPUT, CONNECTION_LOCK };
 	for (unsigned i = 0; i < 2; i++)
-		while (w->bench.held_bytes > w->held_bytes_max &&
+		while (w->workspace.held_bytes > w->held_bytes_max &&
 		       !TAILQ_EMPTY(&w->waiting[order[i]]))
 			drop(w, TAILQ_FIRST(&w->waiting[order[i]]), END_STALLED);
 }
@@ -253,26 +255,26 @@ static void settle(struct worker *w, struct connection *c, enum connection_state
 
 static void ready(struct worker *w, struct connection *c, uint32_t events)
 {
-	uint64_t before = w->bench.execution.counters->requests;
+	uint64_t before = w->workspace.execution.counters->requests;
 	int64_t since_ms = c->since_ms;
 	touch(w, c);
 	if (c->state == CONNECTION_INPUT || c->state == CONNECTION_REST)
-		settle(w, c, connection_input(&w->bench, c), since_ms);
+		settle(w, c, connection_input(&w->workspace, c), since_ms);
 	else if (events & (EPOLLERR | EPOLLHUP))
 		drop(w, c, END_LOST);
 	else if (c->state == CONNECTION_OUTPUT)
-		settle(w, c, connection_output(&w->bench, c), since_ms);
+		settle(w, c, connection_output(&w->workspace, c), since_ms);
 	measure(w, before, w->now_ns);
 }
 
 static void retry_write(struct worker *w, struct connection *c)
 {
-	uint64_t before = w->bench.execution.counters->requests;
+	uint64_t before = w->workspace.execution.counters->requests;
 	int64_t since_ms = c->since_ms, start_ns = c->busy_since_ms * 1000000;
 	TAILQ_REMOVE(&w->waiting[CONNECTION_LOCK], c,
 		     waiting); /* the others come before it is tried again */
 	TAILQ_INSERT_TAIL(&w->waiting[CONNECTION_LOCK], c, waiting);
-	settle(w, c, connection_retry(&w->bench, c), since_ms);
+	settle(w, c, connection_retry(&w->workspace, c), since_ms);
 	measure(w, before, start_ns);
 }
 
@@ -283,8 +285,8 @@ static void retry_writes(struct worker *w)
 	struct connection_list *parked = &w->waiting[CONNECTION_LOCK];
 	const struct connection *last = TAILQ_LAST(parked, connection_list);
 	w->retried_ms = w->now_ms;
-	w->bench.execution.lock_wait_us = TAILQ_EMPTY(parked) ? LOCK_WAIT_US : LOCK_RETRY_US;
-	for (unsigned i = 0; i < RETRIES_PER_TURN && last != NULL; i++) {
+	w->workspace.execution.lock_wait_us = TAILQ_EMPTY(parked) ? LOCK_WAIT_US : LOCK_RETRY_US;
+	for (unsigned i = 0; i < RETRIES_PER_TURN && last; i++) {
 		struct connection *c = TAILQ_FIRST(parked);
 		if (c == last)
 			last = NULL;
@@ -297,7 +299,7 @@ static void retry_writes(struct worker *w)
 /* What the policy says about c.  false: it may not be here. */
 static bool revise(struct worker *w, struct connection *c)
 {
-	const struct policy *policy = w->bench.execution.policy;
+	const struct policy *policy = w->workspace.execution.policy;
 	const struct mbshm_origin *peer = &c->client.origin;
 	c->client.rules = access_rules(&policy->access, peer->family, peer->address);
 	c->traced = network_has(&policy->trace, peer->family, peer->address);
@@ -307,12 +309,12 @@ static bool revise(struct worker *w, struct connection *c)
 static void revise_list(struct worker *w, struct connection_list *list)
 {
 	struct connection *next;
-	for (struct connection *c = TAILQ_FIRST(list); c != NULL; c = next) {
+	for (struct connection *c = TAILQ_FIRST(list); c; c = next) {
 		next = TAILQ_NEXT(c, by_use);
 		if (!revise(w, c)) {
 			drop(w, c, END_REFUSED);
 		} else if (c->kept !=
-			   access_kept(&w->bench.execution.policy->access, c->client.rules)) {
+			   access_kept(&w->workspace.execution.policy->access, c->client.rules)) {
 			unuse(w, c);
 			c->kept = !c->kept;
 			use(w, c);
@@ -324,7 +326,7 @@ static void revise_list(struct worker *w, struct connection_list *list)
  */
 static void revise_all(struct worker *w)
 {
-	w->generation = w->bench.execution.policy->generation;
+	w->generation = w->workspace.execution.policy->generation;
 	revise_list(w, &w->by_use);
 	revise_list(w, &w->kept);
 	expire(w);
@@ -333,7 +335,7 @@ static void revise_all(struct worker *w)
 static void adopt(struct worker *w, struct connection *c)
 {
 	bool welcome = revise(w, c);
-	c->kept = access_kept(&w->bench.execution.policy->access, c->client.rules);
+	c->kept = access_kept(&w->workspace.execution.policy->access, c->client.rules);
 	use(w, c);
 	if (!welcome)
 		drop(w, c, END_REFUSED);
@@ -347,18 +349,18 @@ static void adopt(struct worker *w, struct connection *c)
 static void stop_list(struct worker *w, struct connection_list *list)
 {
 	struct connection *next;
-	for (struct connection *c = TAILQ_FIRST(list); c != NULL; c = next) {
+	for (struct connection *c = TAILQ_FIRST(list); c; c = next) {
 		next = TAILQ_NEXT(c, by_use);
 		int64_t since_ms = c->since_ms;
 		if (c->state == CONNECTION_INPUT || c->state == CONNECTION_REST)
-			settle(w, c, connection_input(&w->bench, c), since_ms);
+			settle(w, c, connection_input(&w->workspace, c), since_ms);
 	}
 }
 
 static void begin_stop(struct worker *w)
 {
 	w->stop_ms = w->now_ms + STOP_GRACE_MS;
-	w->bench.stopping = true;
+	w->workspace.stopping = true;
 	stop_list(w, &w->by_use);
 	stop_list(w, &w->kept);
 }
@@ -402,9 +404,9 @@ static int sleep_until_ready(struct worker *w, struct epoll_event *events)
 	policy_reader_sleep();
 	int count = epoll_wait(w->epoll, events, EVENTS_PER_TURN, patience_ms(w));
 	policy_reader_wake();
-	w->bench.execution.policy = policy_get();
+	w->workspace.execution.policy = policy_get();
 	w->now_ns = clock_ns();
-	w->bench.execution.now_ms = w->now_ms = w->now_ns / 1000000;
+	w->workspace.execution.now_ms = w->now_ms = w->now_ns / 1000000;
 	return count;
 }
 
@@ -415,7 +417,7 @@ static void turn(struct worker *w)
 	int count = sleep_until_ready(w, events);
 	/* What frees connections that the events still name comes last: orders, the alarm, a
 	 * shortage; and a new policy, which is only for the next turn. */
-	bool revised = w->generation != w->bench.execution.policy->generation;
+	bool revised = w->generation != w->workspace.execution.policy->generation;
 	for (int i = 0; i < count; i++) {
 		void *what = events[i].data.ptr;
 		orders |= what == &orders_mark;
@@ -427,7 +429,7 @@ static void turn(struct worker *w)
 		revise_all(w);
 	if (w->retried_ms != w->now_ms)
 		retry_writes(w);
-	if (w->bench.held_bytes > w->held_bytes_max)
+	if (w->workspace.held_bytes > w->held_bytes_max)
 		make_room(w);
 	if (alarmed)
 		expire(w);
@@ -455,7 +457,7 @@ static void *run(void *context)
 
 static void worker_free(struct worker *w)
 {
-	mbshm_txn_free(w->bench.execution.txn);
+	mbshm_txn_free(w->workspace.execution.txn);
 	if (w->order_write >= 0)
 		close(w->order_write);
 	if (w->order_read >= 0)
@@ -475,9 +477,9 @@ static void worker_init(struct worker *w, unsigned index, unsigned count)
 	TAILQ_INIT(&w->kept);
 	for (unsigned i = 0; i < CONNECTION_STATES; i++)
 		TAILQ_INIT(&w->waiting[i]);
-	w->bench.execution.lock_wait_us = LOCK_WAIT_US;
-	w->bench.execution.counters = counters_block(1 + index);
-	w->bench.execution.txn = mbshm_txn_new(EXECUTE_TXN_WORDS);
+	w->workspace.execution.lock_wait_us = LOCK_WAIT_US;
+	w->workspace.execution.counters = counters_block(1 + index);
+	w->workspace.execution.txn = mbshm_txn_new(EXECUTE_TXN_WORDS);
 }
 
 /* false: errno says why. */
@@ -492,7 +494,7 @@ static bool worker_wire(struct worker *w)
 	int rc = pipe2(pipe_ends, O_CLOEXEC);
 	w->order_read = pipe_ends[0];
 	w->order_write = pipe_ends[1];
-	return rc == 0 && w->epoll >= 0 && w->alarm >= 0 &&
+	return !rc && w->epoll >= 0 && w->alarm >= 0 &&
 	       epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->order_read, &orders) == 0 &&
 	       epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->alarm, &alarm) == 0;
 }
@@ -500,19 +502,19 @@ static bool worker_wire(struct worker *w)
 static int worker_start(unsigned index, unsigned count, struct worker **worker)
 {
 	struct worker *w = calloc(1, sizeof *w);
-	if (w == NULL)
+	if (!w)
 		return -ENOMEM;
 
-	int error = -ENOMEM;
+	int rc = -ENOMEM;
 	worker_init(w, index, count);
 	if (!worker_wire(w)) {
-		error = -errno;
+		rc = -errno;
 		goto fail;
 	}
-	if (w->bench.execution.txn == NULL)
+	if (!w->workspace.execution.txn)
 		goto fail;
-	error = -pthread_create(&w->thread, NULL, run, w);
-	if (error != 0)
+	rc = -pthread_create(&w->thread, NULL, run, w);
+	if (rc)
 		goto fail;
 	pthread_setname_np(w->thread, "worker");
 	*worker = w;
@@ -520,7 +522,7 @@ static int worker_start(unsigned index, unsigned count, struct worker **worker)
 
 fail:
 	worker_free(w);
-	return error;
+	return rc;
 }
 
 _Static_assert(ORDERS_PER_TURN * sizeof(struct order) <= PIPE_BUF, "orders are written whole");
@@ -554,13 +556,13 @@ static void order(struct worker *w, int kind)
 int workers_start(unsigned count, struct workers **workers)
 {
 	struct workers *all = calloc(1, sizeof *all + count * sizeof *all->workers);
-	if (all == NULL)
+	if (!all)
 		return -ENOMEM;
 	for (; all->count < count; all->count++) {
-		int error = worker_start(all->count, count, &all->workers[all->count]);
-		if (error != 0) {
+		int rc = worker_start(all->count, count, &all->workers[all->count]);
+		if (rc) {
 			workers_stop(all);
-			return error;
+			return rc;
 		}
 	}
 	*workers = all;
@@ -583,13 +585,13 @@ bool workers_adopt(struct workers *all, int fd, const struct mbshm_origin *peer,
 {
 	struct connection *c = connection_new(fd, peer, address);
 	struct worker *least = all->workers[0];
-	if (c == NULL)
+	if (!c)
 		return false;
 	for (unsigned i = 1; i < all->count; i++)
 		if (all->workers[i]->connections < least->connections)
 			least = all->workers[i];
 	least->connections++;
-	if (address != NULL)
+	if (address)
 		address->connections++;
 	order_later(least, ORDER_ADOPT, c);
 	return true;

@@ -17,8 +17,9 @@ static bool read_range(struct reading *r)
 }
 
 static const struct setting_kind kind_range = {
-	"\"TABLE FIRST-LAST\" or \"TABLE ADDRESS\", TABLE coil, discrete, holding or input", NULL,
-	read_range
+	.expected =
+		"\"TABLE FIRST-LAST\" or \"TABLE ADDRESS\", TABLE coil, discrete, holding or input",
+	.read = read_range
 };
 
 static bool read_registers(struct reading *r)
@@ -29,8 +30,11 @@ static bool read_registers(struct reading *r)
 	       span->count <= r->row->max;
 }
 
-static const struct setting_kind kind_registers = { "\"FIRST-LAST\" of the holding registers,",
-						    value_format, read_registers };
+static const struct setting_kind kind_registers = {
+	.expected = "\"FIRST-LAST\" of the holding registers,",
+	.format = value_format,
+	.read = read_registers
+};
 
 static bool read_answer(struct reading *r)
 {
@@ -40,8 +44,9 @@ static bool read_answer(struct reading *r)
 	return value_choice(r, choices);
 }
 
-static const struct setting_kind kind_answer = { "\"value\", \"04\", \"06\" or \"0x0B\"", NULL,
-						 read_answer };
+static const struct setting_kind kind_answer = { .expected =
+							 "\"value\", \"04\", \"06\" or \"0x0B\"",
+						 .read = read_answer };
 
 /* Coils, a bit each. */
 static bool read_status(struct reading *r)
@@ -64,8 +69,8 @@ static bool read_status(struct reading *r)
 	return true;
 }
 
-static const struct setting_kind kind_status = { "\"coil ADDRESS\" or \"none\"", NULL,
-						 read_status };
+static const struct setting_kind kind_status = { .expected = "\"coil ADDRESS\" or \"none\"",
+						 .read = read_status };
 
 /* Bytes as numbers, or a text of them. */
 static bool read_bytes(struct reading *r)
@@ -88,8 +93,8 @@ static bool read_bytes(struct reading *r)
 	return true;
 }
 
-static const struct setting_kind kind_bytes = { "bytes 0..255, or a text in quotes", NULL,
-						read_bytes };
+static const struct setting_kind kind_bytes = { .expected = "bytes 0..255, or a text in quotes",
+						.read = read_bytes };
 
 /* ---- rows ---------------------------------------------------------------------------------- */
 
@@ -110,9 +115,9 @@ static const struct setting_row rows[] = {
 		  "an exception" },
 	{ "server.files.#.number", &kind_number, .min = 1, .max = 65535, RECORDS(number),
 	  .help = "number of a file, functions 20 and 21" },
-	{ "server.files.#.registers", &kind_registers, .min = 1, .max = PLANT_FILE_RECORDS,
+	{ "server.files.#.registers", &kind_registers, .min = 1, .max = FILE_RECORDS,
 	  .unit = "registers", RECORDS(registers), .help = "its records" },
-	{ "server.fifos.#.registers", &kind_registers, .min = 2, .max = 1 + PLANT_FIFO_VALUES,
+	{ "server.fifos.#.registers", &kind_registers, .min = 2, .max = 1 + FIFO_VALUES,
 	  .unit = "registers", FIFO(registers),
 	  .help = "a FIFO, function 24: the first register holds how many of the others are "
 		  "queued" },

@@ -25,7 +25,8 @@ static bool read_name(struct reading *r)
 }
 
 static const struct setting_kind kind_name = {
-	"\"/NAME\" without another slash, printable, up to 254 characters", NULL, read_name
+	.expected = "\"/NAME\" without another slash, printable, up to 254 characters",
+	.read = read_name
 };
 
 static bool read_span(struct reading *r)
@@ -45,8 +46,9 @@ static bool read_span(struct reading *r)
 	return !rc;
 }
 
-static const struct setting_kind kind_span = { "\"FIRST-LAST\" or one address,", value_format,
-					       read_span };
+static const struct setting_kind kind_span = { .expected = "\"FIRST-LAST\" or one address,",
+					       .format = value_format,
+					       .read = read_span };
 
 /* ---- rows ---------------------------------------------------------------------------------- */
 

@@ -192,18 +192,24 @@ static bool read_network(struct reading *r)
 
 /* ---- the kinds ----------------------------------------------------------------------------- */
 
-const struct setting_kind kind_number = { "a whole number", value_format, read_number };
+const struct setting_kind kind_number = { .expected = "a whole number",
+					  .format = value_format,
+					  .read = read_number };
 const struct setting_kind kind_duration = {
-	"a duration with its unit (\"250ms\", \"1.5s\", \"2m\", \"1h\"),", format_duration,
-	read_duration
+	.expected = "a duration with its unit (\"250ms\", \"1.5s\", \"2m\", \"1h\"),",
+	.format = format_duration,
+	.read = read_duration
 };
-const struct setting_kind kind_ascii = { "printable ASCII in quotes,", value_format, read_ascii };
-const struct setting_kind kind_flag = { "true or false", NULL, read_flag };
-const struct setting_kind kind_mode = {
-	"octal digits of read and write bits in quotes, \"0600\" included, such as \"0660\"", NULL,
-	read_mode
-};
-const struct setting_kind kind_group = { "a group's name in quotes", NULL, read_group };
+const struct setting_kind kind_ascii = { .expected = "printable ASCII in quotes,",
+					 .format = value_format,
+					 .read = read_ascii };
+const struct setting_kind kind_flag = { .expected = "true or false", .read = read_flag };
+const struct setting_kind kind_mode = { .expected = "octal digits of read and write bits in "
+						    "quotes, \"0600\" included, such as \"0660\"",
+					.read = read_mode };
+const struct setting_kind kind_group = { .expected = "a group's name in quotes",
+					 .read = read_group };
 const struct setting_kind kind_network = {
-	"an address in digits, without or with \"/BITS\", or \"unix\"", NULL, read_network
+	.expected = "an address in digits, without or with \"/BITS\", or \"unix\"",
+	.read = read_network
 };

@@ -66,8 +66,8 @@ static bool read_listen(struct reading *r)
 }
 
 static const struct setting_kind kind_listen = {
-	"\"ADDRESS:PORT\" in digits, \"[ADDRESS]:PORT\" for IPv6, or \"unix:/PATH\"", NULL,
-	read_listen
+	.expected = "\"ADDRESS:PORT\" in digits, \"[ADDRESS]:PORT\" for IPv6, or \"unix:/PATH\"",
+	.read = read_listen
 };
 
 /* ---- rows ---------------------------------------------------------------------------------- */
