@@ -99,11 +99,12 @@ static const struct setting_kind kind_bytes = { "bytes 0..255, or a text in quot
 
 static const struct setting_row rows[] = {
 	{ "server.stale.#.range", &kind_range, STALE(span),
-	  .help = "addresses that the producer writes" },
+	  .help = "the range that the producer writes" },
 	{ "server.stale.#.source", &kind_ascii, .min = 1, PRODUCER, STALE(source),
 	  .help = "the producer" },
 	{ "server.stale.#.after", &kind_duration, .min = 10, .max = 86400000, .preset = "\"5s\"",
-	  STALE(after_ms), .help = "it counts as silent after this long without publishing" },
+	  STALE(after_ms),
+	  .help = "the producer counts as silent after this long without publishing" },
 	{ "server.stale.#.answer", &kind_answer, .preset = "\"04\"", STALE(answer),
 	  .help = "answer to requests that touch the range while it is silent: the last value or "
 		  "an exception" },
@@ -124,10 +125,11 @@ static const struct setting_row rows[] = {
 	  .help = "what function 17 tells after the run status" },
 	{ "server.server_id.source", &kind_ascii, PRODUCER, .preset = "\"\"",
 	  SERVER(server_id.source),
-	  .help = "producer that the run status of function 17 is about; empty: always on" },
+	  .help = "the run status of function 17 is on while this producer publishes; empty: "
+		  "always" },
 	{ "server.server_id.after", &kind_duration, .min = 10, .max = 86400000, .preset = "\"5s\"",
 	  SERVER(server_id.after_ms),
-	  .help = "it counts as dead after this long without publishing" },
+	  .help = "the run status is off after this long without publishing" },
 };
 
 /* ---- checks -------------------------------------------------------------------------------- */
