@@ -1,16 +1,22 @@
 /* Commit: the staged words become one new version.  Before the publish nothing that counts has
  * changed; after it all has. */
+#include "libshm/clock.h"
+#include "libshm/freelist.h"
+#include "libshm/journal.h"
+#include "libshm/lock.h"
+#include "libshm/read.h"
+#include "libshm/source.h"
 #include "libshm/txn.h"
+#include "libshm/wait.h"
 
 #include <errno.h>
-#include <time.h>
 
 /* A commit's private view: the root as it will be, and which pages are taken for which. */
 struct change {
 	uint64_t base; /* commit word that is replaced */
 	uint64_t root[ROOT_WORDS_MAX];
-	uint16_t pages[MBSHM_PAGES_MAX +
-		       1]; /* pool pages taken for the transaction's pages, and for the root */
+	/* pool pages taken for the transaction's pages, and for the root */
+	uint16_t pages[MBSHM_PAGES_MAX + 1];
 	uint16_t given[MBSHM_PAGES_MAX + 1]; /* pool pages they replace, and the old root */
 };
 
@@ -63,11 +69,11 @@ static int pages_take(struct mbshm *img, const struct mbshm_txn *txn, struct cha
 	uint64_t version = commit_version(change->base);
 	unsigned count = txn->page_count + 1;
 	bool stale = owner_load(&img->seg->control.dirty) && !MUTATED(NO_REBUILD);
-	int rc = stale ? -EBADMSG : free_take(img, version, count, change->pages, stamp);
+	int rc = stale ? -EBADMSG : freelist_take(img, version, count, change->pages, stamp);
 	if (rc) {
-		rc = free_rebuild(img, change->base);
+		rc = freelist_rebuild(img, change->base);
 		if (!rc)
-			rc = free_take(img, version, count, change->pages, stamp);
+			rc = freelist_take(img, version, count, change->pages, stamp);
 	}
 	return rc;
 }
@@ -184,7 +190,7 @@ static int publish(struct mbshm *img, const struct mbshm_txn *txn, uint64_t *ver
 	if (!commit_publish(control, change.base, *version << 16 | change.pages[txn->page_count]))
 		return -EBADMSG;
 	POINT(published);
-	free_give(img, *version, change.given, txn->page_count + 1);
+	freelist_give(img, *version, change.given, txn->page_count + 1);
 	source_refresh(img, *version);
 	return 0;
 }

@@ -1,6 +1,14 @@
 /* Creation: the segment is built complete without a name and then linked to it, so nobody ever sees
  * half of it. */
-#include "libshm/values.h"
+#include "libshm/create.h"
+
+#include "libshm/attach.h"
+#include "libshm/clock.h"
+#include "libshm/header.h"
+#include "libshm/image.h"
+#include "libshm/name.h"
+#include "libshm/read.h"
+#include "libshm/why.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +16,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 static void header_fill(struct segment_header *header, const struct mbshm_config *config,
@@ -21,11 +28,7 @@ static void header_fill(struct segment_header *header, const struct mbshm_config
 	header->pool_pages = pool_pages;
 	header->span_count = config->layout.span_count;
 	header->created_wall_ns = (uint64_t)clock_ns(CLOCK_REALTIME);
-	for (unsigned i = 0; i < config->layout.span_count; i++) {
-		const struct mbshm_span *span = &config->layout.spans[i];
-		header->spans[i] = (struct segment_span){ (uint16_t)span->table,
-							  (uint16_t)span->first, span->count };
-	}
+	span_pack(header->spans, &config->layout);
 	header->checksum = header_checksum(header);
 }
 
@@ -82,15 +85,34 @@ static int segment_build(int fd, const struct mbshm_config *config, char *why)
 static int image_build(const struct mbshm_config *config, int *fd, char *why)
 {
 	int rc;
-	*fd = open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	*fd = open(NAME_FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (*fd < 0)
-		return why_set(why, -errno, "cannot create in /dev/shm: %s", strerror(errno));
+		return why_set(why, -errno, "cannot create in " NAME_FOLDER ": %s",
+			       strerror(errno));
 	rc = segment_build(*fd, config, why);
 	if (rc) {
 		close(*fd);
 		*fd = -1;
 	}
 	return rc;
+}
+
+/* Carry the journal over, and the sources: names outlive segments, too. */
+static void history_copy(struct mbshm *img, struct segment_page *root, const struct mbshm *old)
+{
+	uint64_t words[ROOT_WORDS_MAX];
+	if (root_copy(old, words, NULL))
+		return;
+	for (unsigned n = 0; n < SEGMENT_JOURNAL; n++)
+		for (unsigned i = 0; i < sizeof(struct segment_journal_entry) / 8; i++)
+			page_store(&img->seg->journal[n].word[i],
+				   page_load(&old->seg->journal[n].word[i]));
+	for (unsigned n = 0; n < SEGMENT_SOURCES; n++)
+		for (unsigned i = 0; i < sizeof(struct segment_source) / 8; i++)
+			page_store(&img->seg->sources[n].word[i],
+				   page_load(&old->seg->sources[n].word[i]));
+	page_store(&root->word[ROOT_JOURNAL], words[ROOT_JOURNAL]);
+	owner_store(&img->seg->control.journal_floor, page_load(&old->seg->control.journal_floor));
 }
 
 /* Before anybody else can see it: the values of every address in both layouts, one version on, the
@@ -115,7 +137,7 @@ static int image_seed(const char *path, const struct mbshm_config *config,
 int image_create(const struct mbshm_config *config, const struct values *seed,
 		 const struct mbshm *old, bool replace, char *why)
 {
-	char from[64], to[MBSHM_NAME_SIZE + 16], beside[MBSHM_NAME_SIZE + 32];
+	char from[64], to[NAME_PATH_SIZE], beside[NAME_PATH_SIZE + 8];
 	int fd, rc = image_build(config, &fd, why);
 	if (rc)
 		return rc;
@@ -130,8 +152,8 @@ int image_create(const struct mbshm_config *config, const struct values *seed,
 			     (unsigned)old->owner, strerror(errno));
 	if (rc)
 		goto done;
-	snprintf(to, sizeof to, "/dev/shm%s", config->name);
-	snprintf(beside, sizeof beside, "/dev/shm/.%s.new", config->name + 1);
+	name_path(config->name, to);
+	snprintf(beside, sizeof beside, NAME_FOLDER "/.%s.new", config->name + 1);
 	if (replace)
 		unlink(beside); /* of a replacer that was killed; we hold the old image's lock */
 	if (linkat(AT_FDCWD, from, AT_FDCWD, replace ? beside : to, AT_SYMLINK_FOLLOW)) {

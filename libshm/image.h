@@ -1,4 +1,4 @@
-/* Inside of libmbshm: the handle and what its files offer one another. */
+/* Inside of libmbshm: the handle, and how its words are taken apart. */
 #ifndef LIBSHM_IMAGE_H
 #define LIBSHM_IMAGE_H
 
@@ -7,7 +7,6 @@
 #include "libshm/points.h"
 
 #include <pthread.h>
-#include <time.h>
 
 /* Words first..last of a page. */
 struct word_range {
@@ -38,8 +37,9 @@ struct mbshm {
 	gid_t group;
 
 	/* Any thread. */
-	_Atomic bool dead; /* inherited by fork */
-	_Atomic uint64_t retries;
+	_Atomic bool dead;          /* inherited by fork */
+	_Atomic uint64_t overtaken; /* reads that were tried again */
+	_Atomic uint64_t *retries;  /* &overtaken, for readers, whose handle is const */
 
 	/* The committing thread's, under mutex. */
 	pthread_mutex_t mutex;
@@ -49,47 +49,15 @@ struct mbshm {
 	struct mbshm *next; /* all handles of the process, for the fork handler */
 };
 
-/* check.c: what can be known without trusting the segment. */
-int why_set(char *why, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
-#define CHECKSUM_START UINT64_C(0xcbf29ce484222325)
-uint64_t checksum_add(uint64_t hash, const void *data, size_t size);
-uint64_t header_checksum(const struct segment_header *header);
-int header_check(const struct segment_header *header, uint64_t file_bytes,
-		 struct mbshm_layout *layout, char *why);
-int layout_check(const struct mbshm_layout *layout, char *why);
-bool layout_equal(const struct mbshm_layout *a, const struct mbshm_layout *b);
-void layout_text(const struct mbshm_layout *layout, char *text, size_t size);
-
-/* open.c */
-int config_check(const struct mbshm_config *config, int flags, char *why);
-/* A handle on the segment at path.  follow: O_NOFOLLOW or 0. */
-int handle_make(const char *path, int follow, const struct mbshm_config *config, int flags,
-		struct mbshm **img, char *why);
-/* journal.c: carry journal and sources over into an image that nobody sees yet. */
-void history_copy(struct mbshm *img, struct segment_page *root, const struct mbshm *old);
-
-/* lock.c */
-int64_t clock_ns(clockid_t clock);
-uint64_t mono_ns(void);
-int slot_claim(struct mbshm *img);
-int lock_take(
-	struct mbshm *img,
-	uint32_t timeout_us); /* 0, -EPERM (after fork), -EACCES (no writer), -ETIMEDOUT, -ESTALE */
-int lock_release(struct mbshm *img);
-
-/* free.c: the free list, under the lock. */
-int free_rebuild(struct mbshm *img, uint64_t commit);
-int free_take(struct mbshm *img, uint64_t version, unsigned count, uint16_t *pages,
-	      uint64_t *stamp);
-void free_give(struct mbshm *img, uint64_t version, const uint16_t *pages, unsigned count);
-
-/* read.c */
-int span_copy(const struct mbshm *img, uint32_t root, const struct mbshm_read *read);
-int root_copy(const struct mbshm *img, uint64_t *root, uint64_t *version);
+/* Inherited by fork, and so of no use? */
+static inline bool handle_dead(const struct mbshm *img)
+{
+	return flag_load(&img->dead);
+}
 
 /* Inline, since each read begins with it. */
-static inline bool span_declared(const struct mbshm *img, enum mbshm_table table, uint32_t first,
-				 uint32_t count)
+static inline bool handle_declares(const struct mbshm *img, enum mbshm_table table, uint32_t first,
+				   uint32_t count)
 {
 	if ((unsigned)table >= MBSHM_TABLES || !count || count > MBSHM_ITEMS ||
 	    first > MBSHM_ITEMS - count)

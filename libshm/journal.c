@@ -4,7 +4,9 @@
  * Entry n (1, 2, ...) lies at (n - 1) % SEGMENT_JOURNAL.  A writer raises the floor before it
  * overwrites an old entry; a reader that copied an entry asks for the floor afterwards: the same
  * validation as for pages. */
-#include "libshm/txn.h"
+#include "libshm/journal.h"
+
+#include "libshm/read.h"
 
 #include <errno.h>
 #include <string.h>
@@ -129,22 +131,4 @@ int mbshm_journal_next(const struct mbshm *img, uint64_t *cursor, struct mbshm_j
 		*missed = *cursor ? wanted - *cursor : 0;
 	*cursor = wanted + 1;
 	return rc;
-}
-
-/* And the sources: names outlive segments, too. */
-void history_copy(struct mbshm *img, struct segment_page *root, const struct mbshm *old)
-{
-	uint64_t words[ROOT_WORDS_MAX];
-	if (root_copy(old, words, NULL))
-		return;
-	for (unsigned n = 0; n < SEGMENT_JOURNAL; n++)
-		for (unsigned i = 0; i < sizeof(struct segment_journal_entry) / 8; i++)
-			page_store(&img->seg->journal[n].word[i],
-				   page_load(&old->seg->journal[n].word[i]));
-	for (unsigned n = 0; n < SEGMENT_SOURCES; n++)
-		for (unsigned i = 0; i < sizeof(struct segment_source) / 8; i++)
-			page_store(&img->seg->sources[n].word[i],
-				   page_load(&old->seg->sources[n].word[i]));
-	page_store(&root->word[ROOT_JOURNAL], words[ROOT_JOURNAL]);
-	owner_store(&img->seg->control.journal_floor, page_load(&old->seg->control.journal_floor));
 }

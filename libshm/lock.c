@@ -1,10 +1,12 @@
 /* The writer lock: one word, taken by CAS; whether its owner lives is asked of the kernel, which
  * drops the owner's slot lock at death. */
-#include "libshm/image.h"
+#include "libshm/lock.h"
+
+#include "libshm/clock.h"
+#include "libshm/name.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <time.h>
 
 enum {
 	SPIN_TURNS = 20,  /* about 1 us of pauses before the first look at the clock */
@@ -12,18 +14,6 @@ enum {
 	NAP_NS = 50 * 1000,
 	PROBE_NS = 1000 * 1000, /* ask for the owner's life at least this often */
 };
-
-int64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-	clock_gettime(clock, &now);
-	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
-uint64_t mono_ns(void)
-{
-	return (uint64_t)clock_ns(CLOCK_MONOTONIC);
-}
 
 /* The word's owner as slot + 1; 0: free. */
 static unsigned word_owner(uint64_t word)
@@ -143,7 +133,7 @@ int lock_take(struct mbshm *img, uint32_t timeout_us)
 	struct wait wait = { .timeout_ns = timeout_us * UINT64_C(1000) };
 	uint64_t now = 0, probe_at = 0;
 	bool probe = false, more = true;
-	if (atomic_load_explicit(&img->dead, memory_order_relaxed))
+	if (handle_dead(img))
 		return -EPERM;
 	if (!img->writable)
 		return -EACCES;

@@ -63,6 +63,10 @@ enum {
 	MBSHM_WHY_SIZE = 512,  /* buffer for the reason of a failed open */
 };
 
+/* "coil", "discrete", "holding", "input": the word for a table in addresses.  NULL: no such table.
+ */
+const char *mbshm_table_name(enum mbshm_table table);
+
 /* Items first .. first + count - 1 of a table. */
 struct mbshm_span {
 	enum mbshm_table table;
@@ -92,6 +96,10 @@ struct mbshm_config {
  * (more than MBSHM_SPANS_MAX). */
 int mbshm_layout_add(struct mbshm_layout *layout, enum mbshm_table table, uint32_t first,
 		     uint32_t count);
+
+/* Is every item of the span declared?  A span of no items, or outside 0..65535, is not. */
+bool mbshm_layout_has(const struct mbshm_layout *layout, enum mbshm_table table, uint32_t first,
+		      uint32_t count);
 
 /* Pages of 1 KiB (512 registers or 8192 bits) that the spans touch. */
 unsigned mbshm_layout_pages(const struct mbshm_layout *layout);
@@ -131,6 +139,14 @@ const struct mbshm_layout *mbshm_layout_of(const struct mbshm *img);
 /* Is every item of the span declared?  count 0 is not. */
 bool mbshm_declared(const struct mbshm *img, enum mbshm_table table, uint32_t first,
 		    uint32_t count);
+
+/* What the file system knows of an image, also of a damaged one: owner, group, mode, size.
+ * 0, -ENOENT, ... */
+struct stat;
+int mbshm_stat(const char *name, struct stat *st);
+
+/* Remove the name; whoever is attached keeps the image.  0, -ENOENT, -EACCES, ... */
+int mbshm_unlink(const char *name);
 
 /* Does the name still lead to this image?  One stat(2): ask about once a second.
  * 0, -ESTALE (replaced: open anew), -ENOENT (the name is gone), -EPERM. */
@@ -174,7 +190,17 @@ void mbshm_txn_free(struct mbshm_txn *txn);
 /* Forget what is staged; bind to img, which must outlive the transaction's next begin. */
 void mbshm_txn_begin(struct mbshm_txn *txn, struct mbshm *img);
 
-/* Stage.  0, -ERANGE (span not declared; nothing staged), -ENOMEM. */
+/* A span to write, or to expect.  values as a read's out. */
+struct mbshm_write {
+	enum mbshm_table table;
+	uint32_t first, count;
+	const void *values;
+};
+
+/* Stage the spans, all of them or none.  0, -ERANGE (a span is not declared), -ENOMEM. */
+int mbshm_txn_write(struct mbshm_txn *txn, const struct mbshm_write *writes, unsigned count);
+
+/* One span of registers, one of bits. */
 int mbshm_txn_write_registers(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr,
 			      uint16_t count, const uint16_t *values);
 int mbshm_txn_write_bits(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr,
@@ -184,13 +210,10 @@ int mbshm_txn_write_bits(struct mbshm_txn *txn, enum mbshm_table table, uint16_t
 int mbshm_txn_mask_register(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr,
 			    uint16_t and_mask, uint16_t or_mask);
 
-/* Publish only if these items have these values in the version that is replaced; otherwise commit
- * returns -ECANCELED and changes nothing: compare-and-set over any number of spans.  Errors as for
- * writing. */
-int mbshm_txn_expect_registers(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr,
-			       uint16_t count, const uint16_t *values);
-int mbshm_txn_expect_bits(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr,
-			  uint16_t count, const uint8_t *bits);
+/* Publish only if these spans have these values in the version that is replaced; otherwise commit
+ * returns -ECANCELED and changes nothing: compare-and-set over any number of spans.  All of them or
+ * none are staged.  Errors as for writing. */
+int mbshm_txn_expect(struct mbshm_txn *txn, const struct mbshm_write *writes, unsigned count);
 
 /* Write the stagings that follow into the journal as well: who asked for them.  origin: copied;
  * NULL: no longer. */
@@ -338,6 +361,7 @@ enum mbshm_type {
 	MBSHM_I64,
 	MBSHM_F32,
 	MBSHM_F64,
+	MBSHM_BOOL, /* a bit; in a register 0 or 1, and whatever else is not 0 reads as 1 */
 	MBSHM_TYPES
 };
 
@@ -351,7 +375,7 @@ enum mbshm_order {
 	MBSHM_ORDERS
 };
 
-/* i64 for the signed types, u64 for the unsigned, f64 for both floats. */
+/* i64 for the signed types, u64 for the unsigned and bool, f64 for both floats. */
 union mbshm_value {
 	uint64_t u64;
 	int64_t i64;
@@ -361,7 +385,7 @@ union mbshm_value {
 /* Registers of a type: 1, 2 or 4. */
 unsigned mbshm_type_registers(enum mbshm_type type);
 
-/* "u16", "i16", ... "f64"; "ABCD", ... */
+/* "u16", "i16", ... "bool"; "ABCD", ... */
 const char *mbshm_type_name(enum mbshm_type type);
 const char *mbshm_order_name(enum mbshm_order order);
 

@@ -1,81 +1,20 @@
-/* Attaching: nothing in the segment is believed before it is checked, and the checked copy is
- * private. */
+/* Opening: attach to what a name leads to, or create it first. */
+#include "libshm/open.h"
+
+#include "libshm/attach.h"
+#include "libshm/create.h"
+#include "libshm/image.h"
+#include "libshm/name.h"
+#include "libshm/saved.h"
+#include "libshm/spans.h"
 #include "libshm/values.h"
+#include "libshm/why.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { OPEN_TRIES = 100 };
-
-/* All handles of this process, so that a forked child can let go of what it inherited. */
-static pthread_mutex_t handles_mutex = PTHREAD_MUTEX_INITIALIZER;
-static struct mbshm *handles;
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
-
-static void fork_prepare(void)
-{
-	pthread_mutex_lock(&handles_mutex);
-}
-static void fork_parent(void)
-{
-	pthread_mutex_unlock(&handles_mutex);
-}
-
-/* The slot's lock belongs to the open file description, which parent and child share: unlocking
- * here would unlock the parent, and keeping the descriptor would keep the slot alive after the
- * parent's death.  So: close.  (The mapping is not inherited: MADV_DONTFORK.) */
-static void fork_child(void)
-{
-	for (struct mbshm *img = handles; img; img = img->next) {
-		atomic_store(&img->dead, true);
-		close(img->fd);
-		img->fd = -1;
-	}
-	pthread_mutex_unlock(&handles_mutex);
-}
-
-static void fork_watch(void)
-{
-	pthread_atfork(fork_prepare, fork_parent, fork_child);
-}
-
-/* Opened and noted in one: a fork of another thread in between would give its child a descriptor
- * that nobody closes, and that keeps the slot's lock after our death. */
-static int handle_add(struct mbshm *img, const char *path, int flags)
-{
-	int error;
-	pthread_once(&fork_once, fork_watch);
-	pthread_mutex_lock(&handles_mutex);
-	img->fd = open(path,
-		       flags | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: a FIFO must not hang us */
-	error = errno;
-	if (img->fd >= 0) {
-		img->next = handles;
-		handles = img;
-	}
-	pthread_mutex_unlock(&handles_mutex);
-	return img->fd < 0 ? -error : 0;
-}
-
-/* And closed under the same mutex, for the same reason. */
-static void handle_remove(struct mbshm *img)
-{
-	pthread_mutex_lock(&handles_mutex);
-	for (struct mbshm **at = &handles; *at; at = &(*at)->next)
-		if (*at == img) {
-			*at = img->next;
-			break;
-		}
-	if (img->fd >= 0)
-		close(img->fd);
-	pthread_mutex_unlock(&handles_mutex);
-}
 
 int config_check(const struct mbshm_config *config, int flags, char *why)
 {
@@ -111,159 +50,40 @@ int config_check(const struct mbshm_config *config, int flags, char *why)
 	return 0;
 }
 
-/* Who could have written it?  Only me, root, or the plant's group. */
-static int file_check(const struct stat *st, const struct mbshm_config *config, char *why)
+static int create_filled(const struct mbshm_config *config, char *why)
 {
-	if (!S_ISREG(st->st_mode))
-		return why_set(why, -EBADMSG, "not a regular file");
-	if (st->st_uid != geteuid() && st->st_uid != 0 &&
-	    (config->group == (gid_t)-1 || st->st_gid != config->group))
-		return why_set(why, -EPERM,
-			       "belongs to user %u, group %u; expected user %u, root, or the "
-			       "plant's group",
-			       (unsigned)st->st_uid, (unsigned)st->st_gid, (unsigned)geteuid());
-	if (st->st_mode & 0002)
-		return why_set(why, -EPERM, "mode %04o: writable by everybody",
-			       (unsigned)st->st_mode & 07777);
-	if (st->st_size < (off_t)sizeof(struct segment))
-		return why_set(why, -EBADMSG, "not a register image (%lld bytes)",
-			       (long long)st->st_size);
-	return 0;
-}
-
-static int wanted_check(const struct mbshm *img, const struct mbshm_config *config, char *why)
-{
-	char ours[200], theirs[200];
-	if (config->layout.span_count && !layout_equal(&config->layout, &img->layout)) {
-		layout_text(&config->layout, ours, sizeof ours);
-		layout_text(&img->layout, theirs, sizeof theirs);
-		return why_set(why, -ENXIO, "declares {%s}; the plant says {%s}", theirs, ours);
+	char refused[MBSHM_WHY_SIZE] = "";
+	struct values values;
+	int rc = config->retain ? saved_load(config->retain, &values, refused) : -ENOENT;
+	if (!rc) {
+		rc = image_create(config, &values, NULL, false, why);
+		values_free(&values);
+		return rc == -EEXIST ? why_set(why, rc, "%s", "") : rc;
 	}
-	if (config->pool_pages && config->pool_pages != img->pool_pages)
-		return why_set(why, -ENXIO, "has a pool of %u pages; the plant says %u",
-			       img->pool_pages, config->pool_pages);
-	return 0;
-}
-
-/* Where each page's index stands in a root page, what of a page is in use, and where each table's
- * spans begin. */
-static void index_build(struct mbshm *img)
-{
-	unsigned place = 0, i = 0;
-	memset(img->root_slot, 0xff, sizeof img->root_slot);
-	for (unsigned s = 0; s < img->layout.span_count; s++) {
-		const struct mbshm_span *span = &img->layout.spans[s];
-		uint32_t first = span->first * table_bits(span->table),
-			 last = first + span->count * table_bits(span->table) - 1;
-		for (uint32_t p = first / PAGE_BITS; p <= last / PAGE_BITS; p++) {
-			uint16_t *slot = &img->root_slot[table_first_page(span->table) + p];
-			if (*slot == NO_PAGE) {
-				*slot = (uint16_t)place++;
-				img->used[*slot].first =
-					(uint8_t)(p == first / PAGE_BITS ? first / 64 % PAGE_WORDS
-									 : 0);
-			}
-			img->used[*slot].last =
-				(uint8_t)(p == last / PAGE_BITS ? last / 64 % PAGE_WORDS
-								: PAGE_WORDS - 1);
-		}
-	}
-	img->live = place;
-	img->root_words = ROOT_PAGES + (place + 3) / 4;
-	for (unsigned t = 0; t <= MBSHM_TABLES; t++) {
-		while (i < img->layout.span_count && (unsigned)img->layout.spans[i].table < t)
-			i++;
-		img->first_span[t] = (uint16_t)i;
-	}
-}
-
-static int segment_map(struct mbshm *img, const struct mbshm_config *config, char *why)
-{
-	struct segment_header header;
-	struct stat st;
-	int rc;
-	if (fstat(img->fd, &st))
-		return why_set(why, -errno, "%s", strerror(errno));
-	rc = file_check(&st, config, why);
-	if (rc)
-		return rc;
-	img->dev = st.st_dev;
-	img->ino = st.st_ino;
-	img->owner = st.st_uid;
-	img->group = st.st_gid;
-	if (pread(img->fd, &header, sizeof header, 0) != sizeof header)
-		return why_set(why, -EBADMSG, "cannot read the header");
-	rc = header_check(&header, (uint64_t)st.st_size, &img->layout, why);
-	if (rc)
-		return rc;
-	img->pool_pages = header.pool_pages;
-	img->size_bytes = header.size_bytes;
-	rc = wanted_check(img, config, why);
-	if (rc)
-		return rc;
-	img->seg = mmap(NULL, img->size_bytes, PROT_READ | (img->writable ? PROT_WRITE : 0),
-			MAP_SHARED, img->fd, 0);
-	if (img->seg == MAP_FAILED) {
-		img->seg = NULL;
-		return why_set(why, -errno, "cannot map %zu KiB: %s", img->size_bytes / 1024,
-			       strerror(errno));
-	}
-	madvise(img->seg, img->size_bytes, MADV_DONTFORK);
-	img->pool = (struct segment_page *)((char *)img->seg + pool_offset(img->pool_pages));
-	img->free_mask = free_list_slots(img->pool_pages) - 1;
-	index_build(img);
-	return 0;
-}
-
-int handle_make(const char *path, int follow, const struct mbshm_config *config, int flags,
-		struct mbshm **out, char *why)
-{
-	struct mbshm *img = calloc(1, sizeof *img);
-	int rc;
-	if (!img)
-		return why_set(why, -ENOMEM, "out of memory");
-	img->writable = flags & MBSHM_WRITE;
-	memcpy(img->name, config->name, sizeof img->name);
-	/* Without O_CREAT, which fs.protected_regular refuses on other users' files. */
-	rc = handle_add(img, path, (img->writable ? O_RDWR : O_RDONLY) | follow);
-	if (rc) {
-		free(img);
-		return why_set(why, rc, "%s", rc == -ENOENT ? "no such image" : strerror(-rc));
-	}
-	pthread_mutex_init(&img->mutex, NULL);
-	rc = segment_map(img, config, why);
-	if (rc)
-		goto fail;
-	rc = img->writable ? slot_claim(img) : 0;
-	if (rc) {
-		why_set(why, rc,
-			rc == -EUSERS ? "all %d writer slots are taken"
-				      : "cannot lock a writer slot (of %d)",
-			SEGMENT_SLOTS);
-		goto fail;
-	}
-	*out = img;
-	return 0;
-fail:
-	if (img->seg)
-		munmap(img->seg, img->size_bytes);
-	handle_remove(img);
-	pthread_mutex_destroy(&img->mutex);
-	free(img);
+	/* Only what is damaged is set aside: a file that cannot be read today may be whole. */
+	if (rc == -EBADMSG)
+		saved_refuse(config->retain, refused);
+	else if (rc == -ENOENT)
+		refused[0] = 0; /* nothing saved yet */
+	else
+		return why_set(why, rc, "%s", refused);
+	rc = image_create(config, NULL, NULL, false, why);
+	if (!rc || rc == -EEXIST) /* attaching to another creator's is no failure */
+		why_set(why, 0, "%s", refused);
 	return rc;
 }
 
 /* Attach to what the name leads to; create it first when it leads nowhere. */
 static int name_open(const struct mbshm_config *config, int flags, struct mbshm **out, char *why)
 {
-	char path[MBSHM_NAME_SIZE + 16];
-	snprintf(path, sizeof path, "/dev/shm%s", config->name);
+	char path[NAME_PATH_SIZE];
+	name_path(config->name, path);
 	for (int tries = 0; tries < OPEN_TRIES; tries++) {
 		int rc = handle_make(path, O_NOFOLLOW, config, flags, out, why);
 		if (rc != -ENOENT || !(flags & MBSHM_CREATE))
 			return rc;
-		why_set(why, 0, "%s", "");
-		rc = values_create(config, why);
+		why_clear(why);
+		rc = create_filled(config, why);
 		if (rc && rc != -EEXIST)
 			return rc;
 	}
@@ -274,7 +94,7 @@ int mbshm_open(const struct mbshm_config *config, int flags, struct mbshm **out,
 {
 	int rc;
 	*out = NULL;
-	why_set(why, 0, "%s", "");
+	why_clear(why);
 	if (flags & MBSHM_CREATE)
 		flags |= MBSHM_WRITE;
 	rc = config_check(config, flags, why);
@@ -287,40 +107,4 @@ int mbshm_open(const struct mbshm_config *config, int flags, struct mbshm **out,
 		*out = NULL;
 	}
 	return rc ? rc : why_set(why, -ESTALE, "the image is retired, and yet has the name");
-}
-
-void mbshm_close(struct mbshm *img)
-{
-	if (!img)
-		return;
-	if (!atomic_load(&img->dead))
-		munmap(img->seg, img->size_bytes);
-	handle_remove(img);
-	pthread_mutex_destroy(&img->mutex);
-	free(img);
-}
-
-const struct mbshm_layout *mbshm_layout_of(const struct mbshm *img)
-{
-	return &img->layout;
-}
-
-bool mbshm_declared(const struct mbshm *img, enum mbshm_table table, uint32_t first, uint32_t count)
-{
-	return span_declared(img, table, first, count);
-}
-
-int mbshm_check(const struct mbshm *img)
-{
-	char path[MBSHM_NAME_SIZE + 16];
-	struct stat st;
-	if (atomic_load(&img->dead))
-		return -EPERM;
-	snprintf(path, sizeof path, "/dev/shm%s", img->name);
-	if (lstat(path, &st))
-		return -errno;
-	if (st.st_dev != img->dev || st.st_ino != img->ino ||
-	    commit_load(&img->seg->control) == COMMIT_RETIRED)
-		return -ESTALE;
-	return 0;
 }

@@ -94,7 +94,17 @@ static inline void wake_count_up(struct segment_control *control)
 	atomic_fetch_add(&control->wait_futex, 1);
 }
 
-/* Process-private statistics and flags of a handle. */
+/* The mark of a handle that a fork inherited. */
+static inline bool flag_load(const _Atomic bool *flag)
+{
+	return atomic_load_explicit(flag, memory_order_relaxed);
+}
+static inline void flag_raise(_Atomic bool *flag)
+{
+	atomic_store_explicit(flag, true, memory_order_relaxed);
+}
+
+/* Process-private statistics of a handle. */
 static inline void count_up(_Atomic uint64_t *counter)
 {
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);

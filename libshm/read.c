@@ -1,6 +1,6 @@
 /* Reading: copy first, ask afterwards whether what was copied could have been overwritten
  * meanwhile. */
-#include "libshm/image.h"
+#include "libshm/read.h"
 
 #include <errno.h>
 #include <string.h>
@@ -97,7 +97,6 @@ static int bits_copy(const struct mbshm *img, uint32_t root, unsigned first_page
 	}
 }
 
-/* Copy a declared span as root names its pages, unvalidated. */
 int span_copy(const struct mbshm *img, uint32_t root, const struct mbshm_read *read)
 {
 	unsigned first_page = table_first_page(read->table);
@@ -120,103 +119,114 @@ static inline int verdict(const struct mbshm *img, uint64_t version, int bad)
 	/* A writer raises min_valid to versions that are published, never beyond. */
 	if (min_valid > commit_version(commit))
 		return -EBADMSG;
-	count_up(&((struct mbshm *)img)->retries);
+	count_up(img->retries);
 	return 1;
 }
 
-/* Take one version's root page and run body(root) on it until it was not overtaken. */
-#define READ_VALIDATED(img, version_out, body)                                    \
-	do {                                                                      \
-		for (int try_ = 0; try_ < READ_TRIES; try_++) {                   \
-			uint64_t commit_ = commit_load(&(img)->seg->control);     \
-			uint32_t root = commit_root(commit_);                     \
-			if (commit_ == COMMIT_RETIRED)                            \
-				return -ESTALE;                                   \
-			if (root >= (img)->pool_pages)                            \
-				return -EBADMSG;                                  \
-			POINT(read_begun);                                        \
-			int rc_ = verdict(img, commit_version(commit_), (body));  \
-			if (rc_ <= 0) {                                           \
-				if (version_out)                                  \
-					*(version_out) = commit_version(commit_); \
-				return rc_;                                       \
-			}                                                         \
-		}                                                                 \
-		return -EAGAIN;                                                   \
-	} while (0)
-
-static inline bool is_dead(const struct mbshm *img)
+/* Take one version's root page and copy what is wanted as it names the pages, until the copy was
+ * not overtaken.  Inlined with its copy function (0 or -EBADMSG), so that a read is one straight
+ * piece of code. */
+static inline __attribute__((always_inline)) int
+read_validated(const struct mbshm *img,
+	       int (*copy)(const struct mbshm *img, uint32_t root, const void *wanted),
+	       const void *wanted, uint64_t *version)
 {
-	return atomic_load_explicit(&img->dead, memory_order_relaxed);
+	for (int tries = 0; tries < READ_TRIES; tries++) {
+		uint64_t commit = commit_load(&img->seg->control);
+		if (commit == COMMIT_RETIRED)
+			return -ESTALE;
+		if (commit_root(commit) >= img->pool_pages)
+			return -EBADMSG;
+		POINT(read_begun);
+		int rc = verdict(img, commit_version(commit),
+				 copy(img, commit_root(commit), wanted));
+		if (rc <= 0) {
+			if (version)
+				*version = commit_version(commit);
+			return rc;
+		}
+	}
+	return -EAGAIN;
+}
+
+static int copy_registers(const struct mbshm *img, uint32_t root, const void *wanted)
+{
+	const struct mbshm_read *read = wanted;
+	return registers_copy(img, root, table_first_page(read->table), read->first, read->count,
+			      read->out);
 }
 
 int mbshm_read_registers(const struct mbshm *img, enum mbshm_table table, uint16_t addr,
 			 uint16_t count, uint16_t *out, uint64_t *version)
 {
-	if (is_dead(img))
+	const struct mbshm_read read = { table, addr, count, out };
+	if (handle_dead(img))
 		return -EPERM;
-	if (table < MBSHM_HOLDING_REGISTERS || !span_declared(img, table, addr, count))
+	if (table < MBSHM_HOLDING_REGISTERS || !handle_declares(img, table, addr, count))
 		return -ERANGE;
-	unsigned first_page = table_first_page(table);
-	READ_VALIDATED(img, version, registers_copy(img, root, first_page, addr, count, out));
+	return read_validated(img, copy_registers, &read, version);
+}
+
+static int copy_bits(const struct mbshm *img, uint32_t root, const void *wanted)
+{
+	const struct mbshm_read *read = wanted;
+	return bits_copy(img, root, table_first_page(read->table), read->first, read->count,
+			 read->out);
 }
 
 int mbshm_read_bits(const struct mbshm *img, enum mbshm_table table, uint16_t addr, uint16_t count,
 		    uint8_t *out, uint64_t *version)
 {
-	if (is_dead(img))
+	const struct mbshm_read read = { table, addr, count, out };
+	if (handle_dead(img))
 		return -EPERM;
-	if (table >= MBSHM_HOLDING_REGISTERS || !span_declared(img, table, addr, count))
+	if (table >= MBSHM_HOLDING_REGISTERS || !handle_declares(img, table, addr, count))
 		return -ERANGE;
-	unsigned first_page = table_first_page(table);
-	READ_VALIDATED(img, version, bits_copy(img, root, first_page, addr, count, out));
+	return read_validated(img, copy_bits, &read, version);
 }
 
-static int spans_copy(const struct mbshm *img, uint32_t root, const struct mbshm_read *reads,
-		      unsigned count)
+struct spans {
+	const struct mbshm_read *reads;
+	unsigned count;
+};
+
+static int copy_spans(const struct mbshm *img, uint32_t root, const void *wanted)
 {
+	const struct spans *spans = wanted;
 	int rc = 0;
-	for (unsigned i = 0; i < count && !rc; i++)
-		rc = span_copy(img, root, &reads[i]);
+	for (unsigned i = 0; i < spans->count && !rc; i++)
+		rc = span_copy(img, root, &spans->reads[i]);
 	return rc;
 }
 
 int mbshm_read(const struct mbshm *img, const struct mbshm_read *reads, unsigned count,
 	       uint64_t *version)
 {
-	if (is_dead(img))
+	const struct spans spans = { reads, count };
+	if (handle_dead(img))
 		return -EPERM;
 	for (unsigned i = 0; i < count; i++)
-		if (!span_declared(img, reads[i].table, reads[i].first, reads[i].count))
+		if (!handle_declares(img, reads[i].table, reads[i].first, reads[i].count))
 			return -ERANGE;
-	READ_VALIDATED(img, version, spans_copy(img, root, reads, count));
+	return read_validated(img, copy_spans, &spans, version);
 }
 
-static int root_words_copy(const struct mbshm *img, uint32_t root, uint64_t *words)
+struct root_words {
+	uint64_t *words;
+};
+
+static int copy_root(const struct mbshm *img, uint32_t root, const void *wanted)
 {
+	const struct root_words *to = wanted;
 	for (unsigned i = 0; i < img->root_words; i++)
-		words[i] = page_load(&img->pool[root].word[i]);
+		to->words[i] = page_load(&img->pool[root].word[i]);
 	return 0;
 }
 
-/* The used words of the current root page. */
 int root_copy(const struct mbshm *img, uint64_t *words, uint64_t *version)
 {
-	if (is_dead(img))
+	const struct root_words to = { words };
+	if (handle_dead(img))
 		return -EPERM;
-	READ_VALIDATED(img, version, root_words_copy(img, root, words));
-}
-
-int mbshm_snapshot(struct mbshm *img, const struct mbshm_read *reads, unsigned count,
-		   uint32_t timeout_us, uint64_t *version)
-{
-	int rc = mbshm_read(img, reads, count, version), released;
-	if (rc != -EAGAIN || !img->writable)
-		return rc;
-	rc = lock_take(img, timeout_us);
-	if (rc)
-		return rc;
-	rc = mbshm_read(img, reads, count, version); /* nobody can overtake now */
-	released = lock_release(img);
-	return rc ? rc : released;
+	return read_validated(img, copy_root, &to, version);
 }

@@ -4,8 +4,13 @@
  * The order makes every instruction a safe one to die at: old image locked, new one complete and
  * seeded, name given to it, old one RETIRED, unlocked.  Who dies after the name leaves a lock
  * behind; whoever steals it sees that the name leads elsewhere (lock.c). */
-#include "libshm/txn.h"
+#include "libshm/create.h"
+#include "libshm/image.h"
+#include "libshm/lock.h"
+#include "libshm/open.h"
 #include "libshm/values.h"
+#include "libshm/wait.h"
+#include "libshm/why.h"
 
 #include <errno.h>
 #include <string.h>
@@ -76,7 +81,7 @@ int mbshm_revive(struct mbshm *img, const struct mbshm_config *config, uint32_t 
 		 char *why)
 {
 	int rc, released;
-	if (atomic_load(&img->dead))
+	if (handle_dead(img))
 		return -EPERM;
 	if (!img->writable)
 		return why_set(why, -EACCES, "attached for reading only");

@@ -1,10 +1,12 @@
 /* Named producers.  An entry belongs to a name, not to a process: it tells how fresh the name's
  * values are, whoever writes them now. */
-#include "libshm/txn.h"
+#include "libshm/source.h"
+
+#include "libshm/clock.h"
+#include "libshm/lock.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 enum {
 	SOURCE_NAME,
@@ -51,7 +53,7 @@ void source_refresh(struct mbshm *img, uint64_t version)
 
 void mbshm_source_touch(struct mbshm *img)
 {
-	if (!img->source || atomic_load_explicit(&img->dead, memory_order_relaxed))
+	if (!img->source || handle_dead(img))
 		return;
 	owner_store(&img->source->word[SOURCE_WALL_NS], (uint64_t)clock_ns(CLOCK_REALTIME_COARSE));
 	owner_store(&img->source->word[SOURCE_MONO_NS], (uint64_t)clock_ns(CLOCK_MONOTONIC_COARSE));
@@ -105,7 +107,7 @@ int mbshm_source_get(const struct mbshm *img, unsigned index, struct mbshm_sourc
 	const struct segment_source *entry;
 	if (index >= SEGMENT_SOURCES)
 		return -ERANGE;
-	if (atomic_load(&img->dead))
+	if (handle_dead(img))
 		return -EPERM;
 	entry = &img->seg->sources[index];
 	if (!name_load(entry, source->name))

@@ -1,13 +1,11 @@
 /* Looking at an image as a whole. */
 #include "libshm/image.h"
+#include "libshm/lock.h"
+#include "libshm/read.h"
+#include "libshm/why.h"
 
 #include <errno.h>
 #include <string.h>
-
-#ifdef MBSHM_POINTS
-void (*mbshm_point_hook)(const char *name);
-enum mbshm_mutation mbshm_mutation;
-#endif
 
 int mbshm_status(const struct mbshm *img, struct mbshm_status *status)
 {
@@ -24,7 +22,7 @@ int mbshm_status(const struct mbshm *img, struct mbshm_status *status)
 	status->live_pages = img->live;
 	status->free_pages = tail - head <= img->pool_pages ? (uint32_t)(tail - head) : 0;
 	status->steals = owner_load(&control->steals);
-	status->retries = count_load(&img->retries);
+	status->retries = count_load(img->retries);
 	status->journal_next = root[ROOT_JOURNAL] + 1;
 	return 0;
 }

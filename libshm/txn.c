@@ -104,15 +104,14 @@ static void page_touch(struct mbshm_txn *txn, unsigned page)
 	txn->touched[page / 64] |= bit;
 }
 
-/* Stage items addr..addr + count - 1, as a change or as an expectation. */
-static int stage(struct mbshm_txn *txn, enum mbshm_table table, uint32_t addr, uint32_t count,
-		 const uint8_t *buffer, bool expect)
+int txn_stage(struct mbshm_txn *txn, const struct mbshm_span *span, const uint8_t *buffer,
+	      size_t skip, bool expect)
 {
-	uint32_t bits = count * table_bits(table), first = addr * table_bits(table),
-		 page = table_first_page(table);
+	unsigned width = table_bits(span->table), page = table_first_page(span->table);
+	uint32_t bits = span->count * width, first = span->first * width;
 	int rc = reserve(txn, bits / 64 + 2);
 	if (!rc && txn->journal && !expect)
-		rc = journal_stage(txn, table, addr, count);
+		rc = journal_stage(txn, span->table, span->first, span->count);
 	if (rc)
 		return rc;
 	if (expect)
@@ -127,54 +126,61 @@ static int stage(struct mbshm_txn *txn, enum mbshm_table table, uint32_t addr, u
 		staged->page = (uint16_t)(page + word / PAGE_WORDS);
 		staged->word = (uint8_t)(word % PAGE_WORDS);
 		staged->expect = expect;
-		if (n == 64 && done % 8 == 0) { /* most words of most requests */
+		if (n == 64 && (skip + done) % 8 == 0) { /* most words of most requests */
 			staged->mask = ~UINT64_C(0);
-			memcpy(&staged->value, buffer + done / 8, 8);
+			memcpy(&staged->value, buffer + (skip + done) / 8, 8);
 		} else {
 			staged->mask = ~UINT64_C(0) >> (64 - n) << shift;
-			staged->value = buffer_bits(buffer, bits, done, n) << shift & staged->mask;
+			staged->value = buffer_bits(buffer, skip + bits, skip + done, n) << shift &
+					staged->mask;
 		}
 	}
 	return 0;
 }
 
-static bool stageable(const struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr,
-		      uint16_t count, bool registers)
+/* All of it or nothing: the pages that a failed one has noted only cost a copy. */
+static int stage_all(struct mbshm_txn *txn, const struct mbshm_write *writes, unsigned count,
+		     bool expect)
 {
-	return (table >= MBSHM_HOLDING_REGISTERS) == registers &&
-	       span_declared(txn->img, table, addr, count);
+	unsigned words = txn->count, spans = txn->span_count;
+	int rc = 0;
+	for (unsigned i = 0; i < count; i++)
+		if (!handle_declares(txn->img, writes[i].table, writes[i].first, writes[i].count))
+			return -ERANGE;
+	for (unsigned i = 0; i < count && !rc; i++) {
+		const struct mbshm_span span = { writes[i].table, writes[i].first,
+						 writes[i].count };
+		rc = txn_stage(txn, &span, writes[i].values, 0, expect);
+	}
+	if (rc) {
+		txn->count = words;
+		txn->span_count = spans;
+	}
+	return rc;
+}
+
+int mbshm_txn_write(struct mbshm_txn *txn, const struct mbshm_write *writes, unsigned count)
+{
+	return stage_all(txn, writes, count, false);
+}
+
+int mbshm_txn_expect(struct mbshm_txn *txn, const struct mbshm_write *writes, unsigned count)
+{
+	return stage_all(txn, writes, count, true);
 }
 
 int mbshm_txn_write_registers(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr,
 			      uint16_t count, const uint16_t *values)
 {
-	if (!stageable(txn, table, addr, count, true))
-		return -ERANGE;
-	return stage(txn, table, addr, count, (const uint8_t *)values, false);
+	const struct mbshm_write write = { table, addr, count, values };
+	return table >= MBSHM_HOLDING_REGISTERS ? mbshm_txn_write(txn, &write, 1) : -ERANGE;
 }
 
 int mbshm_txn_write_bits(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr,
 			 uint16_t count, const uint8_t *bits)
 {
-	if (!stageable(txn, table, addr, count, false))
-		return -ERANGE;
-	return stage(txn, table, addr, count, bits, false);
-}
-
-int mbshm_txn_expect_registers(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr,
-			       uint16_t count, const uint16_t *values)
-{
-	if (!stageable(txn, table, addr, count, true))
-		return -ERANGE;
-	return stage(txn, table, addr, count, (const uint8_t *)values, true);
-}
-
-int mbshm_txn_expect_bits(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr,
-			  uint16_t count, const uint8_t *bits)
-{
-	if (!stageable(txn, table, addr, count, false))
-		return -ERANGE;
-	return stage(txn, table, addr, count, bits, true);
+	const struct mbshm_write write = { table, addr, count, bits };
+	return table < MBSHM_HOLDING_REGISTERS ? mbshm_txn_write(txn, &write, 1) : -ERANGE;
 }
 
 void mbshm_txn_journal(struct mbshm_txn *txn, const struct mbshm_origin *origin)
@@ -198,7 +204,7 @@ int mbshm_txn_mask_register(struct mbshm_txn *txn, enum mbshm_table table, uint1
 
 int mbshm_txn_read(struct mbshm_txn *txn, const struct mbshm_read *read)
 {
-	if (!mbshm_declared(txn->img, read->table, read->first, read->count))
+	if (!handle_declares(txn->img, read->table, read->first, read->count))
 		return -ERANGE;
 	if (txn->read_count == MBSHM_TXN_READS)
 		return -ENOSPC;

@@ -35,13 +35,9 @@ struct mbshm_txn {
 	struct mbshm_read reads[MBSHM_TXN_READS];
 };
 
-/* journal.c, under the lock: write the transaction's entries as their values stand under root;
- * next: the sequence number of the first. */
-int journal_write(struct mbshm *img, const struct mbshm_txn *txn, uint32_t root, uint64_t version,
-		  uint64_t next);
-/* wait.c: after a publish. */
-void wait_wake(struct mbshm *img);
-/* source.c, under the lock or not: this handle has just published version. */
-void source_refresh(struct mbshm *img, uint64_t version);
+/* Stage items first..first + count - 1 (declared), as a change or as an expectation.  The values
+ * are those of buffer from its bit skip on.  0 or -ENOMEM. */
+int txn_stage(struct mbshm_txn *txn, const struct mbshm_span *span, const uint8_t *buffer,
+	      size_t skip, bool expect);
 
 #endif

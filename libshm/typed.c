@@ -6,12 +6,13 @@
 static const struct {
 	const char *name;
 	uint8_t registers;
-	char kind; /* u, i, f */
+	char kind; /* u, i, f; b: 0 or 1 */
 } types[MBSHM_TYPES] = {
-	[MBSHM_U16] = { "u16", 1, 'u' }, [MBSHM_I16] = { "i16", 1, 'i' },
-	[MBSHM_U32] = { "u32", 2, 'u' }, [MBSHM_I32] = { "i32", 2, 'i' },
-	[MBSHM_U64] = { "u64", 4, 'u' }, [MBSHM_I64] = { "i64", 4, 'i' },
-	[MBSHM_F32] = { "f32", 2, 'f' }, [MBSHM_F64] = { "f64", 4, 'f' },
+	[MBSHM_U16] = { "u16", 1, 'u' },   [MBSHM_I16] = { "i16", 1, 'i' },
+	[MBSHM_U32] = { "u32", 2, 'u' },   [MBSHM_I32] = { "i32", 2, 'i' },
+	[MBSHM_U64] = { "u64", 4, 'u' },   [MBSHM_I64] = { "i64", 4, 'i' },
+	[MBSHM_F32] = { "f32", 2, 'f' },   [MBSHM_F64] = { "f64", 4, 'f' },
+	[MBSHM_BOOL] = { "bool", 1, 'b' },
 };
 
 static const struct {
@@ -28,10 +29,12 @@ unsigned mbshm_type_registers(enum mbshm_type type)
 {
 	return types[type].registers;
 }
+
 const char *mbshm_type_name(enum mbshm_type type)
 {
 	return types[type].name;
 }
+
 const char *mbshm_order_name(enum mbshm_order order)
 {
 	return orders[order].name;
@@ -57,6 +60,8 @@ void mbshm_encode(enum mbshm_type type, enum mbshm_order order, union mbshm_valu
 		uint32_t word;
 		memcpy(&word, &narrow, sizeof word);
 		bits = word;
+	} else if (types[type].kind == 'b') {
+		bits = value.u64 != 0;
 	}
 	for (unsigned i = 0; i < types[type].registers; i++)
 		registers[place(type, order, i)] = swapped(order, (uint16_t)(bits >> 16 * i));
@@ -76,6 +81,8 @@ union mbshm_value mbshm_decode(enum mbshm_type type, enum mbshm_order order,
 		value.f64 = narrow;
 	} else if (types[type].kind == 'i') {
 		value.i64 = (int64_t)(value.u64 << unused) >> unused;
+	} else if (types[type].kind == 'b') {
+		value.u64 = value.u64 != 0;
 	}
 	return value;
 }

@@ -1,11 +1,12 @@
 /* Waiting for a version.  A waiter leaves a time in the segment, "someone waits until then", not a
  * count that its death would leak. */
-#include "libshm/txn.h"
+#include "libshm/wait.h"
+
+#include "libshm/clock.h"
 
 #include <errno.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -50,7 +51,7 @@ int mbshm_wait(const struct mbshm *img, uint64_t version, uint32_t timeout_ms, u
 {
 	uint64_t end = mono_ns() + timeout_ms * UINT64_C(1000000), time;
 	int rc;
-	if (atomic_load(&img->dead))
+	if (handle_dead(img))
 		return -EPERM;
 	while ((rc = passed(img, version, now)) == 1) {
 		time = mono_ns();

@@ -1,5 +1,6 @@
 #include "mbserverd/stats.h"
 
+#include "base/json.h"
 #include "base/log.h"
 #include "mbserverd/counters.h"
 #include "modbus/protocol.h"
@@ -141,18 +142,10 @@ static void print_text(const struct report *report, const char *image)
 	}
 }
 
-static void print_string(const char *text)
-{
-	putchar('"');
-	for (; *text != '\0'; text++) /* printable: the plant file has been checked */
-		printf(*text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
-	putchar('"');
-}
-
 static void print_json(const struct report *report, const char *image)
 {
 	printf("{\"image\":");
-	print_string(image);
+	json_string(stdout, image);
 	printf(",\"alive\":%s,\"pid\":%" PRId64 ",\"workers\":%u,\"connections\":%" PRIu64
 	       ",\"start_ns\":%" PRId64,
 	       report->alive ? "true" : "false", report->pid, report->workers, connections(report),

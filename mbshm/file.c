@@ -1,11 +1,9 @@
 /* save, restore, recreate, unlink: the image as a whole. */
 #include "mbshm/tool.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 static int verdict(const char *what, int rc, const char *why)
 {
@@ -55,5 +53,5 @@ int run_recreate(struct tool *tool, int argc, char **argv)
 int run_unlink(struct tool *tool, int argc, char **argv)
 {
 	(void)argc, (void)argv;
-	return image_verdict(tool, shm_unlink(tool->plant->image.name) ? -errno : 0, "");
+	return image_verdict(tool, mbshm_unlink(tool->plant->image.name), "");
 }

@@ -49,35 +49,36 @@ struct assignments {
 };
 
 /* values: words for consecutive values; one value fills a range. */
-static void assign(const struct tool *tool, struct assignments *to, const struct place *place,
+static void assign(const struct tool *tool, struct assignments *to, const struct operand *operand,
 		   char **values, unsigned count, bool expect)
 {
-	const char *where = span_text(place->span.table, place->span.first,
-				      place->range ? place->span.count : 1);
-	unsigned type = value_type(tool, place->span.table), items = value_items(type);
-	struct assignment new = { place->span, NULL, expect };
-	uint32_t all = place->range ? place->span.count / items : count;
+	const char *where = span_text(operand->span.table, operand->span.first,
+				      operand->range ? operand->span.count : 1);
+	enum mbshm_type type = operand_type(tool, operand->span.table),
+			items = mbshm_type_registers(type);
+	struct assignment added = { operand->span, NULL, expect };
+	uint32_t all = operand->range ? operand->span.count / items : count;
 	if (!count)
 		die(EXIT_USAGE, "%s: expected a value", where);
-	if (place->range && (place->span.count % items || (count != 1 && count != all)))
+	if (operand->range && (operand->span.count % items || (count != 1 && count != all)))
 		die(EXIT_USAGE, "%s: %u values of %s, expected one, or one for each", where, count,
-		    value_type_name(type));
-	new.span.count = all *items;
-	if (new.span.count > MBSHM_ITEMS - new.span.first)
+		    mbshm_type_name(type));
+	added.span.count = all * items;
+	if (added.span.count > MBSHM_ITEMS - added.span.first)
 		die(EXIT_USAGE, "%s: %u values lead beyond address 65535", where, count);
-	new.data = calloc(new.span.count, 2);
+	added.data = calloc(added.span.count, 2);
 	to->list = reallocarray(to->list, to->count + 1, sizeof *to->list);
-	if (!new.data || !to->list)
+	if (!added.data || !to->list)
 		die(EXIT_FAILURE, "%s", strerror(ENOMEM));
 	for (uint32_t i = 0; i < all; i++) {
 		const char *value = values[count == 1 ? 0 : i];
-		const char *expected = value_parse(type, tool->order, value, new.data, i * items);
+		const char *expected = value_parse(type, tool->order, value, added.data, i * items);
 		if (expected)
 			die(EXIT_USAGE, "%s: '%s', expected %s",
-			    span_text(new.span.table, new.span.first + i *items, 1), value,
+			    span_text(added.span.table, added.span.first + i * items, 1), value,
 			    expected);
 	}
-	to->list[to->count++] = new;
+	to->list[to->count++] = added;
 }
 
 /* ADDRESS=VALUE[,VALUE...]; false: without "=". */
@@ -85,7 +86,7 @@ static bool assign_joined(const struct tool *tool, struct assignments *to, const
 			  bool expect)
 {
 	char copy[4096], *values[sizeof copy / 2], *at;
-	struct place place;
+	struct operand operand;
 	unsigned count = 0;
 	if (!strchr(text, '='))
 		return false;
@@ -95,11 +96,11 @@ static bool assign_joined(const struct tool *tool, struct assignments *to, const
 	strcpy(copy, text);
 	at = strchr(copy, '=');
 	*at++ = '\0';
-	if (!place_parse(copy, &place))
+	if (!address_parse(copy, &operand.span, &operand.range))
 		die(EXIT_USAGE, "'%s': expected ADDRESS=VALUE, such as holding:1000=7", text);
 	while (at)
 		values[count++] = strsep(&at, ",");
-	assign(tool, to, &place, values, count, expect);
+	assign(tool, to, &operand, values, count, expect);
 	return true;
 }
 
@@ -110,11 +111,11 @@ static void assignments_take(const struct tool *tool, int argc, char **argv, str
 			argc--, argv++;
 			continue;
 		}
-		struct place place = place_take(&argc, &argv);
+		struct operand operand = operand_take(&argc, &argv);
 		unsigned count = 0;
-		while ((int)count < argc && !place_ahead(argc - (int)count, argv + count))
+		while ((int)count < argc && !operand_ahead(argc - (int)count, argv + count))
 			count++;
-		assign(tool, to, &place, argv, count, false);
+		assign(tool, to, &operand, argv, count, false);
 		argc -= (int)count;
 		argv += count;
 	}
@@ -125,28 +126,13 @@ static void assignments_take(const struct tool *tool, int argc, char **argv, str
 			    tool->expect[i]);
 }
 
-/* In halves of a table: a call takes 16 bits of items. */
 static int stage(struct mbshm_txn *txn, const struct assignment *assignment)
 {
 	const struct mbshm_span *span = &assignment->span;
-	int rc = 0;
-	for (uint32_t done = 0, n; done < span->count && !rc; done += n) {
-		uint16_t addr = (uint16_t)(span->first + done), count;
-		const uint16_t *registers = (const uint16_t *)assignment->data + done;
-		const uint8_t *bits = (const uint8_t *)assignment->data + done / 8;
-		n = span->count - done < 32768 ? span->count - done : 32768;
-		count = (uint16_t)n;
-		if (span->table >= MBSHM_HOLDING_REGISTERS)
-			rc = assignment->expect ? mbshm_txn_expect_registers(txn, span->table, addr,
-									     count, registers)
-						: mbshm_txn_write_registers(txn, span->table, addr,
-									    count, registers);
-		else
-			rc = assignment->expect
-				     ? mbshm_txn_expect_bits(txn, span->table, addr, count, bits)
-				     : mbshm_txn_write_bits(txn, span->table, addr, count, bits);
-	}
-	return rc;
+	const struct mbshm_write write = { span->table, span->first, span->count,
+					   assignment->data };
+	return assignment->expect ? mbshm_txn_expect(txn, &write, 1)
+				  : mbshm_txn_write(txn, &write, 1);
 }
 
 int run_set(struct tool *tool, int argc, char **argv)

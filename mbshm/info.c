@@ -35,10 +35,8 @@ static const char *age_text(int64_t mono_ns, char text[32])
 
 static void print_file(const struct plant *plant)
 {
-	char path[MBSHM_NAME_SIZE + 16];
 	struct stat st;
-	snprintf(path, sizeof path, "/dev/shm%s", plant->image.name);
-	if (stat(path, &st))
+	if (mbshm_stat(plant->image.name, &st))
 		return;
 	const struct passwd *user = getpwuid(st.st_uid);
 	const struct group *group = getgrgid(st.st_gid);
@@ -57,7 +55,7 @@ static void print_layout(const struct mbshm_layout *layout)
 		const struct mbshm_span *span = &layout->spans[i];
 		bool new = !i || span->table != span[-1].table;
 		if (new)
-			printf("%s%-11s ", i ? "\n" : "", plant_table_word(span->table));
+			printf("%s%-11s ", i ? "\n" : "", mbshm_table_name(span->table));
 		printf("%s%u-%u", new ? "" : ",", span->first, span->first + span->count - 1);
 	}
 	putchar('\n');

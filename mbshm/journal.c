@@ -31,17 +31,17 @@ static void time_text(int64_t wall_ns, char *text)
 	snprintf(text + used, 8, ".%03dZ", (int)(wall_ns / 1000000 % 1000));
 }
 
-static void client_text(const struct mbshm_origin *origin, char text[NETWORK_TEXT_SIZE])
+static const char *client_text(const struct mbshm_origin *origin, char text[NETWORK_TEXT_SIZE])
 {
-	snprintf(text, NETWORK_TEXT_SIZE, "-");
-	if (origin->family == AF_INET || origin->family == AF_INET6)
-		network_peer_text(origin->family, origin->address, origin->port, text);
+	if (origin->family != AF_INET && origin->family != AF_INET6)
+		return "-";
+	return network_peer_text(origin->family, origin->address, origin->port, text);
 }
 
 static void values_text(const struct mbshm_journal_entry *entry, char *text)
 {
-	unsigned type = entry->table >= MBSHM_HOLDING_REGISTERS ? MBSHM_U16 : TYPE_BOOL;
-	char value[VALUE_TEXT];
+	enum mbshm_type type = value_type_usual(entry->table);
+	char value[VALUE_TEXT_SIZE];
 	size_t used = 0;
 	for (uint32_t i = 0; i < entry->count; i++) {
 		value_text(type, MBSHM_ABCD, entry->values, i, value);
@@ -60,14 +60,13 @@ static void entry_print(struct output *output, const struct mbshm_journal_entry 
 	snprintf(numbers[4], SHORT_TEXT, "%u", entry->addr);
 	snprintf(numbers[5], SHORT_TEXT, "%u", entry->count);
 	time_text(entry->wall_ns, time);
-	client_text(&entry->origin, client);
 	values_text(entry, values);
 	output_record(output,
 		      (const char *const[]){
 			      numbers[0], numbers[1], time,
 			      entry->origin.kind == MBSHM_ORIGIN_NETWORK ? "network" : "local",
-			      client, numbers[2], numbers[3], plant_table_word(entry->table),
-			      numbers[4], numbers[5], values });
+			      client_text(&entry->origin, client), numbers[2], numbers[3],
+			      mbshm_table_name(entry->table), numbers[4], numbers[5], values });
 }
 
 /* All that there is from *cursor, at most *left entries. */

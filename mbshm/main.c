@@ -46,20 +46,16 @@ static struct tool *given(void *context, enum option option)
 
 static const char *set_type(void *context, const char *arg)
 {
-	int type = value_type_find(arg);
-	given(context, OPTION_TYPE)->type = (unsigned)type;
-	return type < 0 ? "u16, i16, u32, i32, u64, i64, f32, f64 or bool" : NULL;
+	static char names[VALUE_NAMES_SIZE];
+	struct tool *tool = given(context, OPTION_TYPE);
+	return value_type_find(arg, &tool->type) ? NULL : value_type_names(names);
 }
 
 static const char *set_order(void *context, const char *arg)
 {
+	static char names[VALUE_NAMES_SIZE];
 	struct tool *tool = given(context, OPTION_ORDER);
-	for (unsigned order = 0; order < MBSHM_ORDERS; order++)
-		if (!strcmp(mbshm_order_name((enum mbshm_order)order), arg)) {
-			tool->order = (enum mbshm_order)order;
-			return NULL;
-		}
-	return "ABCD, CDAB, BADC or DCBA";
+	return value_order_find(arg, &tool->order) ? NULL : value_order_names(names);
 }
 
 static bool number_parse(const char *arg, unsigned long max, uint32_t *number)
@@ -179,7 +175,7 @@ static void command_check(const struct command *command, unsigned given_options,
 
 int main(int argc, char **argv)
 {
-	struct tool tool = { .type = TYPE_ANY, .order = MBSHM_ABCD, .interval_s = 30 };
+	struct tool tool = { .order = MBSHM_ABCD, .interval_s = 30 };
 	const struct program program = {
 		.name = "mbshm",
 		.summary = "Looks at a register image, changes it, keeps it.",

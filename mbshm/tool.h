@@ -8,11 +8,10 @@
 #include "base/log.h"
 #include "base/output.h"
 #include "plant/plant.h"
+#include "point/address.h"
+#include "point/value.h"
 
 enum { TOOL_TIMEOUT_US = 1000000, EXPECT_MAX = 64 };
-
-/* What --type names: an enum mbshm_type or one of these. */
-enum { TYPE_BOOL = MBSHM_TYPES, TYPE_ANY };
 
 /* The options, in the order of the table in main.c; a subcommand takes a set of them. */
 enum option {
@@ -28,8 +27,8 @@ enum option {
 
 struct tool {
 	struct plant *plant;
-	unsigned given; /* 1 << enum option of those on the command line */
-	unsigned type;
+	unsigned given;       /* 1 << enum option of those on the command line */
+	enum mbshm_type type; /* with OPTION_TYPE */
 	enum mbshm_order order;
 	uint32_t count; /* 0: not given */
 	enum format format;
@@ -62,41 +61,26 @@ int tool_wait(const struct tool *tool, struct mbshm **img, uint64_t version);
 /* An error of the library in words. */
 const char *tool_error(int rc);
 
-/* ---- value.c: addresses and values as words ------------------------------------------------ */
+/* ---- operand.c: operands, and the type of their values ------------------------------------- */
 
-struct place {
+struct operand {
 	struct mbshm_span span;
 	bool range; /* written as FIRST-LAST */
 };
 
-/* "holding:1000", "holding 1000", "holding:1000-1010". */
-bool place_parse(const char *text, struct place *place);
-
 /* Take one address, of one or two words, from the operands; dies when it is none. */
-struct place place_take(int *argc, char ***argv);
+struct operand operand_take(int *argc, char ***argv);
 
-/* Would place_take find an address here? */
-bool place_ahead(int argc, char **argv);
+/* Would operand_take find an address here? */
+bool operand_ahead(int argc, char **argv);
 
 /* "holding:1000-1010", or "holding:1000" for one item.  The text lives until the next call but one.
  */
 const char *span_text(enum mbshm_table table, uint32_t first, uint32_t count);
 
-/* What values of a table are: --type, or its own; dies when the type does not fit the table. */
-unsigned value_type(const struct tool *tool, enum mbshm_table table);
-unsigned value_items(unsigned type); /* that one value takes: registers or bits */
-const char *value_type_name(unsigned type);
-int value_type_find(const char *name); /* -1: unknown */
-
-enum { VALUE_TEXT = 32 };
-
-/* The value whose first item is item index of data (registers, or packed bits). */
-void value_text(unsigned type, enum mbshm_order order, const void *data, uint32_t index,
-		char text[VALUE_TEXT]);
-
-/* The other way round.  NULL, or what was expected. */
-const char *value_parse(unsigned type, enum mbshm_order order, const char *text, void *data,
-			uint32_t index);
+/* What values of a table are: --type, or the usual one; dies when the type does not fit the table.
+ */
+enum mbshm_type operand_type(const struct tool *tool, enum mbshm_table table);
 
 /* ---- view.c: spans read from one version --------------------------------------------------- */
 

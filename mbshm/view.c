@@ -26,17 +26,17 @@ void view_take(const struct tool *tool, int argc, char **argv, uint32_t count, s
 {
 	memset(view, 0, sizeof *view);
 	while (argc > 0) {
-		struct place place = place_take(&argc, &argv);
-		struct mbshm_span *span = &place.span;
-		unsigned items = value_items(value_type(tool, span->table));
-		if (place.range && count)
+		struct operand operand = operand_take(&argc, &argv);
+		struct mbshm_span *span = &operand.span;
+		unsigned items = mbshm_type_registers(operand_type(tool, span->table));
+		if (operand.range && count)
 			die(EXIT_USAGE, "%s: expected either a range or --count",
 			    span_text(span->table, span->first, span->count));
-		if (place.range && span->count % items)
+		if (operand.range && span->count % items)
 			die(EXIT_USAGE, "%s: expected a multiple of the %u registers of a %s",
 			    span_text(span->table, span->first, span->count), items,
-			    value_type_name(tool->type));
-		if (!place.range) {
+			    mbshm_type_name(tool->type));
+		if (!operand.range) {
 			uint64_t all = (uint64_t)(count ? count : 1) * items;
 			if (all > MBSHM_ITEMS - span->first)
 				die(EXIT_USAGE, "%s: %u values lead beyond address 65535",
@@ -104,13 +104,13 @@ const struct field view_fields[] = {
 uint32_t view_print(const struct tool *tool, struct output *output, const struct view *view,
 		    const struct view *last)
 {
-	char version[24], address[8], value[VALUE_TEXT], before[VALUE_TEXT];
+	char version[24], address[8], value[VALUE_TEXT_SIZE], before[VALUE_TEXT_SIZE];
 	uint32_t printed = 0;
 	snprintf(version, sizeof version, "%" PRIu64, view->version);
 	for (unsigned i = 0; i < view->count; i++) {
 		const struct mbshm_read *read = &view->reads[i];
-		unsigned type = value_type(tool, read->table);
-		for (uint32_t k = 0; k < read->count; k += value_items(type)) {
+		enum mbshm_type type = operand_type(tool, read->table);
+		for (uint32_t k = 0; k < read->count; k += mbshm_type_registers(type)) {
 			value_text(type, tool->order, read->out, k, value);
 			if (last) {
 				value_text(type, tool->order, last->reads[i].out, k, before);
@@ -119,8 +119,8 @@ uint32_t view_print(const struct tool *tool, struct output *output, const struct
 			}
 			snprintf(address, sizeof address, "%u", read->first + k);
 			output_record(output, (const char *const[]){
-						      version, plant_table_word(read->table),
-						      address, value_type_name(type), value });
+						      version, mbshm_table_name(read->table),
+						      address, mbshm_type_name(type), value });
 			printed++;
 		}
 	}

@@ -17,15 +17,15 @@ enum {
 static void cell_print(const struct tool *tool, const struct mbshm_read *read, uint32_t index,
 		       const void *last)
 {
-	unsigned type = value_type(tool, read->table);
-	char value[VALUE_TEXT], before[VALUE_TEXT];
+	enum mbshm_type type = operand_type(tool, read->table);
+	char value[VALUE_TEXT_SIZE], before[VALUE_TEXT_SIZE];
 	bool changed = false;
 	value_text(type, tool->order, read->out, index, value);
 	if (last) {
 		value_text(type, tool->order, last, index, before);
 		changed = strcmp(value, before) != 0;
 	}
-	printf("%s%-8s %5u %9s%s%s", changed ? "\033[7m" : "", plant_table_word(read->table),
+	printf("%s%-8s %5u %9s%s%s", changed ? "\033[7m" : "", mbshm_table_name(read->table),
 	       read->first + index, value, changed ? "*" : " ", changed ? "\033[27m" : "");
 }
 
@@ -42,7 +42,7 @@ static void screen_print(const struct tool *tool, const struct view *view, const
 	printf("\033[H\033[J%s  version %" PRIu64 "\n", tool->plant->image.name, view->version);
 	for (unsigned i = 0; i < view->count; i++)
 		for (uint32_t k = 0; k < view->reads[i].count;
-		     k += value_items(value_type(tool, view->reads[i].table))) {
+		     k += mbshm_type_registers(operand_type(tool, view->reads[i].table))) {
 			if (!left) {
 				hidden++;
 				continue;

@@ -13,7 +13,7 @@ enum {
 
 static bool is_bit(const struct plant_point *point)
 {
-	return point->type == PLANT_BOOL;
+	return point->type == MBSHM_BOOL;
 }
 
 /* A seed that a plant file can name, so that a run can be repeated; 31 bits, as larger numbers need

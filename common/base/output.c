@@ -1,5 +1,7 @@
+/* Records as a table, as CSV or as JSON. */
 #include "base/output.h"
 
+#include "base/json.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -7,25 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-void json_string(const char *text)
-{
-	putchar('"');
-	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-		if (*c == '"' || *c == '\\')
-			printf("\\%c", *c);
-		else if (*c < ' ' || *c >= 0x7f) /* also what may be no UTF-8 */
-			printf("\\u%04x", *c);
-		else
-			putchar(*c);
-	}
-	putchar('"');
-}
-
 static void json_value(enum field_kind kind, const char *text)
 {
 	const char *digits = text + (*text == '-');
 	if (kind == FIELD_TEXT) {
-		json_string(text);
+		json_string(stdout, text);
 	} else if (kind == FIELD_NUMBER) {
 		printf("%s", *digits >= '0' && *digits <= '9' ? text : "null");
 	} else {
@@ -42,7 +30,7 @@ static void json_record(struct output *output, const char *const *texts)
 		fputs(output->some ? ",\n" : "[\n", stdout);
 	for (unsigned i = 0; output->fields[i].name; i++) {
 		fputs(i ? ", " : "{", stdout);
-		json_string(output->fields[i].name);
+		json_string(stdout, output->fields[i].name);
 		fputs(": ", stdout);
 		json_value(output->fields[i].kind, texts[i]);
 	}

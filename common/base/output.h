@@ -36,6 +36,4 @@ void output_end(struct output *output);
  * status 1. */
 void output_flush(void);
 
-void json_string(const char *text);
-
 #endif

@@ -4,7 +4,7 @@
 #include "base/network.h"
 #include "plant/kinds.h"
 #include "plant/lists.h"
-#include "plant/table.h"
+#include "point/address.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,7 +47,7 @@ static bool read_writes(struct reading *r)
 {
 	struct mbshm_layout *layout = value_field(r, sizeof *layout);
 	struct mbshm_span span;
-	return r->text && value_table_span(r->text, &span) &&
+	return r->text && address_parse(r->text, &span, NULL) &&
 	       (span.table == MBSHM_COILS || span.table == MBSHM_HOLDING_REGISTERS) &&
 	       !mbshm_layout_add(layout, span.table, span.first, span.count);
 }

@@ -3,7 +3,7 @@
 
 #include "plant/kinds.h"
 #include "plant/lists.h"
-#include "plant/table.h"
+#include "point/address.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 static bool read_range(struct reading *r)
 {
 	struct mbshm_span *span = value_field(r, sizeof *span);
-	return r->text && value_table_span(r->text, span);
+	return r->text && address_parse(r->text, span, NULL);
 }
 
 static const struct setting_kind kind_range = {
@@ -25,7 +25,7 @@ static bool read_registers(struct reading *r)
 {
 	struct mbshm_span *span = value_field(r, sizeof *span);
 	span->table = MBSHM_HOLDING_REGISTERS;
-	return r->text && value_span_parse(r->text, span) && span->count >= r->row->min &&
+	return r->text && address_parse_range(r->text, span, NULL) && span->count >= r->row->min &&
 	       span->count <= r->row->max;
 }
 
@@ -47,8 +47,8 @@ static const struct setting_kind kind_answer = { "\"value\", \"04\", \"06\" or \
 static bool read_status(struct reading *r)
 {
 	struct plant_status *status = value_field(r, sizeof *status);
-	enum mbshm_table table = MBSHM_COILS;
-	uint16_t addr;
+	struct mbshm_span span;
+	bool range;
 	if (status->count == sizeof status->coils / sizeof *status->coils) {
 		snprintf(r->why, sizeof r->why, "too many coils, expected at most 8");
 		return false;
@@ -57,9 +57,10 @@ static bool read_status(struct reading *r)
 	*coil = -1;
 	if (r->text && !strcmp(r->text, "none"))
 		return true;
-	if (!r->text || plant_parse_address(r->text, &table, &addr) || table != MBSHM_COILS)
+	if (!r->text || !address_parse(r->text, &span, &range) || range ||
+	    span.table != MBSHM_COILS)
 		return false;
-	*coil = addr;
+	*coil = (int32_t)span.first;
 	return true;
 }
 
@@ -167,11 +168,11 @@ static int check_declared(const struct plant_text *text, const struct setting_li
 {
 	for (unsigned i = 0; i < list->count; i++) {
 		const struct mbshm_span *span = span_of(list, i, at);
-		if (!span_declared(layout, span))
+		if (!mbshm_layout_has(layout, span->table, span->first, span->count))
 			return text_fail(text, list_member(list, i, key),
 					 "%s[%u].%s: \"%s %u-%u\" is not declared, expected "
 					 "addresses in the image's ranges",
-					 list->path, i, key, plant_table_word(span->table),
+					 list->path, i, key, mbshm_table_name(span->table),
 					 span->first, span->first + span->count - 1);
 	}
 	return 0;
@@ -181,8 +182,9 @@ static int check_status(const struct plant_text *text, const struct plant *plant
 {
 	const struct plant_status *status = &plant->server.status;
 	for (unsigned i = 0; i < status->count; i++) {
-		const struct mbshm_span span = { MBSHM_COILS, (uint32_t)status->coils[i], 1 };
-		if (status->coils[i] >= 0 && !span_declared(&plant->image.layout, &span))
+		uint32_t coil = (uint32_t)status->coils[i];
+		if (status->coils[i] >= 0 &&
+		    !mbshm_layout_has(&plant->image.layout, MBSHM_COILS, coil, 1))
 			return text_fail(text,
 					 config_lookup(&text->config, "server.exception_status"),
 					 "server.exception_status: \"coil %d\" is not declared, "

@@ -2,7 +2,7 @@
 #include "plant/image.h"
 
 #include "plant/kinds.h"
-#include "plant/table.h"
+#include "point/address.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -35,7 +35,7 @@ static bool read_span(struct reading *r)
 	int one = value_small(r, MBSHM_ITEMS - 1);
 	if (one >= 0)
 		span.first = (uint32_t)one;
-	else if (!r->text || !value_span_parse(r->text, &span))
+	else if (!r->text || !address_parse_range(r->text, &span, NULL))
 		return false;
 	int rc = mbshm_layout_add(layout, r->row->table, span.first, span.count);
 	if (rc)

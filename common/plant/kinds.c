@@ -61,16 +61,6 @@ int value_small(const struct reading *reading, int max)
 	return value >= 0 && value <= max ? value : -1;
 }
 
-bool value_digits(const char **text, uint32_t max, uint32_t *value)
-{
-	size_t length = strspn(*text, "0123456789");
-	if (length < 1 || length > 5)
-		return false;
-	*value = (uint32_t)strtoul(*text, NULL, 10);
-	*text += length;
-	return *value <= max;
-}
-
 /* Store a number within the row's limits, which the field must be able to hold. */
 static bool store_within(const struct reading *r, uint64_t value)
 {

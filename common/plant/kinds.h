@@ -41,7 +41,4 @@ bool value_choice(const struct reading *reading, const struct choice *choice);
 /* A value that is a whole number 0..max; -1: it is not. */
 int value_small(const struct reading *reading, int max);
 
-/* Decimal digits and nothing else, at most max; *text moves past them. */
-bool value_digits(const char **text, uint32_t max, uint32_t *value);
-
 #endif

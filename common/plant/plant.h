@@ -157,14 +157,12 @@ struct plant_simulator {
 	char source[MBSHM_SOURCE_NAME_SIZE]; /* as which producer it publishes */
 };
 
-enum plant_type { PLANT_BOOL, PLANT_U16 };
-
 /* A process value: where it lives and what makes it move. */
 struct plant_point {
 	char name[PLANT_NAME_MAX];
 	enum mbshm_table table;
 	uint16_t addr;
-	enum plant_type type; /* PLANT_BOOL exactly in the bit tables */
+	enum mbshm_type type; /* MBSHM_BOOL in the bit tables, else MBSHM_U16 */
 	struct model_config model;
 	unsigned line; /* in the plant file, for messages */
 };
@@ -185,11 +183,5 @@ struct plant {
  * -EINVAL, -ENOENT, ... and error: one line, PLANT_ERROR_SIZE bytes.  Any thread. */
 int plant_load(const char *path, struct plant **plant, char *error);
 void plant_free(struct plant *plant);
-
-/* "coil", "discrete", "holding", "input": the word for a table in point addresses and messages. */
-const char *plant_table_word(enum mbshm_table table);
-
-/* Parse "TABLE ADDRESS" ("holding 1000").  0 or -EINVAL. */
-int plant_parse_address(const char *text, enum mbshm_table *table, uint16_t *addr);
 
 #endif

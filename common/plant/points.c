@@ -3,7 +3,8 @@
 
 #include "plant/kinds.h"
 #include "plant/lists.h"
-#include "plant/table.h"
+#include "point/address.h"
+#include "point/value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,20 +12,22 @@
 
 /* ---- kinds --------------------------------------------------------------------------------- */
 
-/* In enum plant_type's order. */
-static const struct point_type {
-	const char *name;
-	double high; /* it holds 0..high */
-} point_types[] = { { "bool", 1 }, { "u16", 65535 } };
+/* A point holds 0..high. */
+static double type_high(enum mbshm_type type)
+{
+	return type == MBSHM_BOOL ? 1 : UINT16_MAX;
+}
 
 static bool read_address(struct reading *r)
 {
 	struct plant_point *point = r->base;
-	if (!r->text || plant_parse_address(r->text, &point->table, &point->addr))
+	struct mbshm_span span;
+	bool range;
+	if (!r->text || !address_parse(r->text, &span, &range) || range)
 		return false;
-	point->type = point->table == MBSHM_COILS || point->table == MBSHM_DISCRETE_INPUTS
-			      ? PLANT_BOOL
-			      : PLANT_U16;
+	point->table = span.table;
+	point->addr = (uint16_t)span.first;
+	point->type = value_type_usual(point->table);
 	return true;
 }
 
@@ -37,13 +40,13 @@ static const struct setting_kind kind_address = {
 static bool read_type(struct reading *r)
 {
 	const struct plant_point *point = r->base;
-	const char *fits = point_types[point->type].name;
+	const char *fits = mbshm_type_name(point->type);
 	if (!r->text || (strcmp(r->text, "bool") != 0 && strcmp(r->text, "u16") != 0))
 		return false;
 	if (strcmp(r->text, fits) != 0)
 		snprintf(r->why, sizeof r->why,
 			 "\"%s\" does not fit address \"%s %u\", expected \"%s\"", r->text,
-			 plant_table_word(point->table), point->addr, fits);
+			 mbshm_table_name(point->table), point->addr, fits);
 	return !strcmp(r->text, fits);
 }
 
@@ -54,7 +57,7 @@ static bool read_model(struct reading *r)
 	const struct plant_point *point = r->base;
 	struct model_config *model = value_field(r, sizeof *model);
 	_Static_assert(sizeof r->why >= MODEL_ERROR_SIZE, "room for why");
-	return r->text && !model_parse(r->text, 0, point_types[point->type].high, model, r->why);
+	return r->text && !model_parse(r->text, 0, type_high(point->type), model, r->why);
 }
 
 static const struct setting_kind kind_model = {
@@ -94,10 +97,9 @@ static int claim_address(const struct plant_text *text, const config_setting_t *
 			 const struct plant *plant, unsigned index, uint32_t (*owner)[MBSHM_ITEMS])
 {
 	const struct plant_point *point = &plant->points[index];
-	const char *word = plant_table_word(point->table);
+	const char *word = mbshm_table_name(point->table);
 	uint32_t *claimed = &owner[point->table][point->addr];
-	const struct mbshm_span span = { point->table, point->addr, 1 };
-	if (!span_declared(&plant->image.layout, &span))
+	if (!mbshm_layout_has(&plant->image.layout, point->table, point->addr, 1))
 		return text_fail(text, at,
 				 "points.%s.address: \"%s %u\" is not declared, expected an "
 				 "address in the image's ranges",

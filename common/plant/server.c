@@ -1,6 +1,7 @@
 /* The section "server", as far as it is about connections. */
 #include "plant/server.h"
 
+#include "base/number.h"
 #include "plant/kinds.h"
 
 #include <arpa/inet.h>
@@ -57,7 +58,7 @@ static bool read_listen(struct reading *r)
 	snprintf(listen->text, sizeof listen->text, "%s", r->text);
 	if (!strncmp(r->text, prefix, strlen(prefix)))
 		return read_socket(r->text + strlen(prefix), listen);
-	if (!value_digits(&p, 65535, &port) || *p ||
+	if (!number_digits(&p, 65535, &port) || *p ||
 	    !read_host(r->text, (size_t)(colon - r->text), listen))
 		return false;
 	snprintf(listen->port, sizeof listen->port, "%u", port);

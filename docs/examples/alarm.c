@@ -52,9 +52,11 @@ static int look(struct mbshm *img, struct mbshm_txn *txn, uint16_t addr, uint16_
 		return rc;
 	}
 	mbshm_txn_begin(txn, img);
-	rc = mbshm_txn_expect_registers(txn, MBSHM_HOLDING_REGISTERS, addr, 1, &value);
+	const struct mbshm_write seen = { MBSHM_HOLDING_REGISTERS, addr, 1, &value };
+	const struct mbshm_write alarm = { MBSHM_COILS, coil, 1, &shall };
+	rc = mbshm_txn_expect(txn, &seen, 1);
 	if (!rc)
-		rc = mbshm_txn_write_bits(txn, MBSHM_COILS, coil, 1, &shall);
+		rc = mbshm_txn_write(txn, &alarm, 1);
 	if (!rc)
 		rc = mbshm_txn_commit(txn, LOCK_US, version);
 	if (!rc) {

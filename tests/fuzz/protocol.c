@@ -8,7 +8,7 @@
  * server's own code. */
 #include "base/log.h"
 #include "fuzz.h"
-#include "libshm/image.h"
+#include "libshm/lock.h"
 #include "mbserverd/connection.h"
 #include "oracle.h"
 

@@ -4,9 +4,8 @@
  * The first byte says how: HOW_RAW, the rest is the file; else the rest is {number of spans, spans
  * {table, first, count} of 2 + 2 + 4 bytes, little-endian, values}, and header and checksum are
  * made to fit. */
-#include "libshm/values.h"
-
 #include "fuzz.h"
+#include "libshm/saved.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -114,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(file + bytes, &sum, sizeof sum);
 		path = file_of(file, bytes + sizeof sum);
 	}
-	int loaded = values_load(path, &values, why);
+	int loaded = saved_load(path, &values, why);
 	if (loaded != 0 && (loaded != -EBADMSG || why[0] == '\0'))
 		finding("load: %d, \"%s\"", loaded, why);
 	if (loaded == 0 && (data[0] & (HOW_RAW | HOW_BAD_SUM)) == HOW_BAD_SUM)

@@ -3,6 +3,7 @@
 #ifndef TESTS_UNIT_IMAGE_FIXTURE_H
 #define TESTS_UNIT_IMAGE_FIXTURE_H
 
+#include "libshm/clock.h"
 #include "libshm/image.h"
 
 #include <dirent.h>

@@ -84,7 +84,8 @@ static void change(struct mbshm *img, uint64_t *random)
 	assert_int_equal(mbshm_txn_read(txn, &read), 0);
 	ALLOW(mbshm_txn_commit(txn, PATIENCE_US, NULL), COMMIT_ERRORS);
 	mbshm_txn_begin(txn, img);
-	assert_int_equal(mbshm_txn_expect_bits(txn, MBSHM_COILS, 30, 32, bits), 0);
+	assert_int_equal(
+		mbshm_txn_expect(txn, &(struct mbshm_write){ MBSHM_COILS, 30, 32, bits }, 1), 0);
 	assert_int_equal(mbshm_txn_mask_register(txn, MBSHM_HOLDING_REGISTERS, 999, 0xff00, 0x1234),
 			 0);
 	ALLOW(mbshm_txn_commit(txn, 0, NULL), COMMIT_ERRORS, -ECANCELED);

@@ -1,5 +1,6 @@
 /* Creating an image, many at once, and attaching to what may not be one. */
 #include "image_fixture.h"
+#include "libshm/header.h"
 
 #include <grp.h>
 #include <sched.h>

@@ -255,15 +255,16 @@ static bool mask_step(struct mbshm_txn *txn, uint64_t *random)
 static bool write_step(struct mbshm_txn *txn, uint64_t *random)
 {
 	struct mbshm_span span = random_span(random);
-	uint8_t *in = buffer + GUARD + 2 * random_below(random, 4);
+	uint8_t *in =
+		buffer + (span.count == MBSHM_ITEMS ? 0 : GUARD + 2 * random_below(random, 4));
+	const struct mbshm_write write = { span.table, span.first, span.count, in };
 	int rc;
-	if (span.count > UINT16_MAX) {
-		span.count = UINT16_MAX;
-		in = buffer + GUARD;
-	}
 	for (size_t i = 0; i < span_bytes(&span); i++)
 		in[i] = (uint8_t)random_next(random);
-	rc = span_stage(txn, &span, in);
+	if (span.count > UINT16_MAX || random_below(random, 2))
+		rc = mbshm_txn_write(txn, &write, 1);
+	else
+		rc = span_stage(txn, &span, in);
 	assert_int_equal(rc, model_declared(&span) ? 0 : -ERANGE);
 	if (!rc)
 		model_write(&span, in);
@@ -479,6 +480,63 @@ static void several_spans_of_one_version(void **state)
 	assert_int_equal(image_status(img).version, 500);
 	image_audit(img);
 	mbshm_close(img);
+}
+
+/* Several spans are staged together or not at all, for writing and for expecting. */
+static void spans_are_staged_together(void **state)
+{
+	const uint16_t one[2] = { 1, 2 }, zero[2] = { 0 };
+	const uint8_t bits[1] = { 0x05 };
+	const struct mbshm_write writes[] = {
+		{ MBSHM_HOLDING_REGISTERS, 1098, 2, one },
+		{ MBSHM_COILS, 97, 3, bits },
+		{ MBSHM_HOLDING_REGISTERS, 1099, 2, one }, /* one too far */
+	};
+	const struct mbshm_write expected[] = { { MBSHM_HOLDING_REGISTERS, 1098, 2, zero },
+						{ MBSHM_COILS, 97, 4, bits } };
+	struct mbshm_txn *txn = mbshm_txn_new(1);
+	uint64_t version;
+	uint16_t registers[2];
+	uint8_t coils;
+	(void)state;
+	default_declare();
+	struct mbshm *img = image_open(MBSHM_CREATE);
+	mbshm_txn_begin(txn, img);
+	assert_int_equal(mbshm_txn_write(txn, writes, 3), -ERANGE);
+	assert_int_equal(mbshm_txn_expect(txn, expected, 2), -ERANGE);
+	assert_int_equal(mbshm_txn_commit(txn, 0, &version), 0);
+	assert_int_equal(version, 1); /* nothing was staged */
+	assert_int_equal(mbshm_txn_write(txn, writes, 2), 0);
+	assert_int_equal(mbshm_txn_expect(txn, expected, 1), 0);
+	assert_int_equal(mbshm_txn_commit(txn, 0, &version), 0);
+	assert_int_equal(version, 2);
+	assert_int_equal(mbshm_txn_write(txn, writes, 2), 0);
+	assert_int_equal(mbshm_txn_expect(txn, expected, 1), 0);
+	assert_int_equal(mbshm_txn_commit(txn, 0, &version), -ECANCELED);
+	assert_int_equal(
+		mbshm_read_registers(img, MBSHM_HOLDING_REGISTERS, 1098, 2, registers, NULL), 0);
+	assert_memory_equal(registers, one, sizeof one);
+	assert_int_equal(mbshm_read_bits(img, MBSHM_COILS, 97, 3, &coils, NULL), 0);
+	assert_int_equal(coils, 5);
+	mbshm_txn_free(txn);
+	mbshm_close(img);
+}
+
+static void layout_has_what_it_declares(void **state)
+{
+	const struct mbshm_layout *layout = &config.layout;
+	(void)state;
+	default_declare();
+	assert_true(mbshm_layout_has(layout, MBSHM_COILS, 0, 100));
+	assert_true(mbshm_layout_has(layout, MBSHM_COILS, 1099, 1));
+	assert_false(mbshm_layout_has(layout, MBSHM_COILS, 0, 101));
+	assert_false(mbshm_layout_has(layout, MBSHM_COILS, 99, 902));
+	assert_false(mbshm_layout_has(layout, MBSHM_COILS, 0, 0));
+	assert_false(mbshm_layout_has(layout, MBSHM_DISCRETE_INPUTS, 0, 1));
+	assert_false(mbshm_layout_has(layout, MBSHM_COILS, 1099, UINT32_MAX));
+	assert_false(mbshm_layout_has(layout, MBSHM_TABLES, 0, 1));
+	assert_string_equal(mbshm_table_name(MBSHM_DISCRETE_INPUTS), "discrete");
+	assert_null(mbshm_table_name(MBSHM_TABLES));
 }
 
 /* Read-write in one: the reads see what commit publishes, in the order of staging, and at most
@@ -1058,6 +1116,8 @@ int main(void)
 		IMAGE_TEST(every_alignment),
 		IMAGE_TEST(borders),
 		IMAGE_TEST(several_spans_of_one_version),
+		IMAGE_TEST(spans_are_staged_together),
+		IMAGE_TEST(layout_has_what_it_declares),
 		IMAGE_TEST(transaction_reads),
 		IMAGE_TEST(status_tells),
 		IMAGE_TEST(overtaken_reader_tries_again),

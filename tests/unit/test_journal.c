@@ -206,15 +206,20 @@ static void only_what_is_published(void **state)
 	mbshm_txn_begin(txn, writer);
 	mbshm_txn_journal(txn, &local);
 	assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, 700, 1, &one), 0);
-	assert_int_equal(mbshm_txn_expect_registers(txn, MBSHM_HOLDING_REGISTERS, 701, 1, &one), 0);
+	assert_int_equal(
+		mbshm_txn_expect(txn,
+				 &(struct mbshm_write){ MBSHM_HOLDING_REGISTERS, 701, 1, &one }, 1),
+		0);
 	assert_int_equal(mbshm_txn_commit(txn, SECOND_US, NULL), -ECANCELED);
 	no_entry(writer, &cursor);
 	assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, 0, 1, &one),
 			 -ERANGE);
 	mbshm_txn_begin(txn, writer);
 	mbshm_txn_journal(txn, &local);
-	assert_int_equal(mbshm_txn_expect_registers(txn, MBSHM_HOLDING_REGISTERS, 701, 1, &zero),
-			 0);
+	assert_int_equal(
+		mbshm_txn_expect(
+			txn, &(struct mbshm_write){ MBSHM_HOLDING_REGISTERS, 701, 1, &zero }, 1),
+		0);
 	assert_int_equal(mbshm_txn_commit(txn, SECOND_US, NULL),
 			 0); /* an expectation is no write */
 	no_entry(writer, &cursor);

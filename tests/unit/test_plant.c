@@ -654,12 +654,12 @@ static void reads_the_default(void **state)
 	assert_string_equal(plant->points[0].name, "process_value");
 	assert_int_equal(plant->points[0].table, MBSHM_HOLDING_REGISTERS);
 	assert_int_equal(plant->points[0].addr, 1000);
-	assert_int_equal(plant->points[0].type, PLANT_U16);
+	assert_int_equal(plant->points[0].type, MBSHM_U16);
 	assert_true(plant->points[0].model.params[0] == 380 &&
 		    plant->points[0].model.params[1] == 420);
 	assert_string_equal(plant->points[1].name, "relay");
 	assert_int_equal(plant->points[1].table, MBSHM_COILS);
-	assert_int_equal(plant->points[1].type, PLANT_BOOL);
+	assert_int_equal(plant->points[1].type, MBSHM_BOOL);
 	plant_free(plant);
 }
 
@@ -723,7 +723,7 @@ static void reads_everything(void **state)
 	assert_int_equal(plant->points[0].addr, 65535);
 	assert_int_equal(plant->points[0].line, 6);
 	assert_string_equal(plant->points[1].name, "*");
-	assert_int_equal(plant->points[1].type, PLANT_U16);
+	assert_int_equal(plant->points[1].type, MBSHM_U16);
 	assert_int_equal(plant->points[1].line, 7);
 	plant_free(plant);
 }
@@ -1034,40 +1034,6 @@ static void numbers_keep_their_width(void **state)
 	assert_true(widths.after_eight == 0xaaaaaaaaaaaaaaaa);
 }
 
-static void parses_addresses(void **state)
-{
-	(void)state;
-	enum mbshm_table table;
-	uint16_t addr;
-	for (int i = 0; i < MBSHM_TABLES; i++) {
-		char text[32];
-		snprintf(text, sizeof text, "%s \t65535", plant_table_word((enum mbshm_table)i));
-		assert_int_equal(plant_parse_address(text, &table, &addr), 0);
-		assert_int_equal(table, i);
-		assert_int_equal(addr, 65535);
-	}
-	static const char *const bad[] = {
-		"",
-		" ",
-		"coil",
-		"coil ",
-		" coil 1",
-		"coil -1",
-		"coil 1 ",
-		"coil 65536",
-		"coil 0x1",
-		"coi 1",
-		"coils 1",
-		"Coil 1",
-		"coil 99999999999999999999",
-		"coil1",
-		"1",
-		"1 coil",
-	};
-	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		assert_int_equal(plant_parse_address(bad[i], &table, &addr), -EINVAL);
-}
-
 /* ---- hostile input ------------------------------------------------------------------------- */
 
 /* Whatever the bytes: read, or refused in one line that names the file.  The sanitizers watch. */
@@ -1171,7 +1137,6 @@ int main(void)
 		cmocka_unit_test(reads_includes),
 		cmocka_unit_test(rows_are_complete),
 		cmocka_unit_test(numbers_keep_their_width),
-		cmocka_unit_test(parses_addresses),
 		cmocka_unit_test(survives_truncation),
 		cmocka_unit_test(survives_mutation),
 		cmocka_unit_test(survives_repetition),

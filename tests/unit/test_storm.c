@@ -114,7 +114,8 @@ static int stamp_expect(struct mbshm_txn *txn, uint64_t version)
 {
 	uint16_t stamp[2 * STAMP];
 	stamp_fill(stamp, version);
-	return mbshm_txn_expect_registers(txn, MBSHM_HOLDING_REGISTERS, STAMP_A, STAMP, stamp);
+	const struct mbshm_write wanted = { MBSHM_HOLDING_REGISTERS, STAMP_A, STAMP, stamp };
+	return mbshm_txn_expect(txn, &wanted, 1);
 }
 
 static uint32_t counter_read(const struct mbshm *img, unsigned writer)
@@ -230,8 +231,8 @@ static void reader_body(void *arg)
 		}
 		atomic_fetch_add(&storm->reads[role->index], good);
 		atomic_fetch_add(&storm->overtaken[role->index], batch - good);
-		atomic_fetch_add(&storm->retries[role->index], count_load(&img->retries) - retries);
-		retries = count_load(&img->retries);
+		atomic_fetch_add(&storm->retries[role->index], count_load(img->retries) - retries);
+		retries = count_load(img->retries);
 	}
 	mbshm_close(img);
 }

@@ -29,6 +29,8 @@ static const struct {
 	{ MBSHM_F64, { .f64 = 0.1 }, { 0x3fb9, 0x9999, 0x9999, 0x999a } },
 	{ MBSHM_F64, { .f64 = 5e-324 }, { 0, 0, 0, 1 } },
 	{ MBSHM_F64, { .f64 = -INFINITY }, { 0xfff0, 0, 0, 0 } },
+	{ MBSHM_BOOL, { .u64 = 0 }, { 0 } },
+	{ MBSHM_BOOL, { .u64 = 1 }, { 1 } },
 };
 
 /* The registers that the case has in an order, by the header's words: the bytes A B C D moved as a
@@ -79,6 +81,10 @@ static void any_registers(void **state)
 		union mbshm_value value = mbshm_decode(type, order, in);
 		if ((type == MBSHM_F32 || type == MBSHM_F64) && isnan(value.f64))
 			continue;
+		if (type == MBSHM_BOOL) { /* many patterns, two values */
+			assert_int_equal(value.u64, in[0] != 0);
+			continue;
+		}
 		mbshm_encode(type, order, value, out);
 		assert_memory_equal(in, out, mbshm_type_registers(type) * 2);
 	}
@@ -108,13 +114,14 @@ static void truncates(void **state)
 
 static void names(void **state)
 {
-	static const char *const types[MBSHM_TYPES] = { "u16", "i16", "u32", "i32",
-							"u64", "i64", "f32", "f64" };
+	static const char *const types[MBSHM_TYPES] = { "u16", "i16", "u32", "i32", "u64",
+							"i64", "f32", "f64", "bool" };
 	static const char *const orders[MBSHM_ORDERS] = { "ABCD", "CDAB", "BADC", "DCBA" };
 	(void)state;
 	for (unsigned i = 0; i < MBSHM_TYPES; i++) {
 		assert_string_equal(mbshm_type_name((enum mbshm_type)i), types[i]);
-		assert_int_equal(mbshm_type_registers((enum mbshm_type)i), atoi(types[i] + 1) / 16);
+		assert_int_equal(mbshm_type_registers((enum mbshm_type)i),
+				 i == MBSHM_BOOL ? 1 : atoi(types[i] + 1) / 16);
 	}
 	for (unsigned i = 0; i < MBSHM_ORDERS; i++)
 		assert_string_equal(mbshm_order_name((enum mbshm_order)i), orders[i]);

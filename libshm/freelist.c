@@ -1,15 +1,14 @@
 /* The free list: first in, first out, so that a page rests as long as possible before its next
  * life.  Every function runs under the lock. */
-#include "libshm/image.h"
+#include "libshm/freelist.h"
 
 #include <errno.h>
-#include <string.h>
 
 /* An entry is the version that retired the page << 16 | page. */
 
 /* Make the list anew from the committed root: what no root names is free.  The stamps are the
  * current version: a reader may still hold any older one. */
-int free_rebuild(struct mbshm *img, uint64_t commit)
+int freelist_rebuild(struct mbshm *img, uint64_t commit)
 {
 	struct segment_control *control = &img->seg->control;
 	uint8_t used[(MBSHM_POOL_MAX + 8) / 8] = { 0 };
@@ -39,7 +38,8 @@ int free_rebuild(struct mbshm *img, uint64_t commit)
 
 /* Take count pages; *stamp becomes the highest version that retired one of them.  -EBADMSG: the
  * list is damaged; nothing was taken. */
-int free_take(struct mbshm *img, uint64_t version, unsigned count, uint16_t *pages, uint64_t *stamp)
+int freelist_take(struct mbshm *img, uint64_t version, unsigned count, uint16_t *pages,
+		  uint64_t *stamp)
 {
 	struct segment_control *control = &img->seg->control;
 	uint64_t head = owner_load(&control->free_head), tail = owner_load(&control->free_tail);
@@ -61,7 +61,7 @@ int free_take(struct mbshm *img, uint64_t version, unsigned count, uint16_t *pag
 	return 0;
 }
 
-void free_give(struct mbshm *img, uint64_t version, const uint16_t *pages, unsigned count)
+void freelist_give(struct mbshm *img, uint64_t version, const uint16_t *pages, unsigned count)
 {
 	struct segment_control *control = &img->seg->control;
 	uint64_t stamp = MUTATED(STAMP_LOW) ? version - 1 : version,

@@ -1,35 +1,30 @@
-/* Checks of what comes from a caller or a segment before anything is done with it. */
-#include "libshm/image.h"
+/* Declared spans: which addresses an image has. */
+#include "libshm/spans.h"
+
+#include "libshm/layout.h"
+#include "libshm/why.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-int why_set(char *why, int error, const char *format, ...)
+/* Words of point addresses, also for messages. */
+static const char *const table_names[MBSHM_TABLES] = {
+	[MBSHM_COILS] = "coil",
+	[MBSHM_DISCRETE_INPUTS] = "discrete",
+	[MBSHM_HOLDING_REGISTERS] = "holding",
+	[MBSHM_INPUT_REGISTERS] = "input",
+};
+
+const char *mbshm_table_name(enum mbshm_table table)
 {
-	va_list args;
-	if (why) {
-		va_start(args, format);
-		vsnprintf(why, MBSHM_WHY_SIZE, format, args);
-		va_end(args);
-	}
-	return error;
+	return (unsigned)table < MBSHM_TABLES ? table_names[table] : NULL;
 }
 
-/* FNV-1a, 64 bits: each step is a bijection of the state, so no change of a single byte can go
- * unseen. */
-uint64_t checksum_add(uint64_t hash, const void *data, size_t size)
+static bool in_bounds(const struct mbshm_span *span)
 {
-	const uint8_t *bytes = data;
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
-uint64_t header_checksum(const struct segment_header *header)
-{
-	return checksum_add(CHECKSUM_START, header, offsetof(struct segment_header, checksum));
+	return (unsigned)span->table < MBSHM_TABLES && span->count && span->count <= MBSHM_ITEMS &&
+	       span->first <= MBSHM_ITEMS - span->count;
 }
 
 int mbshm_layout_add(struct mbshm_layout *layout, enum mbshm_table table, uint32_t first,
@@ -37,8 +32,8 @@ int mbshm_layout_add(struct mbshm_layout *layout, enum mbshm_table table, uint32
 {
 	struct mbshm_span *spans = layout->spans;
 	unsigned from = 0, to;
-	if ((unsigned)table >= MBSHM_TABLES || !count || count > MBSHM_ITEMS ||
-	    first > MBSHM_ITEMS - count)
+	const struct mbshm_span added = { table, first, count };
+	if (!in_bounds(&added))
 		return -ERANGE;
 	while (from < layout->span_count &&
 	       (spans[from].table < table ||
@@ -59,6 +54,22 @@ int mbshm_layout_add(struct mbshm_layout *layout, enum mbshm_table table, uint32
 	spans[from] = (struct mbshm_span){ table, first, end - first };
 	layout->span_count += 1 - (to - from);
 	return 0;
+}
+
+bool mbshm_layout_has(const struct mbshm_layout *layout, enum mbshm_table table, uint32_t first,
+		      uint32_t count)
+{
+	const struct mbshm_span wanted = { table, first, count };
+	if (!in_bounds(&wanted))
+		return false;
+	/* The spans do not touch one another, so one of them has all of it. */
+	for (unsigned i = 0; i < layout->span_count; i++) {
+		const struct mbshm_span *span = &layout->spans[i];
+		if (span->table == table && first >= span->first &&
+		    first - span->first + count <= span->count)
+			return true;
+	}
+	return false;
 }
 
 unsigned mbshm_layout_pages(const struct mbshm_layout *layout)
@@ -92,8 +103,7 @@ int layout_check(const struct mbshm_layout *layout, char *why)
 			       MBSHM_SPANS_MAX);
 	for (unsigned i = 0; i < layout->span_count; i++) {
 		const struct mbshm_span *span = &layout->spans[i];
-		if ((unsigned)span->table >= MBSHM_TABLES || !span->count ||
-		    span->count > MBSHM_ITEMS || span->first > MBSHM_ITEMS - span->count)
+		if (!in_bounds(span))
 			return why_set(why, -EINVAL, "span %u is outside its table", i);
 		if (last &&
 		    (last->table > span->table ||
@@ -134,41 +144,4 @@ void layout_text(const struct mbshm_layout *layout, char *text, size_t size)
 	}
 	if (used >= size && size > 4)
 		memcpy(text + size - 4, "...", 4);
-}
-
-/* header: a private copy.  On success its spans are in layout, checked. */
-int header_check(const struct segment_header *header, uint64_t file_bytes,
-		 struct mbshm_layout *layout, char *why)
-{
-	if (header->magic != SEGMENT_MAGIC)
-		return why_set(why, -EBADMSG, "not a register image (wrong magic number)");
-	if (header->byte_order != SEGMENT_BYTE_ORDER)
-		return why_set(why, -EBADMSG, "made on a machine of another byte order");
-	if (header->layout != SEGMENT_LAYOUT)
-		return why_set(why, -EBADMSG,
-			       "segment layout version %u; this program knows version %d: "
-			       "stop all programs of the plant, unlink the image, start them anew",
-			       header->layout, SEGMENT_LAYOUT);
-	if (header->checksum != header_checksum(header))
-		return why_set(why, -EBADMSG, "damaged header (checksum)");
-	if (header->pool_pages < MBSHM_POOL_MIN || header->pool_pages > MBSHM_POOL_MAX ||
-	    header->size_bytes != segment_size(header->pool_pages) ||
-	    header->size_bytes != file_bytes)
-		return why_set(why, -EBADMSG,
-			       "damaged: %llu bytes where the header says %llu for %u pages",
-			       (unsigned long long)file_bytes,
-			       (unsigned long long)header->size_bytes, header->pool_pages);
-	if (!header->span_count || header->span_count > MBSHM_SPANS_MAX)
-		return why_set(why, -EBADMSG, "damaged: %u spans", header->span_count);
-	layout->span_count = header->span_count;
-	for (unsigned i = 0; i < header->span_count; i++)
-		layout->spans[i] =
-			(struct mbshm_span){ (enum mbshm_table)header->spans[i].table,
-					     header->spans[i].first, header->spans[i].count };
-	if (layout_check(layout, why))
-		return -EBADMSG;
-	if (header->pool_pages < 2 * (mbshm_layout_pages(layout) + 1))
-		return why_set(why, -EBADMSG, "damaged: a pool of %u pages for %u live ones",
-			       header->pool_pages, mbshm_layout_pages(layout));
-	return 0;
 }

@@ -1,0 +1,73 @@
+/* The header of a segment: what can be known without trusting it. */
+#include "libshm/header.h"
+
+#include "libshm/spans.h"
+#include "libshm/why.h"
+
+#include <errno.h>
+
+/* FNV-1a, 64 bits: each step is a bijection of the state, so no change of a single byte can go
+ * unseen. */
+uint64_t checksum_add(uint64_t hash, const void *data, size_t size)
+{
+	const uint8_t *bytes = data;
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+uint64_t header_checksum(const struct segment_header *header)
+{
+	return checksum_add(CHECKSUM_START, header, offsetof(struct segment_header, checksum));
+}
+
+void span_pack(struct segment_span *packed, const struct mbshm_layout *layout)
+{
+	for (unsigned i = 0; i < layout->span_count; i++) {
+		const struct mbshm_span *span = &layout->spans[i];
+		packed[i] = (struct segment_span){ (uint16_t)span->table, (uint16_t)span->first,
+						   span->count };
+	}
+}
+
+int span_unpack(struct mbshm_layout *layout, const struct segment_span *packed, uint32_t count,
+		char *why)
+{
+	if (!count || count > MBSHM_SPANS_MAX)
+		return why_set(why, -EBADMSG, "damaged: %u spans", count);
+	layout->span_count = count;
+	for (unsigned i = 0; i < count; i++)
+		layout->spans[i] = (struct mbshm_span){ (enum mbshm_table)packed[i].table,
+							packed[i].first, packed[i].count };
+	return layout_check(layout, why) ? -EBADMSG : 0;
+}
+
+/* header: a private copy.  On success its spans are in layout, checked. */
+int header_check(const struct segment_header *header, uint64_t file_bytes,
+		 struct mbshm_layout *layout, char *why)
+{
+	if (header->magic != SEGMENT_MAGIC)
+		return why_set(why, -EBADMSG, "not a register image (wrong magic number)");
+	if (header->byte_order != SEGMENT_BYTE_ORDER)
+		return why_set(why, -EBADMSG, "made on a machine of another byte order");
+	if (header->layout != SEGMENT_LAYOUT)
+		return why_set(why, -EBADMSG,
+			       "segment layout version %u; this program knows version %d: "
+			       "stop all programs of the plant, unlink the image, start them again",
+			       header->layout, SEGMENT_LAYOUT);
+	if (header->checksum != header_checksum(header))
+		return why_set(why, -EBADMSG, "damaged header (checksum)");
+	if (header->pool_pages < MBSHM_POOL_MIN || header->pool_pages > MBSHM_POOL_MAX ||
+	    header->size_bytes != segment_size(header->pool_pages) ||
+	    header->size_bytes != file_bytes)
+		return why_set(why, -EBADMSG,
+			       "damaged: %llu bytes where the header says %llu for %u pages",
+			       (unsigned long long)file_bytes,
+			       (unsigned long long)header->size_bytes, header->pool_pages);
+	if (span_unpack(layout, header->spans, header->span_count, why))
+		return -EBADMSG;
+	if (header->pool_pages < 2 * (mbshm_layout_pages(layout) + 1))
+		return why_set(why, -EBADMSG, "damaged: a pool of %u pages for %u live ones",
+			       header->pool_pages, mbshm_layout_pages(layout));
+	return 0;
+}

@@ -1,0 +1,13 @@
+/* The name of an image: the one place that knows where segments live. */
+#ifndef LIBSHM_NAME_H
+#define LIBSHM_NAME_H
+
+#include "mbshm.h"
+
+#define NAME_FOLDER "/dev/shm" /* shm_overview(7) */
+enum { NAME_PATH_SIZE = sizeof NAME_FOLDER + MBSHM_NAME_SIZE };
+
+/* The file behind a name. */
+void name_path(const char *name, char path[NAME_PATH_SIZE]);
+
+#endif

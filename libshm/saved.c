@@ -1,0 +1,233 @@
+/* A file of saved values: written complete or not at all, believed only when all of it is checked.
+ *
+ * It is a struct values_header, the values of its spans in order (registers little-endian, bits
+ * packed, each span padded to 8 bytes), and a checksum of all of it. */
+#include "libshm/saved.h"
+
+#include "libshm/clock.h"
+#include "libshm/header.h"
+#include "libshm/spans.h"
+#include "libshm/why.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* All values at once: taken out of an image, put into one, kept in a file.
+ *
+ * A file is a struct values_header, the values of its spans in order (registers little-endian, bits
+ * packed, each span padded to 8 bytes), and a checksum of all of it. */
+
+#define VALUES_MAGIC UINT64_C(0x3153474552424d2e) /* ".MBREGS1" */
+
+struct values_header {
+	uint64_t magic;
+	uint32_t format;
+	uint32_t span_count;
+	uint64_t version;
+	uint64_t saved_wall_ns;
+	struct segment_span spans[MBSHM_SPANS_MAX];
+};
+_Static_assert(sizeof(struct values_header) == 32 + MBSHM_SPANS_MAX * 8, "no holes");
+
+enum {
+	VALUES_FORMAT = 1,
+	VALUES_MAX = 2 * MBSHM_ITEMS * 2 + 2 * MBSHM_ITEMS / 8 +
+		     MBSHM_SPANS_MAX * 8, /* all four tables */
+};
+
+static uint64_t values_checksum(const struct values_header *header, const struct values *values)
+{
+	return checksum_add(checksum_add(CHECKSUM_START, header, sizeof *header), values->bytes,
+			    values->size_bytes);
+}
+
+static int write_all(int fd, const void *data, size_t size)
+{
+	const char *at = data;
+	while (size) {
+		ssize_t n = write(fd, at, size);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		at += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+static int file_write(int fd, const struct values *values)
+{
+	struct values_header header = {
+		.magic = VALUES_MAGIC,
+		.format = VALUES_FORMAT,
+		.span_count = values->layout.span_count,
+		.version = values->version,
+		.saved_wall_ns = (uint64_t)clock_ns(CLOCK_REALTIME_COARSE),
+	};
+	uint64_t checksum;
+	int rc;
+	span_pack(header.spans, &values->layout);
+	checksum = values_checksum(&header, values);
+	rc = write_all(fd, &header, sizeof header);
+	if (!rc)
+		rc = write_all(fd, values->bytes, values->size_bytes);
+	if (!rc)
+		rc = write_all(fd, &checksum, sizeof checksum);
+	return rc ? rc : fsync(fd) ? -errno : 0;
+}
+
+static int folder_sync(const char *path)
+{
+	char folder[4096];
+	const char *slash = strrchr(path, '/');
+	int fd, rc;
+	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
+		 slash ? path : ".");
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	rc = fsync(fd) ? -errno : 0;
+	close(fd);
+	return rc;
+}
+
+static int file_replace(const char *path, const struct values *values)
+{
+	char beside[4096];
+	int fd, rc;
+	if (snprintf(beside, sizeof beside, "%s.%ld.new", path, (long)getpid()) >=
+	    (int)sizeof beside)
+		return -ENAMETOOLONG;
+	fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return -errno;
+	rc = file_write(fd, values);
+	if (close(fd) && !rc)
+		rc = -errno;
+	if (!rc && rename(beside, path))
+		rc = -errno;
+	if (rc)
+		unlink(beside);
+	return rc ? rc : folder_sync(path);
+}
+
+void saved_refuse(const char *path, char *why)
+{
+	char aside[4096];
+	size_t used = strlen(why);
+	if (snprintf(aside, sizeof aside, "%s.refused", path) < (int)sizeof aside &&
+	    !rename(path, aside))
+		snprintf(why + used, MBSHM_WHY_SIZE - used, " (kept aside as %.400s)", aside);
+}
+
+int mbshm_values_save(struct mbshm *img, const char *path, uint32_t timeout_us, uint64_t *version,
+		      char *why)
+{
+	char refused[MBSHM_WHY_SIZE];
+	struct values values, found = { 0 };
+	int rc = values_take(img, false, timeout_us, &values);
+	if (rc)
+		return why_set(why, rc, "cannot read the image: %s", strerror(-rc));
+	if (saved_load(path, &found, refused) == -EBADMSG)
+		saved_refuse(path, refused); /* what was refused is not overwritten */
+	else
+		values_free(&found);
+	rc = file_replace(path, &values);
+	if (version)
+		*version = values.version;
+	values_free(&values);
+	return rc ? why_set(why, rc, "cannot write %s: %s", path, strerror(-rc)) : 0;
+}
+
+/* Everything in the file is checked before it is used. */
+static int file_parse(const uint8_t *data, size_t size, struct values *values, char *why)
+{
+	struct values_header header;
+	uint64_t checksum;
+	if (size < sizeof header + 8)
+		return why_set(why, -EBADMSG, "too short");
+	memcpy(&header, data, sizeof header);
+	memcpy(&checksum, data + size - 8, 8);
+	if (header.magic != VALUES_MAGIC || header.format != VALUES_FORMAT)
+		return why_set(why, -EBADMSG, "not a file of saved values, or of another format");
+	if (checksum != checksum_add(CHECKSUM_START, data, size - 8))
+		return why_set(why, -EBADMSG, "damaged (checksum)");
+	if (!header.version || header.version >= VERSION_MAX)
+		return why_set(why, -EBADMSG, "damaged header");
+	values->version = header.version;
+	if (span_unpack(&values->layout, header.spans, header.span_count, why))
+		return -EBADMSG;
+	if (values_alloc(values))
+		return why_set(why, -ENOMEM, "out of memory");
+	if (values->size_bytes != size - sizeof header - 8) {
+		values_free(values);
+		return why_set(why, -EBADMSG, "damaged (length)");
+	}
+	memcpy(values->bytes, data + sizeof header, values->size_bytes);
+	return 0;
+}
+
+static ssize_t read_all(int fd, uint8_t *data, size_t size)
+{
+	size_t got = 0;
+	while (got < size) {
+		ssize_t n = read(fd, data + got, size - got);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (!n)
+			break;
+		got += (size_t)n;
+	}
+	return (ssize_t)got;
+}
+
+int saved_load(const char *path, struct values *values, char *why)
+{
+	size_t most = sizeof(struct values_header) + VALUES_MAX + 8;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	uint8_t *data;
+	ssize_t size;
+	int rc;
+	if (fd < 0)
+		return why_set(why, -errno, "%s: %s", path, strerror(errno));
+	data = malloc(most + 1);
+	size = data ? read_all(fd, data, most + 1) : -ENOMEM;
+	close(fd);
+	if (size < 0) {
+		rc = why_set(why, (int)size, "%s: %s", path, strerror((int)-size));
+	} else {
+		char reason[MBSHM_WHY_SIZE];
+		rc = (size_t)size > most ? why_set(reason, -EBADMSG, "too long")
+					 : file_parse(data, (size_t)size, values, reason);
+		if (rc)
+			why_set(why, rc, "%s: %s", path, reason);
+	}
+	free(data);
+	return rc;
+}
+
+int mbshm_values_restore(struct mbshm *img, const char *path, uint32_t timeout_us, char *why)
+{
+	char ours[200], theirs[200];
+	struct values values;
+	int rc = saved_load(path, &values, why);
+	if (rc)
+		return rc;
+	rc = values_publish(img, &values, true, timeout_us);
+	if (rc == -ENXIO) {
+		layout_text(&values.layout, theirs, sizeof theirs);
+		layout_text(mbshm_layout_of(img), ours, sizeof ours);
+		why_set(why, rc, "%s: holds {%s}; the image declares {%s}", path, theirs, ours);
+	} else if (rc) {
+		why_set(why, rc, "cannot publish: %s", strerror(-rc));
+	}
+	values_free(&values);
+	return rc;
+}

@@ -1,0 +1,15 @@
+/* A file of saved values. */
+#ifndef LIBSHM_SAVED_H
+#define LIBSHM_SAVED_H
+
+#include "libshm/values.h"
+
+/* Read and check a file.  0 and *values (values_free), or why and -ENOENT, -EACCES, ... (cannot be
+ * read) or -EBADMSG (damaged). */
+int saved_load(const char *path, struct values *values, char *why);
+
+/* Rename a damaged file to FILE.refused and add that to why.  A program may not be allowed to:
+ * then the next one that saves does it, before it would overwrite the file. */
+void saved_refuse(const char *path, char *why);
+
+#endif
