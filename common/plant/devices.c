@@ -12,7 +12,7 @@
 
 static bool read_range(struct reading *r)
 {
-	struct mbshm_span *span = value_field(r, sizeof *span);
+	struct mbshm_span *span = kind_field(r, sizeof *span);
 	return r->text && address_parse(r->text, span, NULL);
 }
 
@@ -23,21 +23,21 @@ static const struct setting_kind kind_range = {
 
 static bool read_registers(struct reading *r)
 {
-	struct mbshm_span *span = value_field(r, sizeof *span);
+	struct mbshm_span *span = kind_field(r, sizeof *span);
 	span->table = MBSHM_HOLDING_REGISTERS;
 	return r->text && address_parse_range(r->text, span, NULL) && span->count >= r->row->min &&
 	       span->count <= r->row->max;
 }
 
 static const struct setting_kind kind_registers = { "\"FIRST-LAST\" of the holding registers,",
-						    value_format, read_registers };
+						    kind_format, read_registers };
 
 static bool read_answer(struct reading *r)
 {
 	static const struct choice choices[] = {
 		{ "value", 0 }, { "04", 0x04 }, { "06", 0x06 }, { "0x0B", 0x0B }, { 0 }
 	};
-	return value_choice(r, choices);
+	return kind_choice(r, choices);
 }
 
 static const struct setting_kind kind_answer = { "\"value\", \"04\", \"06\" or \"0x0B\"", NULL,
@@ -46,7 +46,7 @@ static const struct setting_kind kind_answer = { "\"value\", \"04\", \"06\" or \
 /* Coils, a bit each. */
 static bool read_status(struct reading *r)
 {
-	struct plant_status *status = value_field(r, sizeof *status);
+	struct plant_status *status = kind_field(r, sizeof *status);
 	struct mbshm_span span;
 	bool range;
 	if (status->count == sizeof status->coils / sizeof *status->coils) {
@@ -70,8 +70,8 @@ static const struct setting_kind kind_status = { "\"coil ADDRESS\" or \"none\"",
 /* Bytes as numbers, or a text of them. */
 static bool read_bytes(struct reading *r)
 {
-	struct plant_bytes *bytes = value_field(r, sizeof *bytes);
-	int number = value_small(r, 255);
+	struct plant_bytes *bytes = kind_field(r, sizeof *bytes);
+	int number = kind_small(r, 255);
 	size_t length = r->text ? strlen(r->text) : 1;
 	if (!r->text && number < 0)
 		return false;
