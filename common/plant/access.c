@@ -15,8 +15,8 @@
 /* Unit ids, as a set. */
 static bool read_unit_id(struct reading *r)
 {
-	uint64_t *words = value_field(r, 4 * sizeof *words);
-	int id = value_small(r, 255);
+	uint64_t *words = kind_field(r, 4 * sizeof *words);
+	int id = kind_small(r, 255);
 	if (id < 0)
 		return false;
 	words[id / 64] |= UINT64_C(1) << id % 64;
@@ -32,7 +32,7 @@ static bool read_allow(struct reading *r)
 						 { "read", PLANT_ALLOW_READ },
 						 { "none", PLANT_ALLOW_NONE },
 						 { 0 } };
-	return value_choice(r, choices);
+	return kind_choice(r, choices);
 }
 
 static const struct setting_kind kind_allow = { .expected = "\"all\", \"read\" or \"none\"",
@@ -41,7 +41,7 @@ static const struct setting_kind kind_allow = { .expected = "\"all\", \"read\" o
 static bool read_refusal(struct reading *r)
 {
 	static const struct choice choices[] = { { "01", 1 }, { "02", 2 }, { 0 } };
-	return value_choice(r, choices);
+	return kind_choice(r, choices);
 }
 
 static const struct setting_kind kind_refusal = { .expected = "\"01\" or \"02\"",
@@ -49,7 +49,7 @@ static const struct setting_kind kind_refusal = { .expected = "\"01\" or \"02\""
 
 static bool read_writes(struct reading *r)
 {
-	struct mbshm_layout *layout = value_field(r, sizeof *layout);
+	struct mbshm_layout *layout = kind_field(r, sizeof *layout);
 	struct mbshm_span span;
 	return r->text && address_parse(r->text, &span, NULL) &&
 	       (span.table == MBSHM_COILS || span.table == MBSHM_HOLDING_REGISTERS) &&
@@ -63,8 +63,8 @@ static const struct setting_kind kind_writes = {
 
 static bool read_function(struct reading *r)
 {
-	struct function_set *set = value_field(r, sizeof *set);
-	int code = value_small(r, 255);
+	struct function_set *set = kind_field(r, sizeof *set);
+	int code = kind_small(r, 255);
 	if (code < 0 || !functions[code].decode)
 		return false;
 	function_set_add(set, (uint8_t)code);

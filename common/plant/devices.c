@@ -12,7 +12,7 @@
 
 static bool read_range(struct reading *r)
 {
-	struct mbshm_span *span = value_field(r, sizeof *span);
+	struct mbshm_span *span = kind_field(r, sizeof *span);
 	return r->text && address_parse(r->text, span, NULL);
 }
 
@@ -24,7 +24,7 @@ static const struct setting_kind kind_range = {
 
 static bool read_registers(struct reading *r)
 {
-	struct mbshm_span *span = value_field(r, sizeof *span);
+	struct mbshm_span *span = kind_field(r, sizeof *span);
 	span->table = MBSHM_HOLDING_REGISTERS;
 	return r->text && address_parse_range(r->text, span, NULL) && span->count >= r->row->min &&
 	       span->count <= r->row->max;
@@ -32,7 +32,7 @@ static bool read_registers(struct reading *r)
 
 static const struct setting_kind kind_registers = {
 	.expected = "\"FIRST-LAST\" of the holding registers,",
-	.format = value_format,
+	.format = kind_format,
 	.read = read_registers
 };
 
@@ -41,7 +41,7 @@ static bool read_answer(struct reading *r)
 	static const struct choice choices[] = {
 		{ "value", 0 }, { "04", 0x04 }, { "06", 0x06 }, { "0x0B", 0x0B }, { 0 }
 	};
-	return value_choice(r, choices);
+	return kind_choice(r, choices);
 }
 
 static const struct setting_kind kind_answer = { .expected =
@@ -51,7 +51,7 @@ static const struct setting_kind kind_answer = { .expected =
 /* Coils, a bit each. */
 static bool read_status(struct reading *r)
 {
-	struct plant_status *status = value_field(r, sizeof *status);
+	struct plant_status *status = kind_field(r, sizeof *status);
 	struct mbshm_span span;
 	bool range;
 	if (status->count == sizeof status->coils / sizeof *status->coils) {
@@ -75,8 +75,8 @@ static const struct setting_kind kind_status = { .expected = "\"coil ADDRESS\" o
 /* Bytes as numbers, or a text of them. */
 static bool read_bytes(struct reading *r)
 {
-	struct plant_bytes *bytes = value_field(r, sizeof *bytes);
-	int number = value_small(r, 255);
+	struct plant_bytes *bytes = kind_field(r, sizeof *bytes);
+	int number = kind_small(r, 255);
 	size_t length = r->text ? strlen(r->text) : 1;
 	if (!r->text && number < 0)
 		return false;
@@ -105,11 +105,12 @@ static const struct setting_kind kind_bytes = { .expected = "bytes 0..255, or a 
 
 static const struct setting_row rows[] = {
 	{ "server.stale.#.range", &kind_range, STALE(span),
-	  .help = "addresses that the producer writes" },
+	  .help = "the range that the producer writes" },
 	{ "server.stale.#.source", &kind_ascii, .min = 1, PRODUCER, STALE(source),
 	  .help = "the producer" },
 	{ "server.stale.#.after", &kind_duration, .min = 10, .max = 86400000, .preset = "\"5s\"",
-	  STALE(after_ms), .help = "it counts as silent after this long without publishing" },
+	  STALE(after_ms),
+	  .help = "the producer counts as silent after this long without publishing" },
 	{ "server.stale.#.answer", &kind_answer, .preset = "\"04\"", STALE(answer),
 	  .help = "answer to requests that touch the range while it is silent: the last value or "
 		  "an exception" },
@@ -130,10 +131,11 @@ static const struct setting_row rows[] = {
 	  .help = "what function 17 tells after the run status" },
 	{ "server.server_id.source", &kind_ascii, PRODUCER, .preset = "\"\"",
 	  SERVER(server_id.source),
-	  .help = "producer that the run status of function 17 is about; empty: always on" },
+	  .help = "the run status of function 17 is on while this producer publishes; empty: "
+		  "always" },
 	{ "server.server_id.after", &kind_duration, .min = 10, .max = 86400000, .preset = "\"5s\"",
 	  SERVER(server_id.after_ms),
-	  .help = "it counts as dead after this long without publishing" },
+	  .help = "the run status is off after this long without publishing" },
 };
 
 /* ---- checks -------------------------------------------------------------------------------- */

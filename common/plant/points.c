@@ -56,7 +56,7 @@ static const struct setting_kind kind_type = { .expected = "\"bool\" or \"u16\""
 static bool read_model(struct reading *r)
 {
 	const struct plant_point *point = r->base;
-	struct model_config *model = value_field(r, sizeof *model);
+	struct model_config *model = kind_field(r, sizeof *model);
 	_Static_assert(sizeof r->why >= MODEL_ERROR_SIZE, "room for why");
 	return r->text && !model_parse(r->text, 0, type_high(point->type), model, r->why);
 }

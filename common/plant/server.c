@@ -43,7 +43,7 @@ static bool read_socket(const char *path, struct plant_listen *listen)
 static bool read_listen(struct reading *r)
 {
 	static const char prefix[] = "unix:";
-	struct plant_server *server = value_field(r, sizeof *server);
+	struct plant_server *server = kind_field(r, sizeof *server);
 	const char *colon = r->text ? strrchr(r->text, ':') : NULL;
 	if (!colon)
 		return false;

@@ -10,7 +10,7 @@ static bool read_unknown(struct reading *r)
 	static const struct choice choices[] = {
 		{ "0x0B", 0x0B }, { "0x0A", 0x0A }, { "silence", ANSWER_SILENCE }, { 0 }
 	};
-	return value_choice(r, choices);
+	return kind_choice(r, choices);
 }
 
 static const struct setting_kind kind_unknown = { .expected = "\"0x0B\", \"0x0A\" or \"silence\"",
