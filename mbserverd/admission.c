@@ -1,9 +1,11 @@
 #include "mbserverd/admission.h"
 
 #include "base/log.h"
+#include "mbserverd/address.h"
 #include "mbserverd/counters.h"
 #include "mbserverd/peer.h"
 #include "mbserverd/policy.h"
+#include "mbserverd/workers.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -144,7 +146,7 @@ void admission_decide(struct admission *admission, int fd, const struct sockaddr
 	if (log_allowed(&opened))
 		log_info("%s connected", peer_format(&peer, from));
 	counters_add(&admission->counters->opened, 1);
-	if (!workers_adopt(admission->workers, fd, &peer, address)) {
+	if (workers_adopt(admission->workers, fd, &peer, address)) {
 		log_error("%s: out of memory", peer_format(&peer, from));
 		counters_add(&admission->counters->ended, 1);
 		close(fd);
@@ -160,7 +162,7 @@ void admission_shortage(struct admission *admission, int rc)
 {
 	static struct log_limit limit;
 	if (log_allowed(&limit))
-		log_warn("cannot accept a connection: %s", strerror(rc));
+		log_warn("cannot accept a connection: %s", strerror(-rc));
 	workers_evict(admission->workers);
 }
 

@@ -2,11 +2,11 @@
 #ifndef MBSERVERD_ADMISSION_H
 #define MBSERVERD_ADMISSION_H
 
-#include "mbserverd/worker.h"
-
 #include <sys/socket.h>
 
 struct admission;
+struct counters;
+struct workers;
 
 struct admission *admission_new(struct workers *workers, struct counters *counters);
 

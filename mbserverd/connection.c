@@ -1,5 +1,6 @@
 #include "mbserverd/connection.h"
 
+#include "mbserverd/address.h"
 #include "mbserverd/counters.h"
 #include "mbserverd/trace.h"
 #include "modbus/exception.h"
@@ -8,38 +9,42 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 struct connection *connection_new(int fd, const struct mbshm_origin *peer, struct address *address)
 {
 	struct connection *c = calloc(1, sizeof *c);
 	if (c) {
-		c->fd = fd;
+		c->channel = (struct channel){ &transport_tcp, fd };
 		c->client.origin = *peer;
 		c->address = address;
 	}
 	return c;
 }
 
-/* Keep a copy of bytes, exactly; none: free what was kept.  bytes must not lie in held. */
-static bool hold(struct workspace *workspace, struct held *held, const uint8_t *bytes, size_t count)
+/* Keep a copy of bytes, exactly; none: free what was kept.  bytes must not lie in held.
+ * 0 or -ENOMEM. */
+static int hold(struct workspace *workspace, struct held *held, const uint8_t *bytes, size_t count)
 {
-	uint8_t *data = NULL;
-	if (count != 0 && !(data = count == held->bytes ? held->data : realloc(held->data, count)))
-		return false;
-	if (count == 0 && held->data)
-		free(held->data);
-	else if (count != 0)
-		memcpy(data, bytes, count);
-	workspace->held_bytes += count - held->bytes;
-	*held = (struct held){ data, count };
-	return true;
+	if (count != held->bytes) {
+		uint8_t *data = NULL;
+		if (count) {
+			data = realloc(held->data, count);
+			if (!data)
+				return -ENOMEM;
+		} else {
+			free(held->data);
+		}
+		workspace->held_bytes += count - held->bytes;
+		*held = (struct held){ data, count };
+	}
+	if (count)
+		memcpy(held->data, bytes, count);
+	return 0;
 }
 
 void connection_free(struct workspace *workspace, struct connection *c)
 {
-	close(c->fd);
+	c->channel.transport->close(&c->channel);
 	hold(workspace, &c->input, NULL, 0);
 	hold(workspace, &c->output, NULL, 0);
 	if (c->address)
@@ -53,9 +58,9 @@ static bool hold_input(struct workspace *workspace, struct connection *c, const 
 {
 	bool small = count < sizeof c->rest;
 	c->rest_bytes = small ? (uint16_t)count : 0;
-	if (small)
+	if (small && count)
 		memcpy(c->rest, bytes, count);
-	if (hold(workspace, &c->input, bytes, small ? 0 : count))
+	if (!hold(workspace, &c->input, bytes, small ? 0 : count))
 		return true;
 	c->end = END_MEMORY;
 	return false;
@@ -71,30 +76,23 @@ static size_t unhold(struct workspace *workspace, const struct connection *c)
 	return c->input.bytes + c->rest_bytes;
 }
 
-static bool would_block(void)
-{
-	return errno == EAGAIN || errno == EINTR;
-}
-
 /* Send what the workspace has gathered, keep what the socket does not take.  false: the connection
  * is over. */
 static bool flush(struct workspace *workspace, struct connection *c)
 {
-	if (workspace->output_bytes == 0)
-		return true;
-
 	size_t bytes = workspace->output_bytes;
-	workspace->output_bytes =
-		0; /* whatever comes of it: the workspace is the next connection's */
-	ssize_t sent = send(c->fd, workspace->output, bytes, MSG_NOSIGNAL);
-	if (sent < 0 && !would_block()) {
+	if (!bytes)
+		return true;
+	workspace->output_bytes = 0; /* whatever comes of it: the workspace is the next one's */
+	ssize_t sent = c->channel.transport->send(&c->channel, workspace->output, bytes);
+	if (sent < 0 && sent != -EAGAIN) {
 		c->end = END_LOST;
 		return false;
 	}
 	if (sent < 0)
 		sent = 0;
 	counters_add(&workspace->execution.counters->bytes_out, (uint64_t)sent);
-	if (hold(workspace, &c->output, workspace->output + sent, bytes - (size_t)sent))
+	if (!hold(workspace, &c->output, workspace->output + sent, bytes - (size_t)sent))
 		return true;
 	c->end = END_MEMORY;
 	return false;
@@ -189,7 +187,7 @@ static enum connection_state serve(struct workspace *workspace, struct connectio
 	if (c->busy_since_ms != 0)
 		return CONNECTION_LOCK;
 	if (c->shut)
-		shutdown(c->fd, SHUT_WR);
+		c->channel.transport->shut(&c->channel);
 	if (c->rest_bytes == 0)
 		return CONNECTION_INPUT;
 	if (used != 0 || c->state != CONNECTION_REST)
@@ -200,18 +198,20 @@ static enum connection_state serve(struct workspace *workspace, struct connectio
 enum connection_state connection_input(struct workspace *workspace, struct connection *c)
 {
 	size_t held = unhold(workspace, c);
-	ssize_t received = recv(c->fd, workspace->input + held, RECEIVE_BYTES, 0);
-	if (received == 0 || (received < 0 && !would_block())) {
-		c->end = received == 0 ? END_PEER : END_LOST;
+	ssize_t received =
+		c->channel.transport->receive(&c->channel, workspace->input + held, RECEIVE_BYTES);
+	if (received <= 0 && received != -EAGAIN) {
+		c->end = received ? END_LOST : END_PEER;
 		return CONNECTION_OVER;
 	}
 	if (c->shut)
 		return CONNECTION_INPUT;
-	if (received > 0)
-		counters_add(&workspace->execution.counters->bytes_in, (uint64_t)received);
+	if (received < 0)
+		received = 0;
+	counters_add(&workspace->execution.counters->bytes_in, (uint64_t)received);
 	if (workspace->stopping && received < RECEIVE_BYTES)
 		c->shut = true; /* that was all */
-	return serve(workspace, c, held + (received < 0 ? 0 : (size_t)received));
+	return serve(workspace, c, held + (size_t)received);
 }
 
 enum connection_state connection_retry(struct workspace *workspace, struct connection *c)
@@ -223,17 +223,18 @@ enum connection_state connection_retry(struct workspace *workspace, struct conne
 
 enum connection_state connection_output(struct workspace *workspace, struct connection *c)
 {
-	ssize_t sent = send(c->fd, c->output.data, c->output.bytes, MSG_NOSIGNAL);
+	ssize_t sent = c->channel.transport->send(&c->channel, c->output.data, c->output.bytes);
 	if (sent < 0) {
 		c->end = END_LOST;
-		return would_block() ? CONNECTION_OUTPUT : CONNECTION_OVER;
+		return sent == -EAGAIN ? CONNECTION_OUTPUT : CONNECTION_OVER;
 	}
 	counters_add(&workspace->execution.counters->bytes_out, (uint64_t)sent);
 	workspace->held_bytes -= (size_t)sent;
 	c->output.bytes -= (size_t)sent;
 	memmove(c->output.data, c->output.data + sent, c->output.bytes);
-	if (c->output.bytes != 0)
+	if (c->output.bytes)
 		return CONNECTION_OUTPUT;
-	hold(workspace, &c->output, NULL, 0);
+	free(c->output.data);
+	c->output.data = NULL;
 	return connection_retry(workspace, c);
 }

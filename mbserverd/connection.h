@@ -8,6 +8,7 @@
 #define MBSERVERD_CONNECTION_H
 
 #include "mbserverd/execute.h"
+#include "mbserverd/transport.h"
 #include "modbus/mbap.h"
 
 #include <sys/queue.h>
@@ -63,15 +64,8 @@ struct held {
 	size_t bytes;
 };
 
-/* How many connections an address has: shared by all of them, see admission.h. */
-struct address {
-	struct address *next;
-	uint8_t family, bytes[16];
-	_Atomic unsigned connections;
-};
-
 struct connection {
-	int fd;
+	struct channel channel;
 	enum connection_state state; /* the worker's */
 	enum connection_end end;     /* of one that is over */
 	uint8_t foreign;             /* frames of another protocol so far */
@@ -85,7 +79,7 @@ struct connection {
 			   */
 	struct held input, output;
 	struct client client;
-	struct address *address; /* NULL: not counted */
+	struct address *address; /* counted there (address.h); NULL: nowhere */
 
 	int64_t used_ms; /* the worker's */
 	TAILQ_ENTRY(connection) by_use, waiting;

@@ -44,25 +44,24 @@ struct listeners {
 
 /* ---- accepting ----------------------------------------------------------------------------- */
 
-/* false: none is left, or one was lost before it was accepted (accept(2)), or there is a shortage:
- * errno. */
-static bool accept_one(struct listeners *listeners, int fd)
+/* 0, or -errno: none is left, one was lost before it was accepted (accept(2)), or a shortage. */
+static int accept_one(struct listeners *listeners, int fd)
 {
 	struct sockaddr_storage address;
 	socklen_t bytes = sizeof address;
 	int peer = accept4(fd, (struct sockaddr *)&address, &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (peer < 0)
-		return false;
+		return -errno;
 	admission_decide(listeners->admission, peer, &address);
-	return true;
+	return 0;
 }
 
-/* As many as that, or all there are: 0, or the errno that ended it. */
+/* As many as that, or all there are: 0, or the -errno that ended it. */
 static int accept_many(struct listeners *listeners, int fd, unsigned most)
 {
 	int rc = 0;
-	while (most-- != 0 && !rc)
-		rc = accept_one(listeners, fd) ? 0 : errno;
+	while (most-- && !rc)
+		rc = accept_one(listeners, fd);
 	admission_done(listeners->admission);
 	return rc;
 }
@@ -72,7 +71,7 @@ static int on_ready(sd_event_source *source, int fd, uint32_t events, void *cont
 	struct listeners *listeners = context;
 	int rc = accept_many(listeners, fd, ACCEPTS_PER_TURN);
 	(void)events;
-	if (rc == EMFILE || rc == ENFILE || rc == ENOBUFS || rc == ENOMEM) {
+	if (rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM) {
 		admission_shortage(listeners->admission, rc);
 		/* Rest until the next refresh: the socket would stay ready and spin the loop. */
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);

@@ -5,6 +5,7 @@
 #include "mbserverd/listener.h"
 #include "mbserverd/policy.h"
 #include "mbserverd/stats.h"
+#include "mbserverd/workers.h"
 #include "program/daemon.h"
 #include "program/options.h"
 
