@@ -7,7 +7,7 @@
 struct call {
 	const struct execution *with;
 	struct client *client;
-	const struct unit *unit;
+	const struct device *unit;
 	const struct request *request;
 	const struct access_rule *rule;
 	uint8_t *pdu; /* the answer's, PDU_MAX bytes */

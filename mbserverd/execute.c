@@ -148,7 +148,7 @@ int execute(const struct execution *with, struct client *client, const uint8_t *
 {
 	struct request request;
 	int exception = request_decode(adu, bytes, &request);
-	const struct unit *unit = with->policy->units[request.unit];
+	const struct device *unit = with->policy->units[request.unit];
 	if (unit == NULL)
 		return finish(with, client, adu, with->policy->unknown_unit, 0, out);
 	const struct access_rule *rule =

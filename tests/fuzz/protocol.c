@@ -254,7 +254,7 @@ static void image_restore(void)
  * one that is not there. */
 static void world_open(void)
 {
-	static struct unit detached;
+	static struct device detached;
 	char text[sizeof plant_text + 64], error[PLANT_ERROR_SIZE], why[MBSHM_WHY_SIZE];
 	struct plant *plant;
 	snprintf(text, sizeof text, plant_text, (int)getpid());

@@ -21,7 +21,7 @@ static struct {
 	struct mbshm *image;
 	struct plant plant;
 	struct plant_identity texts;
-	struct unit unit, detached;
+	struct device unit, detached;
 	struct plant_server switches; /* which functions are on */
 	struct execution with;
 	struct client client;
@@ -119,8 +119,8 @@ static int set_up(void **state)
 	char why[MBSHM_WHY_SIZE] = "";
 	if (mbshm_open(&config, MBSHM_CREATE, &world.image, why) != 0)
 		fail_msg("%s", why);
-	world.unit = (struct unit){ .image = world.image, .plant = &world.plant };
-	world.detached = (struct unit){ .plant = &world.plant };
+	world.unit = (struct device){ .image = world.image, .plant = &world.plant };
+	world.detached = (struct device){ .plant = &world.plant };
 	if (setenv("RUNTIME_DIRECTORY", mkdtemp(world.folder), 1) != 0) /* where the counters go */
 		return -1;
 	counters_open(world.name, 1);
