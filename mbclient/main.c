@@ -67,6 +67,7 @@ int main(int argc, char **argv)
 		.summary = "Reads and writes the values of a Modbus TCP server, asking what to do.",
 		.rows = rows,
 		.operands = "HOST[:PORT]",
+		.operands_most = 1,
 		.context = &settings,
 	};
 	int operand;

@@ -1,6 +1,8 @@
 /* mbserverd - serves the image over Modbus TCP.  The main thread accepts, reloads and watches;
  * workers answer. */
+#include "base/clock.h"
 #include "base/log.h"
+#include "mbserverd/admission.h"
 #include "mbserverd/counters.h"
 #include "mbserverd/listener.h"
 #include "mbserverd/policy.h"
@@ -14,15 +16,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { WORKERS_DEFAULT_MAX = 4, CHECK_US = 1000000 };
+enum { WORKERS_DEFAULT_MAX = 4 };
 
 struct server {
 	struct workers *workers;
 	struct admission *admission;
 	struct listeners *listeners;
-	uint64_t requests, asked_ms; /* at the last status */
+	uint64_t requests; /* at the last status */
+	int64_t asked_ms;
 };
 
 /* What was asked for on the command line. */
@@ -39,49 +41,40 @@ static void refresh(const struct server *server, uint64_t generation)
 	listeners_refresh(server->listeners);
 }
 
-static void reload(void *context)
+static void server_reload(void *context)
 {
 	uint64_t generation = policy_present()->generation;
+	char why[PLANT_ERROR_SIZE];
 	daemon_reloading();
-	bool reloaded = policy_reload();
+	bool reloaded = policy_reload(why);
 	refresh(context, generation);
-	if (reloaded)
-		log_info("reloaded");
-	daemon_reloaded();
+	daemon_reloaded(reloaded ? NULL : why);
 }
 
-static bool alive(void *context)
+static bool server_alive(void *context)
 {
 	const struct server *server = context;
 	return workers_alive(server->workers);
 }
 
-static uint64_t clock_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static void status(void *context, char *text, size_t size)
+/* Asked about each second, but not on the dot. */
+static void server_status(void *context, char *text, size_t size)
 {
 	struct server *server = context;
-	uint64_t requests = COUNTERS_SUM(requests), now_ms = clock_ms();
-	/* Asked about each second, but not on the dot. */
-	uint64_t passed_ms = now_ms > server->asked_ms ? now_ms - server->asked_ms : 1;
+	uint64_t requests = COUNTERS_SUM(requests);
+	int64_t now_ms = clock_mono_ms(), passed_ms = now_ms - server->asked_ms;
 	snprintf(text, size, "%u connections, %" PRIu64 " requests/s",
 		 workers_connections(server->workers),
-		 (requests - server->requests) * 1000 / passed_ms);
+		 (requests - server->requests) * 1000 / (uint64_t)(passed_ms > 0 ? passed_ms : 1));
 	server->requests = requests;
 	server->asked_ms = now_ms;
 }
 
-static int each_second(sd_event_source *timer, uint64_t now_us, void *context)
+static void server_look(void *context)
 {
 	uint64_t generation = policy_present()->generation;
 	policy_check();
 	refresh(context, generation);
-	return sd_event_source_set_time(timer, now_us + CHECK_US);
 }
 
 static unsigned workers_default(void)
@@ -91,6 +84,8 @@ static unsigned workers_default(void)
 		sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? (unsigned)CPU_COUNT(&cpus) : 1;
 	return count < WORKERS_DEFAULT_MAX ? count : WORKERS_DEFAULT_MAX;
 }
+
+/* ---- options ------------------------------------------------------------------------------- */
 
 static const char *set_stats(void *context, const char *arg)
 {
@@ -111,14 +106,14 @@ static const char *set_trace(void *context, const char *arg)
 	struct network network;
 	char why[NETWORK_WHY_SIZE];
 	(void)context;
-	if (network_parse(arg, &network, why) != 0)
+	if (network_parse(arg, &network, why))
 		return "an address in digits, without or with /BITS, or unix";
 	policy_trace(&network);
 	return NULL;
 }
 
 static const struct option_row options[] = {
-	{ "stats", NULL, "print what the server of this plant's image has counted, and end",
+	{ "stats", NULL, "print the counters of the server on this plant's image and exit",
 	  set_stats },
 	{ "json", NULL, "print it as JSON", set_json },
 	{ "trace", "ADDRESS", "log the frames of this client or network, or of unix sockets",
@@ -126,9 +121,57 @@ static const struct option_row options[] = {
 	{ NULL, NULL, NULL, NULL },
 };
 
+/* ---- the daemon ---------------------------------------------------------------------------- */
+
+/* The plant becomes the policy's. */
+static void server_start(struct server *server, struct plant *plant, sd_event *event)
+{
+	unsigned workers = plant->server.workers ? plant->server.workers : workers_default();
+	policy_open(plant);
+	counters_open(plant->image.name, 1 + workers);
+	int rc = workers_start(workers, &server->workers);
+	if (rc)
+		die(EXIT_FAILURE, "%u workers: %s", workers, strerror(-rc));
+	server->admission = admission_new(server->workers, counters_block(0));
+	server->listeners = listeners_open(server->admission, event);
+}
+
+static void server_stop(struct server *server)
+{
+	listeners_close(server->listeners);
+	workers_stop(server->workers);
+	admission_free(server->admission);
+	counters_close();
+	policy_close();
+}
+
+static int server_run(struct plant *plant)
+{
+	struct server server = { .asked_ms = clock_mono_ms() };
+	struct daemon_hooks hooks = { server_reload, server_alive, server_status, &server };
+	sd_event *event;
+	int rc = daemon_open(&hooks, &event); /* blocks signals: before any thread */
+	if (rc)
+		die(EXIT_FAILURE, "event loop: %s", strerror(-rc));
+	server_start(&server, plant, event);
+	rc = daemon_every(event, DAEMON_SECOND_US, server_look, &server);
+	if (rc)
+		die(EXIT_FAILURE, "timer: %s", strerror(-rc));
+	rc = daemon_run(event);
+	server_stop(&server);
+	sd_event_unref(event);
+	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int show_counters(struct plant *plant, bool json)
+{
+	int status = stats_print(plant->image.name, json);
+	plant_free(plant);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
-	struct server server = { .asked_ms = clock_ms() };
 	struct asked asked = { false, false };
 	const struct program program = { .name = "mbserverd",
 					 .summary = "serve a register image over Modbus TCP",
@@ -136,42 +179,9 @@ int main(int argc, char **argv)
 					 .context = &asked };
 	int operand;
 	struct plant *plant = options_parse(&program, argc, argv, &operand);
-	if (asked.stats) {
-		int status = stats_print(plant->image.name, asked.json);
-		plant_free(plant);
-		return status;
-	}
+	if (asked.stats)
+		return show_counters(plant, asked.json);
 	if (asked.json)
 		die(EXIT_USAGE, "--json goes with --stats");
-	unsigned workers = plant->server.workers != 0 ? plant->server.workers : workers_default();
-	struct daemon_hooks hooks = { reload, alive, status, &server };
-	sd_event *event;
-	int rc = daemon_open(&hooks, &event); /* blocks signals: before any thread */
-	if (rc)
-		die(EXIT_FAILURE, "event loop: %s", strerror(-rc));
-
-	policy_open(plant);
-	counters_open(plant->image.name, 1 + workers);
-	rc = workers_start(workers, &server.workers);
-	if (rc)
-		die(EXIT_FAILURE, "%u workers: %s", workers, strerror(-rc));
-	server.admission = admission_new(server.workers, counters_block(0));
-	server.listeners = listeners_open(server.admission, event);
-	sd_event_source *timer;
-	rc = sd_event_add_time_relative(event, &timer, CLOCK_MONOTONIC, CHECK_US, 0, each_second,
-					&server);
-	if (rc >= 0)
-		rc = sd_event_source_set_enabled(timer, SD_EVENT_ON);
-	if (rc < 0)
-		die(EXIT_FAILURE, "timer: %s", strerror(-rc));
-
-	rc = daemon_run(event);
-	listeners_close(server.listeners);
-	workers_stop(server.workers);
-	admission_free(server.admission);
-	counters_close();
-	policy_close();
-	sd_event_source_unref(timer);
-	sd_event_unref(event);
-	return !rc ? EXIT_SUCCESS : EXIT_FAILURE;
+	return server_run(plant);
 }

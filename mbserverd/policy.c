@@ -3,9 +3,8 @@
 #include "mbserverd/policy.h"
 
 #include "base/log.h"
-#include "program/options.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,8 +15,6 @@
  * that waited for it.  Only its runtime has these. */
 void __tsan_release(void *address) __attribute__((weak));
 void __tsan_acquire(void *address) __attribute__((weak));
-
-enum { REVIVE_US = 100000 }; /* wait for other writers */
 
 /* Stored by the main thread; a C11 atomic instead of rcu_dereference because the compiler and the
  * sanitizers understand it. */
@@ -60,28 +57,23 @@ const struct policy *policy_present(void)
 }
 
 /* The image may be missing. */
-static void unit_init(struct device *unit, const struct plant *plant)
+static void device_init(struct device *device, const struct plant *plant)
 {
-	unit->plant = plant;
-	identity_init(&unit->identity, &plant->server.identity);
-	if (mbshm_open(&plant->image, MBSHM_CREATE, &unit->image, unit->why) != 0) {
-		unit->image = NULL;
-		return;
-	}
-	if (unit->why[0] != '\0')
-		log_warn("%s", unit->why);
-	unit->why[0] = '\0';
+	device->plant = plant;
+	identity_init(&device->identity, &plant->server.identity);
+	follow_open(&device->follow, &plant->image, MBSHM_CREATE);
+	device->image = device->follow.img;
 }
 
-/* The device of that plant; made when there is none yet. */
-static const struct device *device(struct policy *policy, const struct plant *plant)
+/* The device of that plant, made when it is the first with it. */
+static const struct device *device_of(struct policy *policy, const struct plant *plant)
 {
 	for (unsigned i = 0; i < policy->device_count; i++)
 		if (policy->devices[i].plant == plant)
 			return &policy->devices[i];
-	struct device *unit = &policy->devices[policy->device_count++];
-	unit_init(unit, plant);
-	return unit;
+	struct device *device = &policy->devices[policy->device_count++];
+	device_init(device, plant);
+	return device;
 }
 
 static struct network trace_option;
@@ -91,27 +83,27 @@ void policy_trace(const struct network *network)
 	trace_option = *network;
 }
 
-/* Images may be missing; the plant becomes the policy's. */
+/* Images may be missing.  The plant becomes the policy's.  NULL: no memory, and the plant stays the
+ * caller's. */
 static struct policy *policy_new(struct plant *plant)
 {
 	const struct plant_server *server = &plant->server;
 	struct policy *policy =
 		calloc(1, sizeof *policy + (1 + server->unit_count) * sizeof *policy->devices);
 	if (!policy)
-		abort(); /* a few KiB */
-
+		return NULL;
 	policy->plant = plant;
 	policy->unknown_unit = server->unknown_unit;
 	policy->generation = present ? present->generation + 1 : 1;
 	access_init(&policy->access, server);
-	policy->trace = trace_option.family != 0 ? trace_option : server->trace;
-	const struct device *itself = device(policy, plant);
+	policy->trace = trace_option.family ? trace_option : server->trace;
+	const struct device *own = device_of(policy, plant);
 	for (unsigned id = 0; id < 256; id++)
 		if (server->unit_count == 0 || id == 0 || id == 255)
-			policy->units[id] = itself;
+			policy->units[id] = own;
 	for (unsigned i = 0; i < server->unit_count; i++) {
 		const struct plant_unit *unit = &server->units[i];
-		policy->units[unit->id] = device(policy, unit->plant ? unit->plant : plant);
+		policy->units[unit->id] = device_of(policy, unit->plant ? unit->plant : plant);
 	}
 	return policy;
 }
@@ -119,7 +111,7 @@ static struct policy *policy_new(struct plant *plant)
 static void policy_free(struct policy *policy)
 {
 	for (unsigned i = 0; i < policy->device_count; i++)
-		mbshm_close(policy->devices[i].image);
+		follow_close(&policy->devices[i].follow);
 	plant_free(policy->plant);
 	free(policy);
 }
@@ -146,9 +138,11 @@ static void policy_publish(struct policy *policy)
 void policy_open(struct plant *plant)
 {
 	present = policy_new(plant);
-	const struct device *unit = detached(present);
-	if (unit)
-		die(EXIT_FAILURE, "image %s: %s", unit->plant->image.name, unit->why);
+	if (!present)
+		die(EXIT_FAILURE, "out of memory");
+	const struct device *device = detached(present);
+	if (device)
+		die(EXIT_FAILURE, "image %s: %s", device->plant->image.name, device->follow.why);
 }
 
 void policy_close(void)
@@ -159,56 +153,47 @@ void policy_close(void)
 
 static void policy_swap(struct policy *policy)
 {
-	const struct plant_server *now = &policy_present()->plant->server,
-				  *new = &policy->plant->server;
+	const struct plant_server *now = &present->plant->server, *new = &policy->plant->server;
 	if (now->workers != new->workers)
 		log_warn("server.workers has changed: this needs a restart");
 	policy_publish(policy);
 }
 
-/* The name leads elsewhere or nowhere.  If nowhere, the values get a new image, from us or from
- * another who has them; if elsewhere, the others on our image are told.  False: stay with it, and
- * try again. */
-static bool leave(const struct device *unit)
+/* Look at all images.  Is one of them to be opened again? */
+static bool images_moved(struct policy *policy)
 {
-	static int last;
-	char why[MBSHM_WHY_SIZE];
-	int rc = mbshm_revive(unit->image, &unit->plant->image, REVIVE_US, why);
-	if (rc == -EEXIST || rc == -ESTALE || rc == -EBADMSG)
-		rc = 0;
-	if (rc && rc != last)
-		log_error("image %s was removed and cannot be made again yet: %s",
-			  unit->plant->image.name, why);
-	last = rc;
-	return !rc;
+	bool moved = false;
+	for (unsigned i = 0; i < policy->device_count; i++)
+		if (follow_check(&policy->devices[i].follow) == FOLLOW_REOPEN)
+			moved = true;
+	return moved;
 }
 
-static bool all_attached(const struct policy *policy)
+/* A policy of the plant file as it is now, or NULL and why. */
+static struct policy *policy_read(char *why)
 {
-	bool all = true;
-	for (const struct device *unit = policy->devices;
-	     unit < policy->devices + policy->device_count; unit++)
-		if (!unit->image || (mbshm_check(unit->image) != 0 && leave(unit)))
-			all = false;
-	return all;
-}
-
-bool policy_reload(void)
-{
-	char error[PLANT_ERROR_SIZE];
 	struct plant *plant;
-	if (plant_load(options_plant_path(), &plant, error) != 0) {
-		log_error("%s", error);
-		log_error("reload refused, going on as before");
-		return false;
-	}
-	all_attached(
-		present); /* an image that is made anew now shall have the values that we have */
+	if (plant_reload(present->plant, &plant, why))
+		return NULL;
 	struct policy *policy = policy_new(plant);
-	const struct device *unit = detached(policy);
-	if (unit) {
-		log_error("image %s: %s", unit->plant->image.name, unit->why);
-		log_error("reload refused, going on as before");
+	if (!policy) {
+		plant_free(plant);
+		snprintf(why, PLANT_ERROR_SIZE, "out of memory");
+	}
+	return policy;
+}
+
+bool policy_reload(char *why)
+{
+	/* An image that the new policy creates shall have the values that we have. */
+	images_moved(present);
+	struct policy *policy = policy_read(why);
+	if (!policy)
+		return false;
+	const struct device *device = detached(policy);
+	if (device) {
+		snprintf(why, PLANT_ERROR_SIZE, "image %s: %s", device->plant->image.name,
+			 device->follow.why);
 		policy_free(policy);
 		return false;
 	}
@@ -216,63 +201,53 @@ bool policy_reload(void)
 	return true;
 }
 
-/* Has the image of a device come, gone, or been replaced, or can it not be attached for another
- * reason than before? */
-static bool changed(const struct device *now, const struct device *new)
+/* Mark the devices that are not what they are at present.  Is there one? */
+static bool devices_compare(struct policy *policy)
 {
-	if ((!now->image) != (!new->image))
-		return true;
-	return now->image ? mbshm_check(now->image) != 0 : strcmp(now->why, new->why) != 0;
-}
-
-/* Mark the devices that are not what they are at present.  Their number. */
-static unsigned find_news(struct policy *policy)
-{
-	const struct policy *now = policy_present();
-	unsigned news = 0;
-	for (struct device *unit = policy->devices; unit < policy->devices + policy->device_count;
-	     unit++) {
-		unit->news = true; /* unless it is found, unchanged */
-		for (unsigned i = 0; i < now->device_count; i++)
-			if (!strcmp(now->devices[i].plant->file, unit->plant->file))
-				unit->news = changed(&now->devices[i], unit);
-		news += unit->news;
+	bool changed = false;
+	for (unsigned d = 0; d < policy->device_count; d++) {
+		struct device *device = &policy->devices[d];
+		device->changed = true; /* unless it is found, unchanged */
+		for (unsigned i = 0; i < present->device_count; i++) {
+			const struct device *now = &present->devices[i];
+			if (!strcmp(now->plant->file, device->plant->file))
+				device->changed = follow_changed(&now->follow, &device->follow);
+		}
+		changed |= device->changed;
 	}
-	return news;
+	return changed;
 }
 
 /* What is left of an image that was replaced must not be taken for the plant's: swap also when the
  * new one cannot be attached. */
 static void policy_attach(struct policy *policy)
 {
-	if (find_news(policy) == 0) {
+	if (!devices_compare(policy)) {
 		policy_free(policy);
 		return;
 	}
 	policy_swap(policy);
-	for (const struct device *unit = policy->devices;
-	     unit < policy->devices + policy->device_count; unit++) {
-		const char *name = unit->plant->image.name;
-		if (unit->news && unit->image)
-			log_info("attached image %s anew", name);
-		else if (unit->news)
-			log_error("cannot attach image %s, answering exception 04: %s", name,
-				  unit->why);
+	for (unsigned i = 0; i < policy->device_count; i++) {
+		struct device *device = &policy->devices[i];
+		if (device->changed && device->image)
+			log_info("attached image %s again", device->plant->image.name);
+		else if (device->changed)
+			follow_report(&device->follow, "answering exception 04",
+				      device->follow.why);
 	}
 }
 
 void policy_check(void)
 {
-	static char last[PLANT_ERROR_SIZE];
-	char error[PLANT_ERROR_SIZE];
-	struct plant *plant;
-	if (all_attached(policy_present()))
+	static struct log_once trouble;
+	char why[PLANT_ERROR_SIZE];
+	if (!images_moved(present))
 		return;
-	if (plant_load(options_plant_path(), &plant, error) == 0) {
-		last[0] = '\0';
-		policy_attach(policy_new(plant));
-	} else if (strcmp(last, error) != 0) {
-		strcpy(last, error);
-		log_error("cannot attach images anew: %s", error);
+	struct policy *policy = policy_read(why);
+	if (!policy) {
+		log_once(&trouble, "cannot attach images again: %s", why);
+		return;
 	}
+	trouble = (struct log_once){ 0 };
+	policy_attach(policy);
 }

@@ -13,14 +13,18 @@
 #include "mbserverd/identity.h"
 #include "mbshm.h"
 #include "plant/plant.h"
+#include "program/follow.h"
 
-/* A device: what one or more unit ids lead to. */
+/* What one or more unit ids lead to. */
 struct device {
-	struct mbshm *image; /* NULL: could not be attached, every access is answered 04 */
+	/* Set before the policy is published. */
+	struct mbshm *image; /* follow's; NULL: every access is answered 04 */
 	const struct plant *plant;
 	struct identity identity;
-	char why[MBSHM_WHY_SIZE]; /* why there is no image */
-	bool news;                /* policy.c's: it is not as it was in the policy before */
+
+	/* The main thread's only. */
+	struct follow follow;
+	bool changed; /* against the policy before */
 };
 
 struct policy {
@@ -31,7 +35,7 @@ struct policy {
 	struct network trace;            /* whose frames are logged */
 	const struct device *units[256]; /* by unit id; NULL: there is none */
 	unsigned device_count;
-	struct device devices[]; /* of this plant, and of each other that its units have */
+	struct device devices[]; /* of this plant, and of each other plant that its units name */
 };
 
 /* Log the frames of that network, whatever the plant says (option --trace).  Before policy_open. */
@@ -47,12 +51,13 @@ void policy_close(void);
 /* The present policy, for the main thread. */
 const struct policy *policy_present(void);
 
-/* SIGHUP: read the plant anew; good: swap.  Anything wrong is logged and the present policy lives
- * on: false. */
-bool policy_reload(void);
+/* SIGHUP: read the plant again and publish a policy made of it.  false: something is wrong and the
+ * present policy stays; why: one line, PLANT_ERROR_SIZE bytes. */
+bool policy_reload(char *why);
 
-/* Once a second: when an image has been replaced, or could not be attached before, attach anew (a
- * reload, too).  While that fails the answer is 04; the reason is logged when it changes. */
+/* Once a second: when an image has been replaced, or could not be attached before, read the plant
+ * again and attach all images (as a reload does).  While that fails, their units answer 04; the
+ * reason is logged when it changes. */
 void policy_check(void);
 
 void policy_reader_register(void);

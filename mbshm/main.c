@@ -181,6 +181,7 @@ int main(int argc, char **argv)
 		.summary = "Looks at a register image, changes it, keeps it.",
 		.rows = rows,
 		.operands = "COMMAND OPERAND...",
+		.operands_most = -1,
 		.help = help,
 		.context = &tool,
 	};

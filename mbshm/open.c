@@ -1,4 +1,6 @@
+/* Opening the image, waiting for its next version, and its errors in words. */
 #include "mbshm/tool.h"
+#include "program/follow.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -6,9 +8,9 @@
 #include <time.h>
 
 enum {
-	LOOK_MS = 1000,
-	RETRY_NS = 200 * 1000 * 1000
-}; /* does the name still lead there?  does it again? */
+	LOOK_MS = 1000,               /* does the name still lead to this image? */
+	RETRY_NS = 200 * 1000 * 1000, /* does it lead to one again? */
+};
 
 const char *tool_error(int rc)
 {
@@ -21,7 +23,7 @@ const char *tool_error(int rc)
 		{ -ESTALE, "the image was replaced just now; try again" },
 		{ -EBADMSG, "the image is damaged" },
 		{ -ETIMEDOUT,
-		  "the writer lock was not to be had in time: a writer is stopped or very slow" },
+		  "could not get the writer lock in time: a writer is stopped or very slow" },
 	};
 
 	for (unsigned i = 0; i < sizeof known / sizeof *known; i++)
@@ -30,52 +32,50 @@ const char *tool_error(int rc)
 	return strerror(-rc);
 }
 
-static int open_any(const struct tool *tool, int flags, struct mbshm **img, char *why)
+/* Without MBSHM_CREATE any layout will do. */
+static struct mbshm_config wanted_config(const struct tool *tool, int flags)
 {
 	struct mbshm_config config = tool->plant->image;
 	if (!(flags & MBSHM_CREATE)) {
 		config.layout.span_count = 0;
 		config.pool_pages = 0;
 	}
-	return mbshm_open(&config, flags, img, why);
+	return config;
 }
 
 struct mbshm *tool_open(const struct tool *tool, int flags)
 {
-	char why[MBSHM_WHY_SIZE];
-	struct mbshm *img;
-	if (open_any(tool, flags, &img, why))
-		die(EXIT_FAILURE, "image %s: %s", tool->plant->image.name, why);
-	if (why[0])
-		log_warn("%s", why);
-	return img;
+	const struct mbshm_config config = wanted_config(tool, flags);
+	struct follow follow = { 0 };
+	if (follow_open(&follow, &config, flags))
+		die(EXIT_FAILURE, "image %s: %s", config.name, follow.why);
+	return follow.img;
 }
 
-static void reopen(const struct tool *tool, struct mbshm **img, const char *what)
+/* Wait until the name leads to an image again. */
+static void reopen(struct follow *follow)
 {
-	const char *name = tool->plant->image.name;
-	struct timespec nap = { 0, RETRY_NS };
-	char why[MBSHM_WHY_SIZE];
-	log_info("image %s was %s", name, what);
-	mbshm_close(*img);
-	for (int rc; (rc = open_any(tool, 0, img, why)); nanosleep(&nap, NULL))
+	const struct timespec nap = { 0, RETRY_NS };
+	follow_close(follow);
+	for (int rc; (rc = follow_open(follow, follow->config, 0)); nanosleep(&nap, NULL))
 		if (rc != -ENOENT)
-			die(EXIT_FAILURE, "image %s: %s", name, why);
+			die(EXIT_FAILURE, "image %s: %s", follow->config->name, follow->why);
 }
 
 int tool_wait(const struct tool *tool, struct mbshm **img, uint64_t version)
 {
+	const struct mbshm_config config = wanted_config(tool, 0);
+	struct follow follow = { .img = *img, .config = &config };
 	for (;;) {
 		int rc = mbshm_wait(*img, version, LOOK_MS, NULL);
 		if (!rc)
 			return 0;
-		if (rc == -ETIMEDOUT)
-			rc = mbshm_check(*img);
-		if (rc == -ESTALE || rc == -ENOENT) {
-			reopen(tool, img, rc == -ESTALE ? "replaced" : "removed");
-			return 1;
-		}
-		if (rc)
-			die(EXIT_FAILURE, "image %s: %s", tool->plant->image.name, tool_error(rc));
+		if (rc != -ETIMEDOUT && rc != -ESTALE)
+			die(EXIT_FAILURE, "image %s: %s", config.name, tool_error(rc));
+		if (follow_check(&follow) == FOLLOW_SAME)
+			continue;
+		reopen(&follow);
+		*img = follow.img;
+		return 1;
 	}
 }

@@ -1,8 +1,8 @@
-/* retain: a service that keeps the values in the plant's retain file, for whoever creates the image
- * next. */
+/* retain: a service that keeps the values in the plant's retain file, from which the next image
+ * starts. */
 #include "mbshm/tool.h"
 #include "program/daemon.h"
-#include "program/options.h"
+#include "program/follow.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,156 +10,146 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_US = 1000000 }; /* does the name still lead to our image? */
-
 struct keeper {
 	struct plant *plant;
-	struct mbshm *img; /* NULL: lost, and no other could be opened yet */
-	uint64_t saved;    /* version in the file; 0: not known */
-	uint32_t interval_s, waited_s;
-	bool failed;      /* the last save: said once */
-	int revive_error; /* likewise */
+	struct follow follow;
+	uint64_t saved; /* version in the file; 0: not known */
+	bool failed;    /* the last save */
+	struct log_once save_trouble, plant_trouble;
 };
 
-static void attach(struct keeper *keeper, char *why)
-{
-	keeper->saved = 0;
-	if (mbshm_open(&keeper->plant->image, MBSHM_CREATE, &keeper->img, why))
-		return;
-	if (why[0])
-		log_warn("%s", why);
-	why[0] = '\0';
-}
-
 /* Save what is not saved yet.  0 or -errno. */
-static int save(struct keeper *keeper)
+static int keeper_save(struct keeper *keeper)
 {
+	struct mbshm *img = keeper->follow.img;
 	char why[MBSHM_WHY_SIZE] = "no usable image";
 	uint64_t version;
-	int rc = keeper->img ? mbshm_wait(keeper->img, keeper->saved, 0, NULL) : -ENOENT;
+	int rc = img ? mbshm_wait(img, keeper->saved, 0, NULL) : -ENOENT;
 	if (rc == -ETIMEDOUT)
 		return 0; /* nothing new */
 	if (!rc)
-		rc = mbshm_values_save(keeper->img, keeper->plant->image.retain, TOOL_TIMEOUT_US,
-				       &version, why);
-	if (rc && !keeper->failed)
-		log_error("not saved: %s", why);
-	else if (!rc && keeper->failed)
-		log_info("saved again, version %" PRIu64, version);
-	keeper->failed = rc;
-	if (!rc)
+		rc = mbshm_values_save(img, keeper->plant->image.retain, TOOL_TIMEOUT_US, &version,
+				       why);
+	if (rc) {
+		log_once(&keeper->save_trouble, "not saved: %s", why);
+	} else {
+		if (keeper->failed)
+			log_info("saved again, version %" PRIu64, version);
+		keeper->save_trouble = (struct log_once){ 0 };
 		keeper->saved = version;
+	}
+	keeper->failed = rc;
 	return rc;
 }
 
-/* Read the plant file anew and open its image; *plant stays when that cannot be. */
-static void renew(struct keeper *keeper, bool say)
+static bool retains(const struct plant *plant, char *why)
 {
-	char why[PLANT_ERROR_SIZE];
+	if (plant->image.retain)
+		return true;
+	snprintf(why, PLANT_ERROR_SIZE,
+		 "%.512s: image.retain is not set, expected the file to keep the values in",
+		 plant->file);
+	return false;
+}
+
+/* Read the plant file again; when that fails, the old plant stays.  Nothing follows it now. */
+static int keeper_reload(struct keeper *keeper, char *why)
+{
 	struct plant *plant;
-	if (!plant_load(options_plant_path(), &plant, why)) {
-		if (plant->image.retain) {
-			plant_free(keeper->plant);
-			keeper->plant = plant;
-		} else {
-			log_warn("%s names no image.retain any more: the old one lives on",
-				 plant->file);
-			plant_free(plant);
-		}
-	} else if (say) {
-		log_error("the old plant lives on: %s", why);
+	int rc = plant_reload(keeper->plant, &plant, why);
+	if (rc)
+		return rc;
+	if (!retains(plant, why)) {
+		plant_free(plant);
+		return -EINVAL;
 	}
-	mbshm_close(keeper->img);
-	keeper->img = NULL;
-	attach(keeper, why);
-	if (keeper->img)
+	plant_free(keeper->plant);
+	keeper->plant = plant;
+	return 0;
+}
+
+/* Close the image, read the plant file again and open its image.  The error of the plant file, and
+ * why: then the old plant stays. */
+static int keeper_renew(struct keeper *keeper, char *why)
+{
+	struct follow *follow = &keeper->follow;
+	follow_close(follow);
+	int rc = keeper_reload(keeper, why);
+	keeper->saved = 0;
+	if (follow_open(follow, &keeper->plant->image, MBSHM_CREATE))
+		follow_report(follow, "saving nothing", follow->why);
+	else
 		log_info("keeping %s in %s", keeper->plant->image.name,
 			 keeper->plant->image.retain);
-	else if (say)
-		log_error("waiting for a usable image: %s", why);
+	return rc;
 }
 
-static void follow(struct keeper *keeper)
+static void keeper_look(void *context)
 {
-	char why[MBSHM_WHY_SIZE];
-	int rc = keeper->img ? mbshm_check(keeper->img) : 0;
-	if (keeper->img && !rc)
+	struct keeper *keeper = context;
+	char why[PLANT_ERROR_SIZE];
+	if (follow_check(&keeper->follow) != FOLLOW_REOPEN)
 		return;
-	/* If the name was taken away, our values get a new image, from us or from another who has
-	 * them; if it leads elsewhere, the others on our image are told. */
-	if (rc) {
-		rc = mbshm_revive(keeper->img, &keeper->plant->image, TOOL_TIMEOUT_US, why);
-		if (rc && rc != -EEXIST && rc != -ESTALE && rc != -EBADMSG) {
-			if (rc != keeper->revive_error)
-				log_error("image %s was removed and cannot be made again yet: %s",
-					  keeper->plant->image.name, why);
-			keeper->revive_error = rc;
-			return; /* again in a second */
-		}
-		keeper->revive_error = 0;
-	}
-	renew(keeper, keeper->img != NULL);
+	if (keeper_renew(keeper, why))
+		log_once(&keeper->plant_trouble, "keeping the old plant: %s", why);
+	else
+		keeper->plant_trouble = (struct log_once){ 0 };
 }
 
-static int on_second(sd_event_source *source, uint64_t us, void *context)
+static void keeper_interval(void *context)
 {
-	struct keeper *keeper = context;
-	(void)us;
-	follow(keeper);
-	if (++keeper->waited_s >= keeper->interval_s) {
-		keeper->waited_s = 0;
-		save(keeper);
-	}
-	int rc = sd_event_source_set_time_relative(source, LOOK_US);
-	return rc < 0 ? rc : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	keeper_look(context); /* the image may have been replaced just now */
+	keeper_save(context);
 }
 
-static void on_reload(void *context)
+static void keeper_sighup(void *context)
 {
-	struct keeper *keeper = context;
+	char why[PLANT_ERROR_SIZE];
 	daemon_reloading();
-	follow(keeper);
-	save(keeper);
-	renew(keeper, true);
-	daemon_reloaded();
+	keeper_interval(context);
+	daemon_reloaded(keeper_renew(context, why) ? why : NULL);
 }
 
-static void on_status(void *context, char *text, size_t size)
+static void keeper_status(void *context, char *text, size_t size)
 {
 	const struct keeper *keeper = context;
 	snprintf(text, size, "version %" PRIu64 " is in %s%s", keeper->saved,
-		 keeper->plant->image.retain, keeper->img ? "" : "; waiting for a usable image");
+		 keeper->plant->image.retain,
+		 keeper->follow.img ? "" : "; waiting for a usable image");
+}
+
+static int keeper_run(struct keeper *keeper, uint32_t interval_s)
+{
+	struct daemon_hooks hooks = { .reload = keeper_sighup, .status = keeper_status, .context = keeper };
+	sd_event *event;
+	int rc = daemon_open(&hooks, &event);
+	if (rc)
+		return rc;
+	rc = daemon_every(event, DAEMON_SECOND_US, keeper_look, keeper);
+	if (!rc)
+		rc = daemon_every(event, interval_s * UINT64_C(1000000), keeper_interval, keeper);
+	if (!rc)
+		rc = daemon_run(event);
+	sd_event_unref(event);
+	return rc;
 }
 
 int run_retain(struct tool *tool, int argc, char **argv)
 {
-	struct keeper keeper = { .plant = tool->plant, .interval_s = tool->interval_s };
-	struct daemon_hooks hooks = { .reload = on_reload,
-				      .status = on_status,
-				      .context = &keeper };
-	char why[MBSHM_WHY_SIZE];
-	sd_event *event;
-	int rc;
+	struct keeper keeper = { .plant = tool->plant };
+	struct follow *follow = &keeper.follow;
+	char why[PLANT_ERROR_SIZE];
 	(void)argc, (void)argv;
-	if (!keeper.plant->image.retain)
-		die(EXIT_FAILURE,
-		    "%s: image.retain is not set, expected the file to keep the values in",
-		    keeper.plant->file);
-	attach(&keeper, why);
-	if (!keeper.img)
-		die(EXIT_FAILURE, "image %s: %s", keeper.plant->image.name, why);
-	rc = daemon_open(&hooks, &event);
-	if (rc >= 0)
-		rc = sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, LOOK_US, 0, on_second,
-						&keeper);
-	if (rc >= 0)
-		rc = daemon_run(event);
-	if (rc < 0)
+	if (!retains(keeper.plant, why))
+		die(EXIT_FAILURE, "%s", why);
+	if (follow_open(follow, &keeper.plant->image, MBSHM_CREATE))
+		die(EXIT_FAILURE, "image %s: %s", keeper.plant->image.name, follow->why);
+	int rc = keeper_run(&keeper, tool->interval_s);
+	if (rc)
 		die(EXIT_FAILURE, "event loop: %s", strerror(-rc));
-	follow(&keeper);
-	rc = save(&keeper);
-	sd_event_unref(event);
-	mbshm_close(keeper.img);
+	keeper_look(&keeper);
+	rc = keeper_save(&keeper);
+	follow_close(follow);
 	tool->plant = keeper.plant; /* a reload has replaced it */
 	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
 }

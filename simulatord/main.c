@@ -30,7 +30,7 @@ static const char *set_steps(void *context, const char *arg)
 static const struct option_row rows[] = {
 	{ "display", NULL, "print the Modbus table after each step (the default on a terminal)",
 	  set_display },
-	{ "steps", "N", "end after N steps", set_steps },
+	{ "steps", "N", "exit after N steps", set_steps },
 	{ 0 },
 };
 
@@ -49,8 +49,6 @@ int main(int argc, char **argv)
 	struct simulation *sim;
 	if (simulation_open(plant, &sim, why))
 		die(EXIT_FAILURE, "%s", why);
-	if (*why)
-		log_warn("%s", why);
 
 	struct service *service = service_new(sim, &options);
 	if (!service)

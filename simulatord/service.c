@@ -1,25 +1,18 @@
+/* The loop: step, follow the image, take a changed plant file, count. */
 #include "simulatord/service.h"
 
 #include "base/log.h"
 #include "program/daemon.h"
-#include "program/options.h"
 #include "simulatord/display.h"
 #include "simulatord/pace.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	CHECK_US = 1000000, /* does the name still lead to our image? */
-	REVIVE_US = 100000, /* wait for other writers */
-};
-
 struct service {
 	sd_event *event;
-	sd_event_source *check;
 	struct pace *pace;
 	struct display *display; /* NULL: off */
 	struct service_options options;
@@ -97,35 +90,20 @@ static void begin(struct service *service)
 
 /* ---- another plant, another image ---------------------------------------------------------- */
 
-_Static_assert((int)PLANT_ERROR_SIZE >= (int)MBSHM_WHY_SIZE, "one buffer for both reasons");
-
-/* If the name was taken away, our values get a new image, from us or from another who has them; if
- * it leads elsewhere, the others on our image are told.  0: there is an image to open, or nothing
- * that could be saved. */
-static int revive(struct service *service, char *why)
-{
-	int rc = mbshm_revive(service->sim->img, &service->sim->plant->image, REVIVE_US, why);
-	return rc == -EEXIST || rc == -ESTALE || rc == -EBADMSG ? 0 : rc;
-}
-
-/* Read the plant file anew, open its image and go on with both; on an error nothing has changed and
- * why says it. */
+/* Read the plant file again, open its image and go on with both.  On an error nothing has changed,
+ * and why (PLANT_ERROR_SIZE bytes) is the reason. */
 static int renew(struct service *service, char *why)
 {
 	struct plant *plant;
-	int rc = mbshm_check(service->sim->img) ? revive(service, why) : 0;
-	if (!rc)
-		rc = plant_load(options_plant_path(), &plant, why);
+	struct simulation *sim;
+	int rc = plant_reload(service->sim->plant, &plant, why);
 	if (rc)
 		return rc;
-	struct simulation *sim;
 	rc = simulation_open(plant, &sim, why);
 	if (rc) {
 		plant_free(plant);
 		return rc;
 	}
-	if (*why)
-		log_warn("%s", why);
 	simulation_close(service->sim);
 	service->sim = sim;
 	service->lost = false;
@@ -133,43 +111,34 @@ static int renew(struct service *service, char *why)
 	return 0;
 }
 
+/* A fresh image shall have the values that we have: without one for them, the plant stays. */
 void service_reload(void *context)
 {
 	struct service *service = context;
+	struct follow *follow = &service->sim->follow;
 	char why[PLANT_ERROR_SIZE];
 	daemon_reloading();
-	if (renew(service, why))
-		log_error("reload refused, the old plant lives on: %s", why);
+	if (follow_check(follow) == FOLLOW_LOST)
+		daemon_reloaded(follow->why);
 	else
-		log_info("reloaded %s", service->sim->plant->file);
-	daemon_reloaded();
+		daemon_reloaded(renew(service, why) ? why : NULL);
 }
 
-/* Does the name still lead to our image?  If not, go on with what it leads to now; until that can
- * be used, try again each second. */
-static void follow_image(struct service *service)
+/* While the name leads to no image of ours the clock is stopped; another image is tried each
+ * second. */
+static void service_look(void *context)
 {
+	struct service *service = context;
+	struct follow *follow = &service->sim->follow;
 	char why[PLANT_ERROR_SIZE];
-	int rc = mbshm_check(service->sim->img);
-	if (!service->lost && rc != -ESTALE && rc != -ENOENT)
+	enum follow_state state = follow_check(follow);
+	if (state == FOLLOW_SAME && !service->lost)
 		return;
-	bool first = !service->lost;
-	if (first) {
-		log_info("image %s was %s", service->sim->plant->image.name,
-			 rc == -ESTALE ? "replaced" : "removed");
+	if (!service->lost)
 		pace_stop(service->pace);
-		service->lost = true;
-	}
-	if (renew(service, why) && first)
-		log_error("waiting for a usable image: %s", why);
-}
-
-static int on_check(sd_event_source *source, uint64_t usec, void *context)
-{
-	(void)usec;
-	follow_image(context);
-	int rc = sd_event_source_set_time_relative(source, CHECK_US);
-	return rc < 0 ? rc : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	service->lost = true;
+	if (state != FOLLOW_LOST && renew(service, why))
+		follow_report(follow, "making no steps", why);
 }
 
 void service_status(void *context, char *text, size_t size)
@@ -209,8 +178,7 @@ int service_start(struct service *service, sd_event *event)
 	service->status_us = now_us(service);
 	int rc = pace_new(event, on_tick, service, &service->pace);
 	if (rc >= 0)
-		rc = sd_event_add_time_relative(event, &service->check, CLOCK_MONOTONIC, CHECK_US,
-						0, on_check, service);
+		rc = daemon_every(event, DAEMON_SECOND_US, service_look, service);
 	if (rc >= 0)
 		begin(service);
 	return rc < 0 ? rc : 0;
@@ -220,7 +188,6 @@ void service_free(struct service *service)
 {
 	if (!service)
 		return;
-	sd_event_source_unref(service->check);
 	pace_free(service->pace);
 	simulation_close(service->sim);
 	display_free(service->display);

@@ -1,6 +1,6 @@
 /* The simulator as a service: steps at its pace, on an event loop; follows a replaced image, takes
- * a changed plant file, counts what went wrong.  Whatever happens after the start, it stays up and
- * says so. */
+ * a changed plant file, counts what went wrong.  After the start no error ends it: errors are
+ * logged. */
 #ifndef SIMULATORD_SERVICE_H
 #define SIMULATORD_SERVICE_H
 
@@ -20,8 +20,8 @@ struct service_options {
 struct service *service_new(struct simulation *sim, const struct service_options *options);
 void service_free(struct service *service);
 
-/* Put the service on the loop, which outlives it: the first step comes after start_delay on a fresh
- * image, else at once. 0 or -errno. */
+/* Put the service on the loop, which may not run any more after service_free.  The first step comes
+ * after start_delay on a fresh image, else at once. 0 or -errno. */
 int service_start(struct service *service, sd_event *event);
 
 /* The hooks of daemon.h; context: the service. */

@@ -1,4 +1,7 @@
+/* Steps of all points of a plant. */
 #include "simulatord/simulation.h"
+
+#include "base/log.h"
 
 #include <errno.h>
 #include <math.h>
@@ -7,9 +10,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum {
-	COMMIT_MAX_US = 500000
-}; /* the loop that waits here also answers signals and feeds the watchdog */
+/* The loop that waits here also answers signals and feeds the watchdog. */
+enum { COMMIT_MAX_US = 500000 };
 
 static bool is_bit(const struct plant_point *point)
 {
@@ -48,12 +50,21 @@ static int prepare_points(struct simulation *sim)
 	return 0;
 }
 
+/* Without an entry its values have no age; it works all the same. */
+static void claim_source(struct simulation *sim)
+{
+	int rc = mbshm_source_claim(sim->follow.img, sim->plant->simulator.source, COMMIT_MAX_US);
+	if (rc)
+		log_warn("not among the image's sources: %s", strerror(-rc));
+}
+
 int simulation_open(struct plant *plant, struct simulation **out, char *why)
 {
-	*why = '\0';
 	struct simulation *sim = calloc(1, sizeof *sim);
-	if (!sim)
+	if (!sim) {
+		snprintf(why, MBSHM_WHY_SIZE, "out of memory");
 		return -ENOMEM;
+	}
 	sim->plant = plant;
 	sim->seed = plant->simulator.seed;
 	uint64_t half_us = plant->simulator.period_ms * 1000 / 2;
@@ -64,19 +75,17 @@ int simulation_open(struct plant *plant, struct simulation **out, char *why)
 	if (!rc)
 		rc = prepare_points(sim);
 	if (!rc)
-		rc = mbshm_open(&plant->image, MBSHM_CREATE, &sim->img, why);
+		rc = follow_open(&sim->follow, &plant->image, MBSHM_CREATE);
 	if (!rc)
-		rc = mbshm_status(sim->img, &status);
+		rc = mbshm_status(sim->follow.img, &status);
 	if (rc) {
-		if (!*why)
-			snprintf(why, MBSHM_WHY_SIZE, "%s", strerror(-rc));
+		const char *words = sim->follow.why;
+		snprintf(why, MBSHM_WHY_SIZE, "%s", *words ? words : strerror(-rc));
 		sim->plant = NULL; /* stays the caller's */
 		simulation_close(sim);
 		return rc;
 	}
-	rc = mbshm_source_claim(sim->img, plant->simulator.source, COMMIT_MAX_US);
-	if (rc)
-		snprintf(why, MBSHM_WHY_SIZE, "not among the image's sources: %s", strerror(-rc));
+	claim_source(sim);
 	sim->version = status.version;
 	*out = sim;
 	return 0;
@@ -86,7 +95,7 @@ void simulation_close(struct simulation *sim)
 {
 	if (!sim)
 		return;
-	mbshm_close(sim->img);
+	follow_close(&sim->follow);
 	mbshm_txn_free(sim->txn);
 	free(sim->streams);
 	free(sim->reads);
@@ -112,13 +121,13 @@ int simulation_step(struct simulation *sim)
 {
 	unsigned count = sim->plant->point_count;
 	if (count == 0) {
-		mbshm_source_touch(sim->img);
+		mbshm_source_touch(sim->follow.img);
 		return 0;
 	}
-	int rc = mbshm_read(sim->img, sim->reads, count, NULL);
+	int rc = mbshm_read(sim->follow.img, sim->reads, count, NULL);
 	if (rc)
 		return rc;
-	mbshm_txn_begin(sim->txn, sim->img);
+	mbshm_txn_begin(sim->txn, sim->follow.img);
 	double dt_s = (double)sim->plant->simulator.period_ms / 1000;
 	for (unsigned i = 0; i < count; i++) {
 		rc = step_point(sim, i, dt_s);

@@ -6,6 +6,7 @@
 #define SIMULATORD_SIMULATION_H
 
 #include "plant/plant.h"
+#include "program/follow.h"
 
 /* What a point held at the last step. */
 struct simulation_cell {
@@ -16,9 +17,9 @@ struct simulation_cell {
 struct simulation {
 	/* set by open, for all to read */
 	struct plant *plant;
-	struct mbshm *img;
-	uint64_t seed;    /* the plant's, or drawn */
-	uint64_t version; /* of the image, when it was opened; 1: fresh */
+	struct follow follow; /* of its image */
+	uint64_t seed;        /* the plant's, or drawn */
+	uint64_t version;     /* of the image, when it was opened; 1: fresh */
 	struct simulation_cell
 		*cells; /* one a point, as published by the last step that succeeded */
 
@@ -30,9 +31,8 @@ struct simulation {
 };
 
 /* Open the plant's image, or create it, and seed the points' streams.  Takes the plant over when it
- * succeeds. why: MBSHM_WHY_SIZE bytes, a sentence when it fails, and when it succeeds but something
- * is to be said (a damaged retain file, no room among the sources); otherwise empty.  0 or what
- * mbshm_open or the system says. */
+ * succeeds.  No room among the image's sources is logged and is no failure.  why: MBSHM_WHY_SIZE
+ * bytes, a sentence when it fails.  0, or what mbshm_open or the system says. */
 int simulation_open(struct plant *plant, struct simulation **sim, char *why);
 
 /* Frees the plant too.  NULL is fine. */

@@ -1,4 +1,7 @@
+/* Log lines, whole and in a common form. */
 #include "base/log.h"
+
+#include "base/clock.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -6,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { TEXT_SIZE = 1500, LINE_SIZE = 2048 }; /* an error of the plant file with room around it */
@@ -85,9 +87,7 @@ void die(int status, const char *format, ...)
 /* Two threads at a window's edge may count a line to either window: nobody needs it exact. */
 bool log_allowed(struct log_limit *limit)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	int64_t now_ms = clock_mono_ms();
 	int64_t start_ms = limit->window_start_ms;
 	if (now_ms - start_ms >= LOG_WINDOW_MS &&
 	    atomic_compare_exchange_strong(&limit->window_start_ms, &start_ms, now_ms)) {
@@ -96,4 +96,27 @@ bool log_allowed(struct log_limit *limit)
 			log_warn("%u more lines like the next were left out", seen - LOG_BURST);
 	}
 	return atomic_fetch_add(&limit->seen, 1) < LOG_BURST;
+}
+
+/* FNV-1a: a server may follow 256 images, and a line may have 1500 bytes. */
+static uint64_t text_hash(const char *text)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+void log_once(struct log_once *once, const char *format, ...)
+{
+	char text[TEXT_SIZE];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	uint64_t hash = text_hash(text);
+	if (hash == once->last)
+		return;
+	once->last = hash;
+	log_error("%s", text);
 }

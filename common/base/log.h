@@ -25,6 +25,14 @@ struct log_limit {
 enum { LOG_BURST = 10, LOG_WINDOW_MS = 10000 };
 bool log_allowed(struct log_limit *limit);
 
+/* For what is tried again and again: an error is logged unless it is the same line as the one
+ * before.  Zeroed at the start, and again by its owner when the attempt has succeeded.  One thread
+ * per instance. */
+struct log_once {
+	uint64_t last; /* hash of the line; 0: none */
+};
+void log_once(struct log_once *once, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Start-up only: log the error and exit. */
 enum { EXIT_USAGE = 2 };
 _Noreturn void die(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));

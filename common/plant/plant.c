@@ -64,6 +64,7 @@ static int load(const char *path, bool is_unit, struct plant **out, char *error)
 		return plant ? -ENAMETOOLONG : -ENOMEM;
 	}
 	strcpy(plant->file, name);
+	plant->built_in = !path;
 	int rc = text_open(&text, name, path ? NULL : default_conf, error);
 	rc = rc ? rc : read_plant(&text, plant, is_unit);
 	text_close(&text);
@@ -77,6 +78,11 @@ static int load(const char *path, bool is_unit, struct plant **out, char *error)
 int plant_load(const char *path, struct plant **plant, char *error)
 {
 	return load(path, false, plant, error);
+}
+
+int plant_reload(const struct plant *old, struct plant **plant, char *error)
+{
+	return load(old->built_in ? NULL : old->file, false, plant, error);
 }
 
 void plant_free(struct plant *plant)

@@ -160,6 +160,7 @@ struct plant_point {
 
 struct plant {
 	char file[4096]; /* as given, or "built-in default" */
+	bool built_in;   /* there is no file: default.conf, embedded at build time */
 	struct mbshm_config image;
 	char retain[4096]; /* image.retain points here when it is set; with the file's folder */
 	struct plant_server server;
@@ -173,6 +174,10 @@ struct plant {
  * (default.conf, embedded at build time).  0 and *plant, which the caller gives to plant_free; or
  * -EINVAL, -ENOENT, ... and error: one line, PLANT_ERROR_SIZE bytes.  Any thread. */
 int plant_load(const char *path, struct plant **plant, char *error);
+
+/* Read old's file again; old stays as it is.  Errors as above. */
+int plant_reload(const struct plant *old, struct plant **plant, char *error);
+
 void plant_free(struct plant *plant);
 
 #endif

@@ -1,24 +1,66 @@
+/* What the daemons share: signals, readiness, timers. */
 #include "program/daemon.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
 enum { STATUS_SIZE = 256 };
-static const uint64_t STATUS_US = 1000000;
 
 /* The control thread's only. */
 static struct daemon_hooks hooks;
-static uint64_t watchdog_us; /* between pings */
 
-static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+/* ---- each interval ------------------------------------------------------------------------- */
+
+struct beat {
+	uint64_t interval_us;
+	void (*callback)(void *context);
+	void *context;
+};
+
+static int on_beat(sd_event_source *source, uint64_t due_us, void *userdata)
+{
+	const struct beat *beat = userdata;
+	uint64_t now_us;
+	beat->callback(beat->context);
+	int rc = sd_event_now(sd_event_source_get_event(source), CLOCK_MONOTONIC, &now_us);
+	if (rc < 0)
+		return rc;
+	uint64_t late = now_us > due_us ? (now_us - due_us) / beat->interval_us : 0;
+	rc = sd_event_source_set_time(source, due_us + (late + 1) * beat->interval_us);
+	return rc < 0 ? rc : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* The loop owns source and beat. */
+int daemon_every(sd_event *event, uint64_t interval_us, void (*callback)(void *context),
+		 void *context)
+{
+	sd_event_source *source;
+	struct beat *beat = malloc(sizeof *beat);
+	if (!beat)
+		return -ENOMEM;
+	*beat = (struct beat){ interval_us, callback, context };
+	int rc = sd_event_add_time_relative(event, &source, CLOCK_MONOTONIC, interval_us, 0,
+					    on_beat, beat);
+	if (rc < 0) {
+		free(beat);
+		return rc;
+	}
+	sd_event_source_set_destroy_callback(source, free);
+	rc = sd_event_source_set_floating(source, true);
+	sd_event_source_unref(source);
+	return rc < 0 ? rc : 0;
+}
+
+/* ---- the hooks ----------------------------------------------------------------------------- */
+
+static int reload_signalled(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
 	(void)source, (void)info, (void)userdata;
 	if (hooks.reload)
@@ -26,27 +68,17 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 	return 0;
 }
 
-static int again(sd_event_source *source, uint64_t us)
+static void watchdog_ping(void *context)
 {
-	int rc = sd_event_source_set_time_relative(source, us);
-	return rc < 0 ? rc : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
-
-static int on_watchdog(sd_event_source *source, uint64_t us, void *userdata)
-{
-	(void)us, (void)userdata;
-	if (!hooks.alive || hooks.alive(hooks.context))
+	if (!hooks.alive || hooks.alive(context))
 		sd_notify(0, "WATCHDOG=1");
-	return again(source, watchdog_us);
 }
 
-static int on_status(sd_event_source *source, uint64_t us, void *userdata)
+static void status_send(void *context)
 {
-	(void)us, (void)userdata;
 	char text[STATUS_SIZE] = "";
-	hooks.status(hooks.context, text, sizeof text);
+	hooks.status(context, text, sizeof text);
 	sd_notifyf(0, "STATUS=%s", text);
-	return again(source, STATUS_US);
 }
 
 /* A NULL handler ends the loop with status 0. */
@@ -55,19 +87,17 @@ static int add_signals(sd_event *event)
 	int rc = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
 	if (rc >= 0)
 		rc = sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
-	return rc < 0 ? rc : sd_event_add_signal(event, NULL, SIGHUP, on_reload, NULL);
+	return rc < 0 ? rc : sd_event_add_signal(event, NULL, SIGHUP, reload_signalled, NULL);
 }
 
 static int add_timers(sd_event *event)
 {
+	uint64_t watchdog_us;
 	int rc = sd_watchdog_enabled(0, &watchdog_us);
-	watchdog_us /= 2;
 	if (rc > 0)
-		rc = sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, watchdog_us, 0,
-						on_watchdog, NULL);
+		rc = daemon_every(event, (watchdog_us + 1) / 2, watchdog_ping, hooks.context);
 	if (rc >= 0 && hooks.status && getenv("NOTIFY_SOCKET"))
-		rc = sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, STATUS_US, 0,
-						on_status, NULL);
+		rc = daemon_every(event, DAEMON_SECOND_US, status_send, hooks.context);
 	return rc;
 }
 
@@ -81,8 +111,8 @@ int daemon_open(const struct daemon_hooks *wanted, sd_event **event)
 	int rc = pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	if (rc)
 		return -rc;
-	signal(SIGPIPE,
-	       SIG_IGN); /* a log or display that nobody reads any more must not end the daemon */
+	/* A log or display that nobody reads any more must not end the daemon. */
+	signal(SIGPIPE, SIG_IGN);
 
 	hooks = *wanted;
 	rc = sd_event_new(event);
@@ -108,13 +138,14 @@ int daemon_run(sd_event *event)
 /* Type=notify-reload wants to know which reload this is. */
 void daemon_reloading(void)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
-		   (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_mono_ns() / 1000);
 }
 
-void daemon_reloaded(void)
+void daemon_reloaded(const char *why)
 {
+	if (why)
+		log_error("reload refused, keeping the old plant: %s", why);
+	else
+		log_info("reloaded");
 	sd_notify(0, "READY=1");
 }

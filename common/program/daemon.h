@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <systemd/sd-event.h>
 
 struct daemon_hooks {
@@ -28,8 +29,16 @@ int daemon_open(const struct daemon_hooks *hooks, sd_event **event);
  * or -errno. */
 int daemon_run(sd_event *event);
 
-/* Say RELOADING=1 / READY=1 around a reload. */
+/* Call back each interval_us, for the first time one interval from now, for as long as the loop
+ * runs.  A call that is late is made once, however many intervals have passed meanwhile; those
+ * after it keep the beat.  0 or -errno. */
+enum { DAEMON_SECOND_US = 1000000 };
+int daemon_every(sd_event *event, uint64_t interval_us, void (*callback)(void *context),
+		 void *context);
+
+/* Tell the manager when a reload begins (RELOADING=1) and when it has ended (READY=1).  The result
+ * is logged: "reloaded", or that it was refused and why.  why: one line; NULL: it succeeded. */
 void daemon_reloading(void);
-void daemon_reloaded(void);
+void daemon_reloaded(const char *why);
 
 #endif

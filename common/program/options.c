@@ -1,3 +1,4 @@
+/* Command lines: the words of a program, and what every program does with them. */
 #include "program/options.h"
 
 #include "base/log.h"
@@ -6,25 +7,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Set once, by options_parse. */
-static const char *plant_path;
-static bool check_only;
+/* What the command line says, for the options that every program takes. */
+struct words {
+	const struct program *program;
+	const char *plant_path; /* NULL: the built-in default */
+	bool check_only;
+};
 
-static void help(const struct program *program);
+static void help_print(const struct program *program);
 
 /* ---- what every program takes -------------------------------------------------------------- */
 
 static const char *set_plant(void *context, const char *arg)
 {
-	(void)context;
-	plant_path = arg;
+	((struct words *)context)->plant_path = arg;
 	return *arg ? NULL : "a file's name";
 }
 
 static const char *set_check(void *context, const char *arg)
 {
-	(void)context, (void)arg;
-	check_only = true;
+	(void)arg;
+	((struct words *)context)->check_only = true;
 	return NULL;
 }
 
@@ -35,27 +38,27 @@ static _Noreturn void leave(void)
 	exit(EXIT_SUCCESS);
 }
 
-static const char *say_help(void *context, const char *arg)
+static const char *answer_help(void *context, const char *arg)
 {
 	(void)arg;
-	help(context);
+	help_print(((struct words *)context)->program);
 	leave();
 }
 
-static const char *say_version(void *context, const char *arg)
+static const char *answer_version(void *context, const char *arg)
 {
-	const struct program *program = context;
+	const struct program *program = ((struct words *)context)->program;
 	(void)arg;
 	printf("%s %s\n", program->name, MBIMAGE_VERSION);
 	leave();
 }
 
-/* Their context is the program itself. */
+/* Their context is struct words. */
 static const struct option_row common_rows[] = {
 	{ "plant", "FILE", "the plant file; without it the built-in default", set_plant },
-	{ "check", NULL, "check the plant file, say ok, and end", set_check },
-	{ "help", NULL, "say this, and end", say_help },
-	{ "version", NULL, "say the version, and end", say_version },
+	{ "check", NULL, "check the plant file, print \"ok\" and exit", set_check },
+	{ "help", NULL, "print this help and exit", answer_help },
+	{ "version", NULL, "print the version and exit", answer_version },
 	{ NULL, NULL, NULL, NULL },
 };
 
@@ -69,7 +72,7 @@ static void help_rows(const struct option_row *row)
 	}
 }
 
-static void help(const struct program *program)
+static void help_print(const struct program *program)
 {
 	printf("Usage: %s [OPTION]...%s%s%s\n%s\n\n", program->name, program->operands ? " [" : "",
 	       program->operands ? program->operands : "", program->operands ? "]" : "",
@@ -106,15 +109,16 @@ static _Noreturn void refuse_option(const struct program *program, const char *w
 
 /* Take the option at argv[i], "--NAME", "--NAME=VALUE" or "--NAME" "VALUE"; the index of the next
  * word. */
-static int take_option(const struct program *program, int argc, char **argv, int i)
+static int take_option(struct words *words, int argc, char **argv, int i)
 {
+	const struct program *program = words->program;
 	const char *word = argv[i], *name = word + 2;
 	size_t length = strncmp(word, "--", 2) == 0 ? strcspn(name, "=") : 0;
 	void *context = program->context;
 	const struct option_row *row = find_row(program->rows, name, length);
 	if (!row) {
 		row = find_row(common_rows, name, length);
-		context = (void *)program;
+		context = words;
 	}
 	if (!row)
 		refuse_option(program, word);
@@ -131,22 +135,13 @@ static int take_option(const struct program *program, int argc, char **argv, int
 	return i + 1;
 }
 
-/* As many operands as there are words in their description, any number if it ends with "...". */
 static void check_operands(const struct program *program, int argc, char **argv, int first)
 {
-	const char *p = program->operands;
-	int allowed = 0;
-	if (p && strstr(p, "..."))
-		return;
-	while (p && *p) {
-		allowed++;
-		p += strcspn(p, " ");
-		p += strspn(p, " ");
-	}
-	if (argc - first > allowed)
-		die(EXIT_USAGE, "unexpected '%s', expected %s%s", argv[first + allowed],
-		    allowed ? "options, then no more than " : "no operands",
-		    allowed ? program->operands : "");
+	int most = program->operands_most;
+	if (most >= 0 && argc - first > most)
+		die(EXIT_USAGE, "unexpected '%s', expected %s%s", argv[first + most],
+		    most ? "options, then no more than " : "no operands",
+		    most ? program->operands : "");
 }
 
 /* A negative number is none. */
@@ -155,36 +150,38 @@ static bool is_option(const char *word)
 	return word[0] == '-' && word[1] && word[1] != '.' && (word[1] < '0' || word[1] > '9');
 }
 
-struct plant *options_parse(const struct program *program, int argc, char **argv, int *operand)
+/* Take all options, and move the operands to argv's end; the index of the first. */
+static int take_words(struct words *words, int argc, char **argv)
 {
-	struct plant *plant;
-	char error[PLANT_ERROR_SIZE];
-	int words = 0; /* operands so far, kept at argv's beginning */
-	log_open(program->name);
+	int operands = 0; /* so far, kept at argv's beginning */
 	for (int i = 1, next; i < argc; i = next) {
 		next = i + 1;
 		if (!is_option(argv[i]))
-			argv[1 + words++] = argv[i];
+			argv[1 + operands++] = argv[i];
 		else if (strcmp(argv[i], "--") != 0)
-			next = take_option(program, argc, argv, i);
+			next = take_option(words, argc, argv, i);
 		else
 			while (next < argc)
-				argv[1 + words++] = argv[next++];
+				argv[1 + operands++] = argv[next++];
 	}
-	int first = argc - words;
-	memmove(argv + first, argv + 1, (size_t)words * sizeof *argv);
-	check_operands(program, argc, argv, first);
-	if (plant_load(plant_path, &plant, error))
+	int first = argc - operands;
+	memmove(argv + first, argv + 1, (size_t)operands * sizeof *argv);
+	return first;
+}
+
+struct plant *options_parse(const struct program *program, int argc, char **argv, int *operand)
+{
+	struct words words = { .program = program };
+	struct plant *plant;
+	char error[PLANT_ERROR_SIZE];
+	log_open(program->name);
+	*operand = take_words(&words, argc, argv);
+	check_operands(program, argc, argv, *operand);
+	if (plant_load(words.plant_path, &plant, error))
 		die(EXIT_USAGE, "%s", error);
-	if (check_only) {
+	if (words.check_only) {
 		puts("ok");
 		leave();
 	}
-	*operand = first;
 	return plant;
-}
-
-const char *options_plant_path(void)
-{
-	return plant_path;
 }

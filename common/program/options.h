@@ -1,6 +1,6 @@
-/* Command lines.  Every program takes --plant FILE, --check, --help, --version, and the rows of a
- * table of its own, from which parsing and --help both come.  A wrong word is said with what was
- * expected and ends the program with status 2. */
+/* Command lines.  Every program takes --plant FILE, --check, --help, --version, and the rows of its
+ * own table, from which parsing and --help both come.  For a wrong word the program logs what was
+ * expected, and exits with status 2. */
 #ifndef PROGRAM_OPTIONS_H
 #define PROGRAM_OPTIONS_H
 
@@ -20,20 +20,17 @@ struct program {
 	const char *name;              /* "simulatord" */
 	const char *summary;           /* one line for --help */
 	const struct option_row *rows; /* ends with a row whose name is NULL; may be NULL */
-	const char *operands; /* "HOST[:PORT]": as many as there are words, any number with "...";
-				 NULL: none */
-	void (*help)(void);   /* prints more for --help; NULL: nothing */
-	void *context;        /* for set */
+	const char *operands;          /* "HOST[:PORT]", for --help; NULL: none */
+	int operands_most;             /* how many there may be; -1: any number */
+	void (*help)(void);            /* prints more for --help; NULL: nothing */
+	void *context;                 /* for set */
 };
 
 /* Parse argv (calls log_open first), answer --help and --version, load the plant and answer --check
  * ("ok").  Options and operands may be mixed (argv is reordered); a negative number is an operand,
- * and so is all after "--".  Returns the checked plant, the program's for its lifetime; *operand:
- * the index of the first operand in argv, argc when there is none.  Exits when it answered (0) or
- * on an error (2). */
+ * and so is everything after "--".  *operand: the index of the first operand in argv; argc when
+ * there is none.  Returns the checked plant, to be freed by the caller.  Exits after an answer
+ * (status 0) and on an error (2).  At start-up, once. */
 struct plant *options_parse(const struct program *program, int argc, char **argv, int *operand);
-
-/* The --plant argument as given, NULL for the default: what a reload reads again. */
-const char *options_plant_path(void);
 
 #endif

@@ -378,7 +378,7 @@ done('', 'recreate');
 like(done(undef, 'info'), qr/^holding     990-1009$/m, 'recreate: the new layout');
 done("holding    999 0\nholding   1000 3\nholding   1001 5\n", 'get', 'holding:999-1001');
 wait_line($watch, qr/image \Q$name\E was replaced/);
-wait_line($server, qr/anew/);
+wait_line($server, qr/attached image \Q$name\E again/);
 is(hx(request(tcp($server->{port}), h('03 03e8 0002'))), '030400030005', 'the server serves the new one, with the old values');
 done('', 'set', 'holding:1000', 99);
 wait_line($watch, qr/^holding   1000 99$/, undef, 'out');

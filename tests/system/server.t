@@ -255,12 +255,11 @@ subtest 'reload' => sub {
 	}
 	write_file('reload.conf', "image = {\n  name = \"$image\"\n  nonsense = 1\n}\n");
 	kill 'HUP', $reloaded->{pid};
-	ok(wait_line($reloaded, qr/reload\.conf:3: .*nonsense/), 'a bad file is refused with its line');
-	wait_line($reloaded, qr/reload refused/);
+	ok(wait_line($reloaded, qr/reload refused, keeping the old plant: .*reload\.conf:3: .*nonsense/), 'a bad file is refused with its line');
 	is(hx(request($client, h('2b 0e 04 00'))), '2b0e0481000001' . '0003' . hx('v10'), 'the old one lives on');
 	plant(@plant, image => 'holding_registers = ["1-5"]', points => undef);
 	kill 'HUP', $reloaded->{pid};
-	ok(wait_line($reloaded, qr/image \Q$image\E: .*1-5/), 'so is one that does not fit the image');
+	ok(wait_line($reloaded, qr/reload refused, keeping the old plant: image \Q$image\E: .*1-5/), 'so is one that does not fit the image');
 	plant(@plant, server => 'listen = ["127.0.0.1:0"]  workers = 9');
 	kill 'HUP', $reloaded->{pid};
 	ok(wait_line($reloaded, qr/server\.workers has changed: this needs a restart/), 'what needs a restart is said');
@@ -279,7 +278,7 @@ subtest 'the image is replaced' => sub {
 	my $client = tcp($replaced->{port});
 	request($client, h('06 03e8 1234'));
 	unlink "/dev/shm$image" or die "$image: $!";
-	wait_line($replaced, qr/attached image \Q$image\E anew/);
+	wait_line($replaced, qr/attached image \Q$image\E again/);
 	is(hx(request($client, $READ)), '030412340000', 'served from a new one with the same values');
 	is(hx(request($client, h('06 03e8 4321'))), '0603e84321', 'and written to it');
 	ok(-e "/dev/shm$image", 'under its name');
@@ -296,7 +295,7 @@ subtest 'the image is replaced' => sub {
 	is(hx(request($client, h('2b 0e 04 01'))), '2b0e0482000001' . '0107' . hx('MBIMAGE'), 'identity is served all the same');
 	stop($other);
 	unlink "/dev/shm$image";
-	wait_line($replaced, qr/attached image \Q$image\E anew/);
+	wait_line($replaced, qr/attached image \Q$image\E again/);
 	is(hx(request($client, $READ)), '030400000000', 'served again');
 	unlike($replaced->{err}, qr/(cannot attach.*\n).*\g1/s, 'the reason was logged once');
 	is(stop($replaced), 0, 'stops');

@@ -290,7 +290,7 @@ for my $order ('server first', 'simulator first') {
 
 	$constant->('x');
 	kill 'HUP', $sim->{pid};
-	my $why = wait_line($sim, qr/reload refused, the old plant lives on: (.*)/);
+	my $why = wait_line($sim, qr/reload refused, keeping the old plant: (.*)/);
 	like($why, qr/reload\.conf:\d+: .*whole number/, "a bad one is refused with its line ($why)");
 	request($sock, h('06 03e8 0000'));
 	ok(wait_until('the old model goes on', sub { holding($sock) == 2 }), 'and the old one lives on');
@@ -314,10 +314,10 @@ for my $order ('server first', 'simulator first') {
 	like($err, qr/has no points: nothing to simulate/, 'and says so');
 	kill 'CONT', $sim->{pid};
 	wait_line($sim, qr/image \S+ was replaced/);
-	ok(wait_line($sim, qr/(waiting for a usable image: .+)/), 'an image of another layout is said');
+	ok(wait_line($sim, qr/(cannot attach image \S+, making no steps: .+)/), 'an image of another layout is said');
 	unlink "/dev/shm$name" or die "$name: $!";
 	wait_line($sim, qr/is fresh: first step/);
-	is(scalar(() = $sim->{err} =~ /waiting for a usable image/g), 1, 'once, and the simulator goes on when it can');
+	is(scalar(() = $sim->{err} =~ /cannot attach image/g), 1, 'once, and the simulator goes on when it can');
 	is(stop($sim), 0, 'stopped');
 }
 

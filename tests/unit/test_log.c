@@ -119,6 +119,22 @@ static void limits_what_a_peer_can_cause(void **state)
 	}
 }
 
+static void logs_once_until_it_changes(void **state)
+{
+	(void)state;
+	struct log_once once = { 0 };
+	log_open("prog");
+	for (int i = 0; i < 3; i++)
+		log_once(&once, "cannot: %s", "no room");
+	assert_string_equal(logged(), "prog: cannot: no room\n");
+	log_once(&once, "cannot: %s", "no right");
+	log_once(&once, "cannot: %s", "no room");
+	assert_string_equal(logged(), "prog: cannot: no right\nprog: cannot: no room\n");
+	once = (struct log_once){ 0 }; /* it succeeded in between */
+	log_once(&once, "cannot: %s", "no room");
+	assert_string_equal(logged(), "prog: cannot: no room\n");
+}
+
 static struct log_limit shared_limit;
 
 static void *write_lines(void *arg)
@@ -159,6 +175,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(long_lines_are_cut, catch_log, release_log),
 		cmocka_unit_test_setup_teardown(limits_what_a_peer_can_cause, catch_log,
 						release_log),
+		cmocka_unit_test_setup_teardown(logs_once_until_it_changes, catch_log, release_log),
 		cmocka_unit_test_setup_teardown(threads_do_not_mix_lines, catch_log, release_log),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,7 +52,7 @@ static struct simulation *open_simulation(const char *points)
 static uint64_t version_of(const struct simulation *sim)
 {
 	struct mbshm_status status;
-	assert_int_equal(mbshm_status(sim->img, &status), 0);
+	assert_int_equal(mbshm_status(sim->follow.img, &status), 0);
 	return status.version;
 }
 
@@ -71,10 +71,11 @@ static void test_steps(void **state)
 		uint16_t value;
 		uint8_t bit;
 		uint64_t seen;
-		assert_int_equal(mbshm_read_registers(sim->img, MBSHM_HOLDING_REGISTERS, 1000, 1,
-						      &value, &seen),
+		assert_int_equal(mbshm_read_registers(sim->follow.img, MBSHM_HOLDING_REGISTERS,
+						      1000, 1, &value, &seen),
 				 0);
-		assert_int_equal(mbshm_read_bits(sim->img, MBSHM_COILS, 1099, 1, &bit, &seen), 0);
+		assert_int_equal(
+			mbshm_read_bits(sim->follow.img, MBSHM_COILS, 1099, 1, &bit, &seen), 0);
 		assert_true(value >= 1 && value == sim->cells[0].value);
 		assert_true(bit == 1 && sim->cells[1].value == 1);
 	}

@@ -1,0 +1,68 @@
+/* Following an image: open, look, create again, log it once. */
+#include "program/follow.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { REVIVE_US = 100000 }; /* for other writers; the loop that waits here also answers signals */
+
+int follow_open(struct follow *follow, const struct mbshm_config *config, int flags)
+{
+	follow->config = config;
+	follow->flags = flags;
+	follow->lost = false;
+	int rc = mbshm_open(config, flags, &follow->img, follow->why);
+	if (rc)
+		return rc;
+	if (follow->why[0])
+		log_warn("%s", follow->why);
+	follow->why[0] = '\0';
+	follow->trouble = (struct log_once){ 0 };
+	return 0;
+}
+
+void follow_close(struct follow *follow)
+{
+	mbshm_close(follow->img);
+	follow->img = NULL;
+}
+
+/* 0: there is an image to open, or nothing that could be saved. */
+static int revive(struct follow *follow)
+{
+	int rc = mbshm_revive(follow->img, follow->config, REVIVE_US, follow->why);
+	return rc == -EEXIST || rc == -ESTALE || rc == -EBADMSG ? 0 : rc;
+}
+
+enum follow_state follow_check(struct follow *follow)
+{
+	if (!follow->img)
+		return FOLLOW_REOPEN;
+	int rc = mbshm_check(follow->img);
+	if (!rc) {
+		follow->lost = false;
+		return FOLLOW_SAME;
+	}
+	const char *name = follow->config->name;
+	if (!follow->lost)
+		log_info("image %s was %s", name, rc == -ESTALE ? "replaced" : "removed");
+	follow->lost = true;
+	if (!(follow->flags & MBSHM_CREATE) || !revive(follow))
+		return FOLLOW_REOPEN;
+	log_once(&follow->trouble, "image %s was removed and cannot be created again yet: %s", name,
+		 follow->why);
+	return FOLLOW_LOST;
+}
+
+void follow_report(struct follow *follow, const char *meanwhile, const char *why)
+{
+	log_once(&follow->trouble, "cannot attach image %s, %s: %s", follow->config->name,
+		 meanwhile, why);
+}
+
+bool follow_changed(const struct follow *old, const struct follow *new)
+{
+	if (!old->img != !new->img)
+		return true;
+	return old->img ? mbshm_check(old->img) != 0 : strcmp(old->why, new->why) != 0;
+}
