@@ -39,9 +39,15 @@ page_registers_copy(const struct segment_page *page, unsigned from, unsigned to,
 	}
 	for (; from + 4 <= to; from += 4, out += 4)
 		word_put(out, page_load(word++));
-	if (from < to)
-		for (value = page_load(word); from < to; from++, value >>= 16)
-			*out++ = (uint16_t)value;
+	if (from == to)
+		return out;
+	value = page_load(word);
+	if ((to - from) & 2) {
+		memcpy(out, &value, 4);
+		out += 2, value >>= 32;
+	}
+	if ((to - from) & 1)
+		*out++ = (uint16_t)value;
 	return out;
 }
 

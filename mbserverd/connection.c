@@ -23,7 +23,8 @@ struct connection *connection_new(int fd, const struct mbshm_origin *peer, struc
 
 /* Keep a copy of bytes, exactly; none: free what was kept.  bytes must not lie in held.
  * 0 or -ENOMEM. */
-static int hold(struct workspace *workspace, struct held *held, const uint8_t *bytes, size_t count)
+static int hold_bytes(struct workspace *workspace, struct held *held, const uint8_t *bytes,
+		      size_t count)
 {
 	if (count != held->bytes) {
 		uint8_t *data = NULL;
@@ -40,6 +41,13 @@ static int hold(struct workspace *workspace, struct held *held, const uint8_t *b
 	if (count)
 		memcpy(held->data, bytes, count);
 	return 0;
+}
+
+/* The same, for the usual nothing. */
+static inline int hold(struct workspace *workspace, struct held *held, const uint8_t *bytes,
+		       size_t count)
+{
+	return count || held->bytes ? hold_bytes(workspace, held, bytes, count) : 0;
 }
 
 void connection_free(struct workspace *workspace, struct connection *c)

@@ -4,54 +4,42 @@
 #include "modbus/exception.h"
 #include "modbus/pdu.h"
 
-/* Bits of an event: 6.10. */
+/* More bits of an event: 6.10. */
 enum {
-	RECEIVED = 0x80,
 	RECEIVED_ERROR = 0x02,
-	SENT = 0x40,
 	SENT_READ_EXCEPTION = 0x01,
 	SENT_ABORT = 0x02,
 	SENT_BUSY = 0x04,
 	SENT_NAK = 0x08,
 };
 
-static void record(struct diagnostics_line *line, uint8_t event)
-{
-	line->events[++line->count % DIAGNOSTICS_EVENTS] = event;
-}
-
 static uint8_t sent_event(int exception)
 {
 	switch (exception) {
-	case 0:
-		return SENT;
 	case MODBUS_EXCEPTION_ILLEGAL_FUNCTION:
 	case MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS:
 	case MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE:
-		return SENT | SENT_READ_EXCEPTION;
+		return DIAGNOSTICS_SENT | SENT_READ_EXCEPTION;
 	case MODBUS_EXCEPTION_ACKNOWLEDGE:
 	case MODBUS_EXCEPTION_SLAVE_OR_SERVER_BUSY:
-		return SENT | SENT_BUSY;
+		return DIAGNOSTICS_SENT | SENT_BUSY;
 	case MODBUS_EXCEPTION_NEGATIVE_ACKNOWLEDGE:
-		return SENT | SENT_NAK;
+		return DIAGNOSTICS_SENT | SENT_NAK;
 	default:
-		return SENT | SENT_ABORT;
+		return DIAGNOSTICS_SENT | SENT_ABORT;
 	}
 }
 
-void diagnostics_answered(struct diagnostics_line *line, uint8_t function, int exception)
+void diagnostics_refused(struct diagnostics_line *line, int exception)
 {
-	record(line, RECEIVED);
-	if (exception == ANSWER_SILENCE)
-		return;
-	record(line, sent_event(exception));
-	if (!exception && function != FC_EVENT_COUNTER)
-		line->completed++;
+	diagnostics_record(line, DIAGNOSTICS_RECEIVED);
+	if (exception != ANSWER_SILENCE)
+		diagnostics_record(line, sent_event(exception));
 }
 
 void diagnostics_foreign(struct diagnostics_line *line)
 {
-	record(line, RECEIVED | RECEIVED_ERROR);
+	diagnostics_record(line, DIAGNOSTICS_RECEIVED | RECEIVED_ERROR);
 }
 
 size_t diagnostics_events(const struct diagnostics_line *line, uint8_t *out)

@@ -5,6 +5,8 @@
 #ifndef MBSERVERD_DIAGNOSTICS_H
 #define MBSERVERD_DIAGNOSTICS_H
 
+#include "modbus/pdu.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,8 +19,24 @@ struct diagnostics_line {
 	uint8_t events[DIAGNOSTICS_EVENTS]; /* a ring; the newest is at count % 64 */
 };
 
-/* A request was answered: with exception (0: none), or not at all (ANSWER_SILENCE). */
-void diagnostics_answered(struct diagnostics_line *line, uint8_t function, int exception);
+/* Bits of an event: 6.10. */
+enum { DIAGNOSTICS_RECEIVED = 0x80, DIAGNOSTICS_SENT = 0x40 };
+
+static inline void diagnostics_record(struct diagnostics_line *line, uint8_t event)
+{
+	line->events[++line->count % DIAGNOSTICS_EVENTS] = event;
+}
+
+/* A request was carried out. */
+static inline void diagnostics_done(struct diagnostics_line *line, uint8_t function)
+{
+	diagnostics_record(line, DIAGNOSTICS_RECEIVED);
+	diagnostics_record(line, DIAGNOSTICS_SENT);
+	line->completed += function != FC_EVENT_COUNTER;
+}
+
+/* It was answered with an exception, or not at all (ANSWER_SILENCE). */
+void diagnostics_refused(struct diagnostics_line *line, int exception);
 
 /* A frame came that is none of this protocol's. */
 void diagnostics_foreign(struct diagnostics_line *line);

@@ -32,17 +32,19 @@ static const struct handler {
 	[FC_ENCAPSULATED] = { device_identify, false },
 };
 
-/* Count the request; the bytes of its answer, of which pdu_bytes are there unless it is an
- * exception. */
-static int finish(const struct execution *execution, struct client *client, uint8_t function,
-		  int exception, size_t pdu_bytes, uint8_t *out)
+static inline void count(const struct execution *execution, uint8_t function)
+{
+	counters_add(&execution->counters->requests, 1);
+	counters_add(&execution->counters->functions[function % COUNTERS_FUNCTIONS], 1);
+}
+
+/* Answer with an exception, or not at all.  The bytes of the answer. */
+static int refuse(const struct execution *execution, struct client *client, uint8_t function,
+		  int exception, uint8_t *out)
 {
 	struct counters *counters = execution->counters;
-	counters_add(&counters->requests, 1);
-	counters_add(&counters->functions[function % COUNTERS_FUNCTIONS], 1);
-	diagnostics_answered(&client->line, function, exception);
-	if (!exception)
-		return (int)pdu_bytes;
+	count(execution, function);
+	diagnostics_refused(&client->line, exception);
 	if (exception == ANSWER_SILENCE) {
 		counters_add(&counters->silent, 1);
 		return 0;
@@ -55,7 +57,7 @@ static int finish(const struct execution *execution, struct client *client, uint
 }
 
 /* 0 and the answer, the exception, or ANSWER_LATER. */
-static int run(struct call *call)
+static inline int run(struct call *call)
 {
 	const struct handler *handler = &handlers[call->request->pdu[0]];
 	if (handler->needs_image && !call->device->image)
@@ -70,12 +72,12 @@ int execute(const struct execution *execution, struct client *client, uint8_t un
 	const struct policy *policy = execution->policy;
 	const struct device *device = policy->units[unit];
 	if (!device)
-		return finish(execution, client, pdu[0], policy->unknown_unit, 0, out);
+		return refuse(execution, client, pdu[0], policy->unknown_unit, out);
 	const struct access_rule *rule = access_rule(&policy->access, client->rules, unit);
 	if (!function_set_has(&rule->functions, pdu[0])) {
 		if (function_set_has(&rule->refused, pdu[0]))
 			call_report_refusal(execution, client, unit, pdu[0]);
-		return finish(execution, client, pdu[0], MODBUS_EXCEPTION_ILLEGAL_FUNCTION, 0, out);
+		return refuse(execution, client, pdu[0], MODBUS_EXCEPTION_ILLEGAL_FUNCTION, out);
 	}
 	struct request request;
 	struct call call = { execution, client, device, unit, &request, rule, out, 0 };
@@ -84,11 +86,15 @@ int execute(const struct execution *execution, struct client *client, uint8_t un
 		exception = run(&call);
 	if (exception == ANSWER_LATER)
 		return ANSWER_LATER;
-	return finish(execution, client, pdu[0], exception, call.pdu_bytes, out);
+	if (exception)
+		return refuse(execution, client, pdu[0], exception, out);
+	count(execution, pdu[0]);
+	diagnostics_done(&client->line, pdu[0]);
+	return (int)call.pdu_bytes;
 }
 
 int execute_refuse(const struct execution *execution, struct client *client, const uint8_t *pdu,
 		   uint8_t *out)
 {
-	return finish(execution, client, pdu[0], MODBUS_EXCEPTION_SLAVE_OR_SERVER_BUSY, 0, out);
+	return refuse(execution, client, pdu[0], MODBUS_EXCEPTION_SLAVE_OR_SERVER_BUSY, out);
 }

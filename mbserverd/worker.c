@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -184,7 +185,9 @@ static int patience_ms(const struct worker *w)
 static int sleep_until_ready(struct worker *w, struct epoll_event *events)
 {
 	policy_reader_sleep();
-	int count = epoll_wait(w->roster.epoll, events, EVENTS_PER_TURN, patience_ms(w));
+	/* Not epoll_wait, which is a cancellation point: see tcp.c. */
+	int count = (int)syscall(SYS_epoll_pwait, w->roster.epoll, events, EVENTS_PER_TURN,
+				 patience_ms(w), NULL, 0);
 	policy_reader_wake();
 	w->roster.workspace.execution.policy = policy_get();
 	w->roster.now_ns = clock_mono_ns();
@@ -202,9 +205,11 @@ static void turn(struct worker *w)
 	bool revised = w->generation != w->roster.workspace.execution.policy->generation;
 	for (int i = 0; i < count; i++) {
 		void *what = events[i].data.ptr;
-		orders |= what == &orders_mark;
-		alarmed |= what == &alarm_mark;
-		if (what != &orders_mark && what != &alarm_mark && !revised)
+		if (what == &orders_mark)
+			orders = true;
+		else if (what == &alarm_mark)
+			alarmed = true;
+		else if (!revised)
 			ready(w, what, events[i].events);
 	}
 	if (revised)

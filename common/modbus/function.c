@@ -61,18 +61,6 @@ const struct function functions[256] = {
 };
 /* clang-format on */
 
-int request_decode(const uint8_t *pdu, size_t bytes, struct request *request)
-{
-	request->pdu = pdu;
-	request->bytes = bytes;
-	request->group_count = 0;
-	request->read.count = request->write.count = 0;
-	request->function = &functions[pdu[0]];
-	if (!request->function->decode)
-		return MODBUS_EXCEPTION_ILLEGAL_FUNCTION;
-	return request->function->decode(request);
-}
-
 size_t request_encode(uint8_t code, struct request *request, uint8_t *pdu)
 {
 	struct request decoded;

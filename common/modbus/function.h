@@ -10,7 +10,16 @@ extern const struct function functions[256];
 
 /* Decode a request PDU of 1..PDU_MAX bytes.  function, pdu and bytes are always set.  0, or the
  * exception. */
-int request_decode(const uint8_t *pdu, size_t bytes, struct request *request);
+static inline int request_decode(const uint8_t *pdu, size_t bytes, struct request *request)
+{
+	request->function = &functions[pdu[0]];
+	request->pdu = pdu;
+	request->bytes = bytes;
+	request->group_count = 0;
+	request->read.count = request->write.count = 0;
+	return request->function->decode ? request->function->decode(request)
+					 : MODBUS_EXCEPTION_ILLEGAL_FUNCTION;
+}
 
 /* Encode a request of that function code into pdu (PDU_MAX bytes); the fields that the function has
  * are set.  Sets request->function.  The bytes of the PDU; 0: no such function, or no request that

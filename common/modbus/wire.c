@@ -4,29 +4,28 @@
 #include <endian.h>
 #include <string.h>
 
-/* The bytes of each of four registers. */
-static inline uint64_t swap_bytes(uint64_t word)
-{
-	const uint64_t low_bytes = 0x00FF00FF00FF00FF;
-	return BYTE_ORDER == LITTLE_ENDIAN ? (word & low_bytes) << 8 | (word >> 8 & low_bytes)
-					   : word;
-}
+/* The compiler's vectors of registers: a shift each way swaps the bytes of all. */
+#define SWAP(lanes, out, in)                                               \
+	do {                                                               \
+		uint16_t values __attribute__((vector_size(2 * (lanes)))); \
+		memcpy(&values, in, sizeof values);                        \
+		if (BYTE_ORDER == LITTLE_ENDIAN)                           \
+			values = values << 8 | values >> 8;                \
+		memcpy(out, &values, sizeof values);                       \
+		in += sizeof values;                                       \
+		out += sizeof values;                                      \
+	} while (0)
 
-/* Four registers at a time, then one by one. */
 static inline void registers_swap(uint8_t *out, const uint8_t *in, unsigned count)
 {
-	uint64_t word;
-	for (; count >= 4; count -= 4, in += 8, out += 8) {
-		memcpy(&word, in, sizeof word);
-		word = swap_bytes(word);
-		memcpy(out, &word, sizeof word);
-	}
-	for (; count; count--, in += 2, out += 2) {
-		uint16_t value;
-		memcpy(&value, in, sizeof value);
-		value = htobe16(value);
-		memcpy(out, &value, sizeof value);
-	}
+	for (; count >= 8; count -= 8)
+		SWAP(8, out, in);
+	if (count & 4)
+		SWAP(4, out, in);
+	if (count & 2)
+		SWAP(2, out, in);
+	if (count & 1)
+		SWAP(1, out, in);
 }
 
 void registers_to_wire(uint8_t *wire, const uint16_t *values, unsigned count)
