@@ -87,7 +87,7 @@ $(O)/common/plant/default.o: default.conf
 define archive
 $(BUILD)/$(1): $(2)
 	$$(call say,AR)
-	$(Q)rm -f $$@ && $(AR) rcs $$@ $(2)
+	$(Q)rm -f $$@ && $(AR) qcs $$@ $(2)
 endef
 # The image as a library for others' programs: one object whose only global names are mbshm_*, and a shared library of the same.
 # (Sanitizers need the objects as they are.)

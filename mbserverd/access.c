@@ -1,22 +1,15 @@
 #include "mbserverd/access.h"
 
-#include "modbus/protocol.h"
+#include "modbus/function.h"
 
 static const struct mbshm_layout nothing; /* without spans: nothing may be written */
-
-static bool writes(enum action action)
-{
-	return action == ACTION_WRITE_BITS || action == ACTION_WRITE_REGISTERS ||
-	       action == ACTION_WRITE_FILES || action == ACTION_MASK_REGISTER ||
-	       action == ACTION_READ_WRITE_REGISTERS;
-}
 
 /* Take away those functions that write. */
 static void refuse_writing(struct access_rule *rule)
 {
 	for (unsigned code = 0; code < 256; code++) {
 		uint64_t bit = UINT64_C(1) << code % 64, *word = &rule->functions.words[code / 64];
-		if (functions[code].decode == NULL || !writes(functions[code].action))
+		if (!functions[code].writes)
 			continue;
 		rule->refused.words[code / 64] |= *word & bit;
 		*word &= ~bit;
@@ -95,12 +88,9 @@ bool access_kept(const struct access *access, uint64_t rules)
 int access_write(const struct access_rule *rule, enum mbshm_table table, uint32_t addr,
 		 uint32_t count)
 {
-	if (rule->writes == NULL)
+	if (!rule->writes)
 		return 0;
-	const struct mbshm_span *span = rule->writes->spans, *end = span + rule->writes->span_count;
-	for (; span < end; span++) /* they do not touch one another, so it is one of them */
-		if (span->table == table && addr >= span->first &&
-		    addr - span->first + count <= span->count)
-			return 0;
+	if (mbshm_layout_has(rule->writes, table, addr, count))
+		return 0;
 	return rule->refusal;
 }

@@ -1,8 +1,11 @@
 #include "mbserverd/admission.h"
 
 #include "base/log.h"
+#include "mbserverd/address.h"
+#include "mbserverd/counters.h"
 #include "mbserverd/peer.h"
 #include "mbserverd/policy.h"
+#include "mbserverd/workers.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -51,7 +54,7 @@ static struct address *address_find(struct admission *admission, const struct mb
 		}
 	}
 	each = calloc(1, sizeof *each);
-	if (each != NULL) {
+	if (each) {
 		each->family = peer->family;
 		memcpy(each->bytes, peer->address, sizeof each->bytes);
 		*link = each;
@@ -129,7 +132,7 @@ void admission_decide(struct admission *admission, int fd, const struct sockaddr
 		refuse(fd, &admission->counters->refused);
 		return;
 	}
-	if (address != NULL && max != 0 && address->connections >= max) {
+	if (address && max != 0 && address->connections >= max) {
 		if (log_allowed(&limited))
 			log_warn("refused %s: its address has %u connections already",
 				 peer_format(&peer, from), max);
@@ -143,7 +146,7 @@ void admission_decide(struct admission *admission, int fd, const struct sockaddr
 	if (log_allowed(&opened))
 		log_info("%s connected", peer_format(&peer, from));
 	counters_add(&admission->counters->opened, 1);
-	if (!workers_adopt(admission->workers, fd, &peer, address)) {
+	if (workers_adopt(admission->workers, fd, &peer, address)) {
 		log_error("%s: out of memory", peer_format(&peer, from));
 		counters_add(&admission->counters->ended, 1);
 		close(fd);
@@ -155,11 +158,11 @@ void admission_done(struct admission *admission)
 	workers_hand_over(admission->workers);
 }
 
-void admission_shortage(struct admission *admission, int error)
+void admission_shortage(struct admission *admission, int rc)
 {
 	static struct log_limit limit;
 	if (log_allowed(&limit))
-		log_warn("cannot accept a connection: %s", strerror(error));
+		log_warn("cannot accept a connection: %s", strerror(-rc));
 	workers_evict(admission->workers);
 }
 
@@ -168,7 +171,7 @@ void admission_shortage(struct admission *admission, int error)
 struct admission *admission_new(struct workers *workers, struct counters *counters)
 {
 	struct admission *admission = calloc(1, sizeof *admission);
-	if (admission == NULL)
+	if (!admission)
 		die(EXIT_FAILURE, "out of memory");
 	admission->workers = workers;
 	admission->counters = counters;
@@ -179,8 +182,7 @@ struct admission *admission_new(struct workers *workers, struct counters *counte
 void admission_free(struct admission *admission)
 {
 	for (unsigned i = 0; i < ADDRESSES; i++)
-		for (struct address *each = admission->addresses[i], *next; each != NULL;
-		     each = next) {
+		for (struct address *each = admission->addresses[i], *next; each; each = next) {
 			next = each->next;
 			free(each);
 		}

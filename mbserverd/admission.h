@@ -2,11 +2,11 @@
 #ifndef MBSERVERD_ADMISSION_H
 #define MBSERVERD_ADMISSION_H
 
-#include "mbserverd/worker.h"
-
 #include <sys/socket.h>
 
 struct admission;
+struct counters;
+struct workers;
 
 struct admission *admission_new(struct workers *workers, struct counters *counters);
 
@@ -22,6 +22,6 @@ void admission_decide(struct admission *admission, int fd, const struct sockaddr
 void admission_done(struct admission *admission);
 
 /* Out of descriptors or memory: make room. */
-void admission_shortage(struct admission *admission, int error);
+void admission_shortage(struct admission *admission, int rc);
 
 #endif

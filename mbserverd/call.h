@@ -1,56 +1,48 @@
-/* Inside of execute.h: one request on its way through a handler. */
+/* One request on its way through a handler: what handlers share. */
 #ifndef MBSERVERD_CALL_H
 #define MBSERVERD_CALL_H
 
 #include "mbserverd/execute.h"
+#include "mbserverd/policy.h"
+#include "modbus/pdu.h"
 
 struct call {
-	const struct execution *with;
+	const struct execution *execution;
 	struct client *client;
-	const struct device *unit;
+	const struct device *device;
+	uint8_t unit;
 	const struct request *request;
 	const struct access_rule *rule;
-	uint8_t *pdu; /* the answer's, PDU_MAX bytes */
+	uint8_t *pdu; /* the answer's, PDU_MAX bytes; its function code is there */
 	size_t pdu_bytes;
 };
 
-/* Handlers.  0 and the answer, the exception, or EXECUTE_BUSY. */
-
-/* tables.c: 1-6, 15, 16, 22, 23 */
-int tables_read_bits(struct call *call);
-int tables_read_registers(struct call *call);
-int tables_write_bits(struct call *call);
-int tables_write_registers(struct call *call);
-int tables_mask_register(struct call *call);
-int tables_read_write_registers(struct call *call);
-
-/* files.c: 20, 21, 24 */
-int files_read(struct call *call);
-int files_write(struct call *call);
-int files_read_fifo(struct call *call);
-
-/* device.c: 7, 8, 11, 12, 17, 43/14 */
-int device_read_status(struct call *call);
-int device_diagnose(struct call *call);
-int device_count_events(struct call *call);
-int device_list_events(struct call *call);
-int device_report_id(struct call *call);
-int device_identify(struct call *call);
-
-/* ---- what they share: execute.c ------------------------------------------------------------ */
-
-/* The exception for an error of the image. */
-int call_exception(int error);
+/* The exception for an error of the image, or ANSWER_LATER. */
+int call_exception(int rc);
 
 /* Is that producer of the image silent for after_ms? */
 bool call_stale(const struct call *call, const char *source, uint64_t after_ms);
 
-/* May these declared items be read, as far as it depends on who produces them?  0 or the exception.
- */
-int call_may_read(const struct call *call, enum mbshm_table table, uint32_t first, uint32_t count);
+/* What the stale rules say of these declared items: 0 or the exception. */
+int call_stale_answer(const struct call *call, enum mbshm_table table, uint32_t first,
+		      uint32_t count);
 
-/* The same for items to be written, which depends on who writes as well. */
+/* May these declared items be read, as far as it depends on who produces them?  0 or the
+ * exception.  Inline, since most devices have no such rule. */
+static inline int call_may_read(const struct call *call, enum mbshm_table table, uint32_t first,
+				uint32_t count)
+{
+	return call->device->plant->server.stale_count
+		       ? call_stale_answer(call, table, first, count)
+		       : 0;
+}
+
+/* The same for items to be written, which depends on the client as well. */
 int call_may_write(const struct call *call, enum mbshm_table table, uint32_t first, uint32_t count);
+
+/* The client may not write this: count it, and log it within limits. */
+void call_report_refusal(const struct execution *execution, const struct client *client,
+			 uint8_t unit, uint8_t function);
 
 /* A transaction, journalled in the client's name. */
 void call_begin(const struct call *call);

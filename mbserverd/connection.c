@@ -1,134 +1,141 @@
 #include "mbserverd/connection.h"
 
+#include "mbserverd/address.h"
+#include "mbserverd/counters.h"
 #include "mbserverd/trace.h"
+#include "modbus/exception.h"
+#include "modbus/mbap.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 struct connection *connection_new(int fd, const struct mbshm_origin *peer, struct address *address)
 {
 	struct connection *c = calloc(1, sizeof *c);
-	if (c != NULL) {
-		c->fd = fd;
+	if (c) {
+		c->channel = (struct channel){ &transport_tcp, fd };
 		c->client.origin = *peer;
 		c->address = address;
 	}
 	return c;
 }
 
-/* Keep a copy of bytes, exactly; none: free what was kept.  bytes must not lie in held. */
-static bool hold(struct bench *bench, struct held *held, const uint8_t *bytes, size_t count)
+/* Keep a copy of bytes, exactly; none: free what was kept.  bytes must not lie in held.
+ * 0 or -ENOMEM. */
+static int hold(struct workspace *workspace, struct held *held, const uint8_t *bytes, size_t count)
 {
-	uint8_t *data = NULL;
-	if (count != 0 &&
-	    (data = count == held->bytes ? held->data : realloc(held->data, count)) == NULL)
-		return false;
-	if (count == 0 && held->data != NULL)
-		free(held->data);
-	else if (count != 0)
-		memcpy(data, bytes, count);
-	bench->held_bytes += count - held->bytes;
-	*held = (struct held){ data, count };
-	return true;
+	if (count != held->bytes) {
+		uint8_t *data = NULL;
+		if (count) {
+			data = realloc(held->data, count);
+			if (!data)
+				return -ENOMEM;
+		} else {
+			free(held->data);
+		}
+		workspace->held_bytes += count - held->bytes;
+		*held = (struct held){ data, count };
+	}
+	if (count)
+		memcpy(held->data, bytes, count);
+	return 0;
 }
 
-void connection_free(struct bench *bench, struct connection *c)
+void connection_free(struct workspace *workspace, struct connection *c)
 {
-	close(c->fd);
-	hold(bench, &c->input, NULL, 0);
-	hold(bench, &c->output, NULL, 0);
-	if (c->address != NULL)
+	c->channel.transport->close(&c->channel);
+	hold(workspace, &c->input, NULL, 0);
+	hold(workspace, &c->output, NULL, 0);
+	if (c->address)
 		c->address->connections--;
 	free(c);
 }
 
 /* Keep input that is not dealt with. */
-static bool hold_input(struct bench *bench, struct connection *c, const uint8_t *bytes,
+static bool hold_input(struct workspace *workspace, struct connection *c, const uint8_t *bytes,
 		       size_t count)
 {
 	bool small = count < sizeof c->rest;
 	c->rest_bytes = small ? (uint16_t)count : 0;
-	if (small)
+	if (small && count)
 		memcpy(c->rest, bytes, count);
-	if (hold(bench, &c->input, bytes, small ? 0 : count))
+	if (!hold(workspace, &c->input, bytes, small ? 0 : count))
 		return true;
 	c->end = END_MEMORY;
 	return false;
 }
 
-/* Put the input held in front of the bench's; its bytes. */
-static size_t unhold(struct bench *bench, const struct connection *c)
+/* Put the input held in front of the workspace's; its bytes. */
+static size_t unhold(struct workspace *workspace, const struct connection *c)
 {
-	if (c->input.data != NULL)
-		memcpy(bench->input, c->input.data, c->input.bytes);
+	if (c->input.data)
+		memcpy(workspace->input, c->input.data, c->input.bytes);
 	else
-		memcpy(bench->input, c->rest, c->rest_bytes);
+		memcpy(workspace->input, c->rest, c->rest_bytes);
 	return c->input.bytes + c->rest_bytes;
 }
 
-static bool would_block(void)
+/* Send what the workspace has gathered, keep what the socket does not take.  false: the connection
+ * is over. */
+static bool flush(struct workspace *workspace, struct connection *c)
 {
-	return errno == EAGAIN || errno == EINTR;
-}
-
-/* Send what the bench has gathered, keep what the socket does not take.  false: the connection is
- * over. */
-static bool flush(struct bench *bench, struct connection *c)
-{
-	if (bench->output_bytes == 0)
+	size_t bytes = workspace->output_bytes;
+	if (!bytes)
 		return true;
-
-	size_t bytes = bench->output_bytes;
-	bench->output_bytes = 0; /* whatever comes of it: the bench is the next connection's */
-	ssize_t sent = send(c->fd, bench->output, bytes, MSG_NOSIGNAL);
-	if (sent < 0 && !would_block()) {
+	workspace->output_bytes = 0; /* whatever comes of it: the workspace is the next one's */
+	ssize_t sent = c->channel.transport->send(&c->channel, workspace->output, bytes);
+	if (sent < 0 && sent != -EAGAIN) {
 		c->end = END_LOST;
 		return false;
 	}
 	if (sent < 0)
 		sent = 0;
-	counters_add(&bench->execution.counters->bytes_out, (uint64_t)sent);
-	if (hold(bench, &c->output, bench->output + sent, bytes - (size_t)sent))
+	counters_add(&workspace->execution.counters->bytes_out, (uint64_t)sent);
+	if (!hold(workspace, &c->output, workspace->output + sent, bytes - (size_t)sent))
 		return true;
 	c->end = END_MEMORY;
 	return false;
 }
 
 /* Has the first ADU waited for the lock as long as a client may be kept waiting? */
-static bool out_of_patience(const struct bench *bench, struct connection *c)
+static bool out_of_patience(const struct workspace *workspace, struct connection *c)
 {
 	if (c->busy_since_ms == 0)
-		c->busy_since_ms = bench->execution.now_ms;
-	return bench->execution.now_ms - c->busy_since_ms >= LOCK_PATIENCE_MS;
+		c->busy_since_ms = workspace->execution.now_ms;
+	return workspace->execution.now_ms - c->busy_since_ms >= LOCK_PATIENCE_MS;
 }
 
 /* false: not yet, the writer lock is busy. */
-static bool answer(struct bench *bench, struct connection *c, const uint8_t *adu, size_t bytes)
+static bool answer(struct workspace *workspace, struct connection *c, const uint8_t *adu,
+		   size_t bytes)
 {
-	uint8_t *out = bench->output + bench->output_bytes;
-	int out_bytes = execute(&bench->execution, &c->client, adu, bytes, out);
-	if (out_bytes == EXECUTE_BUSY) {
-		bench->execution.lock_wait_us =
-			0; /* the next ones need not wait for the same lock */
-		if (!out_of_patience(bench, c))
+	const struct mbap mbap = mbap_get(adu);
+	const uint8_t *pdu = adu + MBAP_BYTES;
+	uint8_t *out = workspace->output + workspace->output_bytes;
+	int pdu_bytes = execute(&workspace->execution, &c->client, mbap.unit, pdu,
+				bytes - MBAP_BYTES, out + MBAP_BYTES);
+	if (pdu_bytes == ANSWER_LATER) {
+		/* The next ones need not wait for the same lock. */
+		workspace->execution.lock_wait_us = 0;
+		if (!out_of_patience(workspace, c))
 			return false;
-		out_bytes = execute_refuse(&bench->execution, &c->client, adu, out);
+		pdu_bytes =
+			execute_refuse(&workspace->execution, &c->client, pdu, out + MBAP_BYTES);
 	}
+	size_t out_bytes = pdu_bytes ? mbap_put(out, mbap, (size_t)pdu_bytes) : 0;
 	if (c->traced)
-		trace_exchange(&c->client.origin, adu, bytes, out, (size_t)out_bytes);
+		trace_exchange(&c->client.origin, adu, bytes, out, out_bytes);
 	c->busy_since_ms = 0;
-	bench->output_bytes += (size_t)out_bytes;
+	workspace->output_bytes += out_bytes;
 	return true;
 }
 
 /* A frame that is no request.  false: the connection is over. */
-static bool skip(struct bench *bench, struct connection *c, const uint8_t *bytes, size_t count,
-		 enum frame_kind kind)
+static bool skip(struct workspace *workspace, struct connection *c, const uint8_t *bytes,
+		 size_t count, enum frame_kind kind)
 {
-	struct counters *counters = bench->execution.counters;
+	struct counters *counters = workspace->execution.counters;
 	bool foreign = kind == FRAME_FOREIGN;
 	if (c->traced)
 		trace_odd(&c->client.origin, bytes, count,
@@ -142,87 +149,92 @@ static bool skip(struct bench *bench, struct connection *c, const uint8_t *bytes
 	return false;
 }
 
-/* Answer the ADUs among the first len bytes of the bench's input, as long as there is room to
+/* Answer the ADUs among the first len bytes of the workspace's input, as long as there is room to
  * answer.  *used: the bytes that are dealt with.  false: the connection is over. */
-static bool answer_all(struct bench *bench, struct connection *c, size_t len, size_t *used)
+static bool answer_all(struct workspace *workspace, struct connection *c, size_t len, size_t *used)
 {
 	for (;;) {
-		if (OUTPUT_BYTES - bench->output_bytes < ADU_MAX && !flush(bench, c))
+		if (OUTPUT_BYTES - workspace->output_bytes < ADU_MAX && !flush(workspace, c))
 			return false;
-		if (c->output.data != NULL)
+		if (c->output.data)
 			return true;
 
-		const uint8_t *bytes = bench->input + *used;
+		const uint8_t *bytes = workspace->input + *used;
 		struct frame frame = frame_next(bytes, len - *used);
 		if (frame.kind == FRAME_PARTIAL)
 			return true;
-		if (frame.kind == FRAME_ADU && !answer(bench, c, bytes, frame.bytes))
+		if (frame.kind == FRAME_ADU && !answer(workspace, c, bytes, frame.bytes))
 			return true;
-		if (frame.kind == FRAME_FOREIGN && !skip(bench, c, bytes, frame.bytes, frame.kind))
+		if (frame.kind == FRAME_FOREIGN &&
+		    !skip(workspace, c, bytes, frame.bytes, frame.kind))
 			return false;
 		if (frame.kind == FRAME_BROKEN)
-			return skip(bench, c, bytes, len - *used, frame.kind);
+			return skip(workspace, c, bytes, len - *used, frame.kind);
 		*used += frame.bytes;
 	}
 }
 
-/* Deal with the first len bytes of the bench's input. */
-static enum connection_state serve(struct bench *bench, struct connection *c, size_t len)
+/* Deal with the first len bytes of the workspace's input. */
+static enum connection_state serve(struct workspace *workspace, struct connection *c, size_t len)
 {
 	size_t used = 0;
-	bool open = answer_all(bench, c, len, &used);
-	if (!flush(bench, c) || !open || !hold_input(bench, c, bench->input + used, len - used))
+	bool open = answer_all(workspace, c, len, &used);
+	if (!flush(workspace, c) || !open ||
+	    !hold_input(workspace, c, workspace->input + used, len - used))
 		return CONNECTION_OVER;
-	if (c->output.data != NULL)
+	if (c->output.data)
 		return CONNECTION_OUTPUT;
 	if (c->busy_since_ms != 0)
 		return CONNECTION_LOCK;
 	if (c->shut)
-		shutdown(c->fd, SHUT_WR);
+		c->channel.transport->shut(&c->channel);
 	if (c->rest_bytes == 0)
 		return CONNECTION_INPUT;
 	if (used != 0 || c->state != CONNECTION_REST)
-		c->since_ms = bench->execution.now_ms;
+		c->since_ms = workspace->execution.now_ms;
 	return CONNECTION_REST;
 }
 
-enum connection_state connection_input(struct bench *bench, struct connection *c)
+enum connection_state connection_input(struct workspace *workspace, struct connection *c)
 {
-	size_t held = unhold(bench, c);
-	ssize_t received = recv(c->fd, bench->input + held, RECEIVE_BYTES, 0);
-	if (received == 0 || (received < 0 && !would_block())) {
-		c->end = received == 0 ? END_PEER : END_LOST;
+	size_t held = unhold(workspace, c);
+	ssize_t received =
+		c->channel.transport->receive(&c->channel, workspace->input + held, RECEIVE_BYTES);
+	if (received <= 0 && received != -EAGAIN) {
+		c->end = received ? END_LOST : END_PEER;
 		return CONNECTION_OVER;
 	}
 	if (c->shut)
 		return CONNECTION_INPUT;
-	if (received > 0)
-		counters_add(&bench->execution.counters->bytes_in, (uint64_t)received);
-	if (bench->stopping && received < RECEIVE_BYTES)
+	if (received < 0)
+		received = 0;
+	counters_add(&workspace->execution.counters->bytes_in, (uint64_t)received);
+	if (workspace->stopping && received < RECEIVE_BYTES)
 		c->shut = true; /* that was all */
-	return serve(bench, c, held + (received < 0 ? 0 : (size_t)received));
+	return serve(workspace, c, held + (size_t)received);
 }
 
-enum connection_state connection_retry(struct bench *bench, struct connection *c)
+enum connection_state connection_retry(struct workspace *workspace, struct connection *c)
 {
-	enum connection_state state = serve(bench, c, unhold(bench, c));
+	enum connection_state state = serve(workspace, c, unhold(workspace, c));
 	bool reads = state == CONNECTION_INPUT || state == CONNECTION_REST;
-	return reads && bench->stopping ? connection_input(bench, c) : state;
+	return reads && workspace->stopping ? connection_input(workspace, c) : state;
 }
 
-enum connection_state connection_output(struct bench *bench, struct connection *c)
+enum connection_state connection_output(struct workspace *workspace, struct connection *c)
 {
-	ssize_t sent = send(c->fd, c->output.data, c->output.bytes, MSG_NOSIGNAL);
+	ssize_t sent = c->channel.transport->send(&c->channel, c->output.data, c->output.bytes);
 	if (sent < 0) {
 		c->end = END_LOST;
-		return would_block() ? CONNECTION_OUTPUT : CONNECTION_OVER;
+		return sent == -EAGAIN ? CONNECTION_OUTPUT : CONNECTION_OVER;
 	}
-	counters_add(&bench->execution.counters->bytes_out, (uint64_t)sent);
-	bench->held_bytes -= (size_t)sent;
+	counters_add(&workspace->execution.counters->bytes_out, (uint64_t)sent);
+	workspace->held_bytes -= (size_t)sent;
 	c->output.bytes -= (size_t)sent;
 	memmove(c->output.data, c->output.data + sent, c->output.bytes);
-	if (c->output.bytes != 0)
+	if (c->output.bytes)
 		return CONNECTION_OUTPUT;
-	hold(bench, &c->output, NULL, 0);
-	return connection_retry(bench, c);
+	free(c->output.data);
+	c->output.data = NULL;
+	return connection_retry(workspace, c);
 }

@@ -8,6 +8,8 @@
 #define MBSERVERD_CONNECTION_H
 
 #include "mbserverd/execute.h"
+#include "mbserverd/transport.h"
+#include "modbus/mbap.h"
 
 #include <sys/queue.h>
 
@@ -22,7 +24,7 @@ enum {
 };
 
 /* What all connections of a worker work with, one after the other. */
-struct bench {
+struct workspace {
 	struct execution execution; /* lock_wait_us: 0 once the lock was busy; granted anew each
 				       millisecond */
 	bool stopping;              /* answer what has been received, then shut down */
@@ -62,15 +64,8 @@ struct held {
 	size_t bytes;
 };
 
-/* How many connections an address has: shared by all of them, see admission.h. */
-struct address {
-	struct address *next;
-	uint8_t family, bytes[16];
-	_Atomic unsigned connections;
-};
-
 struct connection {
-	int fd;
+	struct channel channel;
 	enum connection_state state; /* the worker's */
 	enum connection_end end;     /* of one that is over */
 	uint8_t foreign;             /* frames of another protocol so far */
@@ -84,7 +79,7 @@ struct connection {
 			   */
 	struct held input, output;
 	struct client client;
-	struct address *address; /* NULL: not counted */
+	struct address *address; /* counted there (address.h); NULL: nowhere */
 
 	int64_t used_ms; /* the worker's */
 	TAILQ_ENTRY(connection) by_use, waiting;
@@ -97,11 +92,11 @@ TAILQ_HEAD(connection_list, connection);
 /* Takes fd (non-blocking).  address: NULL or one that has been counted up for it.
  * NULL: no memory, both are still the caller's. */
 struct connection *connection_new(int fd, const struct mbshm_origin *peer, struct address *address);
-void connection_free(struct bench *bench, struct connection *connection);
+void connection_free(struct workspace *workspace, struct connection *connection);
 
 /* What it waited for may be there.  Each returns what it waits for now. */
-enum connection_state connection_input(struct bench *bench, struct connection *connection);
-enum connection_state connection_output(struct bench *bench, struct connection *connection);
-enum connection_state connection_retry(struct bench *bench, struct connection *connection);
+enum connection_state connection_input(struct workspace *workspace, struct connection *connection);
+enum connection_state connection_output(struct workspace *workspace, struct connection *connection);
+enum connection_state connection_retry(struct workspace *workspace, struct connection *connection);
 
 #endif

@@ -26,7 +26,7 @@ struct counters *counters_block(unsigned index)
 uint64_t counters_sum(size_t offset)
 {
 	uint64_t sum = 0;
-	for (unsigned i = 0; file != NULL && i < file->blocks; i++) {
+	for (unsigned i = 0; file && i < file->blocks; i++) {
 		const void *counter = (const char *)&file->counters[i] + offset;
 		sum += atomic_load_explicit((const _Atomic uint64_t *)counter,
 					    memory_order_relaxed);
@@ -47,9 +47,9 @@ static void folder_of(enum rank rank, char *path)
 		strcpy(path, "/run/mbimage");
 	else if (rank == OF_USER)
 		snprintf(path, COUNTERS_PATH_SIZE, "/tmp/mbimage-%u", (unsigned)geteuid());
-	else if (given != NULL && rank == OF_SERVICE)
+	else if (given && rank == OF_SERVICE)
 		snprintf(path, COUNTERS_PATH_SIZE, "%.*s", (int)strcspn(given, ":"), given);
-	else if (given != NULL && *given == '/')
+	else if (given && *given == '/')
 		snprintf(path, COUNTERS_PATH_SIZE, "%s/mbimage", given);
 }
 
@@ -118,15 +118,15 @@ static int file_make(const char *path)
 	file_fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (file_fd < 0)
 		return -errno;
-	int error = posix_fallocate(file_fd, 0, (off_t)file_bytes);
-	if (error == 0 && (fcntl(file_fd, F_OFD_SETLK, &lock) != 0 || rename(temporary, path) != 0))
-		error = errno;
-	if (error == 0)
+	int rc = posix_fallocate(file_fd, 0, (off_t)file_bytes);
+	if (!rc && (fcntl(file_fd, F_OFD_SETLK, &lock) != 0 || rename(temporary, path) != 0))
+		rc = errno;
+	if (!rc)
 		return 0;
 	unlink(temporary);
 	close(file_fd);
 	file_fd = -1;
-	return -error;
+	return -rc;
 }
 
 static void header_fill(const char *image, unsigned blocks)
@@ -156,15 +156,15 @@ void counters_open(const char *image, unsigned blocks)
 {
 	enum rank rank;
 	file_bytes = sizeof *file + blocks * sizeof *file->counters;
-	int error = folder_make(&rank);
+	int rc = folder_make(&rank);
 	counters_path(rank, image, file_path);
-	if (error == 0)
-		error = *file_path != '\0' ? file_make(file_path) : -ENAMETOOLONG;
-	if (error == -EBUSY)
+	if (!rc)
+		rc = *file_path != '\0' ? file_make(file_path) : -ENAMETOOLONG;
+	if (rc == -EBUSY)
 		log_warn("another server counts in %s: the counters of this one cannot be read",
 			 file_path);
-	else if (error != 0)
-		log_warn("no counters for --stats: %s: %s", file_path, strerror(-error));
+	else if (rc)
+		log_warn("no counters for --stats: %s: %s", file_path, strerror(-rc));
 	file = mmap(NULL, file_bytes, PROT_READ | PROT_WRITE,
 		    MAP_SHARED | (file_fd < 0 ? MAP_ANONYMOUS : 0), file_fd, 0);
 	if (file == MAP_FAILED)

@@ -1,11 +1,13 @@
 /* Functions about the device itself: 7, 8, 11, 12, 17, 43/14. */
 #include "mbserverd/call.h"
+#include "mbserverd/handlers.h"
+#include "modbus/wire.h"
 
 #include <string.h>
 
 int device_read_status(struct call *call)
 {
-	const struct plant_status *status = &call->unit->plant->server.status;
+	const struct plant_status *status = &call->device->plant->server.status;
 	struct mbshm_read reads[8];
 	uint8_t bits[8] = { 0 }, byte = 0;
 	unsigned count = 0;
@@ -14,16 +16,15 @@ int device_read_status(struct call *call)
 			reads[count++] =
 				(struct mbshm_read){ MBSHM_COILS, (uint32_t)status->coils[i], 1,
 						     &bits[i] };
-	if (count > 0 && call->unit->image == NULL)
+	if (count > 0 && !call->device->image)
 		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
 
-	int error = count > 0 ? mbshm_read(call->unit->image, reads, count, NULL) : 0;
-	int exception = call_exception(error);
-	for (unsigned i = 0; i < count && exception == 0; i++)
+	int rc = count > 0 ? mbshm_read(call->device->image, reads, count, NULL) : 0;
+	int exception = call_exception(rc);
+	for (unsigned i = 0; i < count && !exception; i++)
 		exception = call_may_read(call, MBSHM_COILS, reads[i].first, 1);
 	for (unsigned i = 0; i < 8; i++)
 		byte |= (uint8_t)(bits[i] << i);
-	call->pdu[0] = call->request->pdu[0];
 	call->pdu[1] = byte;
 	call->pdu_bytes = 2;
 	return exception;
@@ -32,15 +33,15 @@ int device_read_status(struct call *call)
 /* Is what this device should do being done? */
 static bool running(const struct call *call)
 {
-	const struct plant_server_id *id = &call->unit->plant->server.server_id;
-	return id->source[0] == '\0' ||
-	       (call->unit->image != NULL && !call_stale(call, id->source, id->after_ms));
+	const struct plant_server_id *id = &call->device->plant->server.server_id;
+	return !id->source[0] ||
+	       (call->device->image && !call_stale(call, id->source, id->after_ms));
 }
 
 /* The diagnostic register: bit 0, the image cannot be used; bit 1, run status off. */
 static uint16_t diagnostic_register(const struct call *call)
 {
-	return (uint16_t)((call->unit->image == NULL) | !running(call) << 1);
+	return (uint16_t)((!call->device->image) | !running(call) << 1);
 }
 
 static void clear(struct call *call)
@@ -69,7 +70,6 @@ int device_diagnose(struct call *call)
 /* The status word tells whether a program function is going on: here never. */
 int device_count_events(struct call *call)
 {
-	call->pdu[0] = call->request->pdu[0];
 	wire_put16(call->pdu + 1, 0);
 	wire_put16(call->pdu + 3, call->client->line.completed);
 	call->pdu_bytes = 5;
@@ -79,7 +79,6 @@ int device_count_events(struct call *call)
 int device_list_events(struct call *call)
 {
 	size_t events = diagnostics_events(&call->client->line, call->pdu + 8);
-	call->pdu[0] = call->request->pdu[0];
 	call->pdu[1] = (uint8_t)(6 + events);
 	wire_put16(call->pdu + 2, 0);
 	wire_put16(call->pdu + 4, call->client->line.completed);
@@ -90,7 +89,7 @@ int device_list_events(struct call *call)
 
 int device_report_id(struct call *call)
 {
-	const struct plant_server_id *id = &call->unit->plant->server.server_id;
+	const struct plant_server_id *id = &call->device->plant->server.server_id;
 	size_t text_bytes = strlen(id->text);
 	uint8_t *out = call->pdu + 2;
 	memcpy(out, id->id.bytes, id->id.count);
@@ -98,7 +97,6 @@ int device_report_id(struct call *call)
 	*out++ = running(call) ? 0xFF : 0x00;
 	memcpy(out, id->text, text_bytes);
 	call->pdu_bytes = 2 + id->id.count + 1 + text_bytes;
-	call->pdu[0] = call->request->pdu[0];
 	call->pdu[1] = (uint8_t)(call->pdu_bytes - 2);
 	return 0;
 }
@@ -106,6 +104,6 @@ int device_report_id(struct call *call)
 int device_identify(struct call *call)
 {
 	const struct request *request = call->request;
-	return identity_read(&call->unit->identity, request->id_code, request->id_object, call->pdu,
-			     &call->pdu_bytes);
+	return identity_read(&call->device->identity, request->id_code, request->id_object,
+			     call->pdu, &call->pdu_bytes);
 }

@@ -1,7 +1,8 @@
 #include "mbserverd/diagnostics.h"
 
 #include "mbserverd/counters.h"
-#include "modbus/protocol.h"
+#include "modbus/exception.h"
+#include "modbus/pdu.h"
 
 /* Bits of an event: 6.10. */
 enum {
@@ -41,10 +42,10 @@ static uint8_t sent_event(int exception)
 void diagnostics_answered(struct diagnostics_line *line, uint8_t function, int exception)
 {
 	record(line, RECEIVED);
-	if (exception == PLANT_SILENCE)
+	if (exception == ANSWER_SILENCE)
 		return;
 	record(line, sent_event(exception));
-	if (exception == 0 && function != FC_EVENT_COUNTER)
+	if (!exception && function != FC_EVENT_COUNTER)
 		line->completed++;
 }
 

@@ -17,7 +17,7 @@ struct diagnostics_line {
 	uint8_t events[DIAGNOSTICS_EVENTS]; /* a ring; the newest is at count % 64 */
 };
 
-/* A request was answered: with exception (0: none), or not at all (PLANT_SILENCE). */
+/* A request was answered: with exception (0: none), or not at all (ANSWER_SILENCE). */
 void diagnostics_answered(struct diagnostics_line *line, uint8_t function, int exception);
 
 /* A frame came that is none of this protocol's. */

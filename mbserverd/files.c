@@ -1,10 +1,13 @@
 /* Files and FIFOs, which are holding registers under other names: 20, 21, 24. */
 #include "mbserverd/call.h"
+#include "mbserverd/handlers.h"
+#include "modbus/request.h"
+#include "modbus/wire.h"
 
 /* Where the group's registers are.  -1: there is no such file, or it ends before. */
-static int find(const struct call *call, const struct group *group)
+static int locate(const struct call *call, const struct file_group *group)
 {
-	const struct plant_server *server = &call->unit->plant->server;
+	const struct plant_server *server = &call->device->plant->server;
 	for (unsigned i = 0; i < server->file_count; i++) {
 		const struct plant_file *file = &server->files[i];
 		if (file->number != group->file)
@@ -17,21 +20,21 @@ static int find(const struct call *call, const struct group *group)
 }
 
 /* All groups are looked up before anything is done. */
-static int check(const struct call *call, bool write)
+static int groups_allowed(const struct call *call, bool write)
 {
 	for (size_t at = GROUPS_AT; at < call->request->bytes;) {
-		struct group group = group_next(call->request, &at);
-		if (find(call, &group) < 0)
+		struct file_group group = group_next(call->request, &at);
+		if (locate(call, &group) < 0)
 			return MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS;
 	}
-	if (call->unit->image == NULL)
+	if (!call->device->image)
 		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
 	for (size_t at = GROUPS_AT; at < call->request->bytes;) {
-		struct group group = group_next(call->request, &at);
-		uint32_t addr = (uint32_t)find(call, &group);
+		struct file_group group = group_next(call->request, &at);
+		uint32_t addr = (uint32_t)locate(call, &group);
 		int exception = (write ? call_may_write : call_may_read)(
 			call, MBSHM_HOLDING_REGISTERS, addr, group.count);
-		if (exception != 0)
+		if (exception)
 			return exception;
 	}
 	return 0;
@@ -42,19 +45,19 @@ int files_read(struct call *call)
 	struct mbshm_read reads[GROUPS_MAX];
 	uint16_t values[PDU_MAX / 2];
 	unsigned count = 0, used = 0;
-	int exception = check(call, false);
-	if (exception != 0)
+	int exception = groups_allowed(call, false);
+	if (exception)
 		return exception;
 
 	for (size_t at = GROUPS_AT; at < call->request->bytes; used += reads[count++].count) {
-		struct group group = group_next(call->request, &at);
-		uint32_t addr = (uint32_t)find(call, &group);
+		struct file_group group = group_next(call->request, &at);
+		uint32_t addr = (uint32_t)locate(call, &group);
 		reads[count] = (struct mbshm_read){ MBSHM_HOLDING_REGISTERS, addr, group.count,
 						    &values[used] };
 	}
-	int error = mbshm_read(call->unit->image, reads, count, NULL);
-	if (error != 0)
-		return call_exception(error);
+	int rc = mbshm_read(call->device->image, reads, count, NULL);
+	if (rc)
+		return call_exception(rc);
 
 	uint8_t *out = call->pdu + 2;
 	for (unsigned i = 0; i < count; i++) {
@@ -64,7 +67,6 @@ int files_read(struct call *call)
 		out += 2 * reads[i].count;
 	}
 	call->pdu_bytes = (size_t)(out - call->pdu);
-	call->pdu[0] = call->request->pdu[0];
 	call->pdu[1] = (uint8_t)(call->pdu_bytes - 2);
 	return 0;
 }
@@ -72,47 +74,47 @@ int files_read(struct call *call)
 int files_write(struct call *call)
 {
 	uint16_t values[PDU_MAX / 2];
-	int exception = check(call, true);
-	if (exception != 0)
+	int exception = groups_allowed(call, true);
+	if (exception)
 		return exception;
 
 	call_begin(call);
 	for (size_t at = GROUPS_AT; at < call->request->bytes;) {
-		struct group group = group_next(call->request, &at);
-		uint16_t addr = (uint16_t)find(call, &group);
+		struct file_group group = group_next(call->request, &at);
+		uint16_t addr = (uint16_t)locate(call, &group);
 		registers_from_wire(values, group.data, group.count);
-		int error = mbshm_txn_write_registers(call->with->txn, MBSHM_HOLDING_REGISTERS,
-						      addr, group.count, values);
-		if (error != 0)
-			return call_exception(error);
+		int rc = mbshm_txn_write_registers(call->execution->txn, MBSHM_HOLDING_REGISTERS,
+						   addr, group.count, values);
+		if (rc)
+			return call_exception(rc);
 	}
 	return call_commit(call, call->request->bytes);
 }
 
 int files_read_fifo(struct call *call)
 {
-	const struct plant_server *server = &call->unit->plant->server;
-	uint16_t values[1 + PLANT_FIFO_VALUES];
+	const struct plant_server *server = &call->device->plant->server;
+	uint16_t values[1 + FIFO_VALUES];
 	unsigned i = 0;
-	while (i < server->fifo_count && server->fifos[i].registers.first != call->request->addr)
+	while (i < server->fifo_count &&
+	       server->fifos[i].registers.first != call->request->read.addr)
 		i++;
 	if (i == server->fifo_count)
 		return MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS;
-	if (call->unit->image == NULL)
+	if (!call->device->image)
 		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
 
 	const struct mbshm_span *span = &server->fifos[i].registers;
-	int error = mbshm_read_registers(call->unit->image, span->table, (uint16_t)span->first,
-					 (uint16_t)span->count, values, NULL);
-	int exception = error != 0 ? call_exception(error)
-				   : call_may_read(call, span->table, span->first, span->count);
-	if (exception != 0)
+	int rc = mbshm_read_registers(call->device->image, span->table, (uint16_t)span->first,
+				      (uint16_t)span->count, values, NULL);
+	int exception = rc ? call_exception(rc)
+			   : call_may_read(call, span->table, span->first, span->count);
+	if (exception)
 		return exception;
 	if (values[0] >= span->count)
 		return MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE;
 
 	unsigned queued = values[0];
-	call->pdu[0] = call->request->pdu[0];
 	wire_put16(call->pdu + 1, (uint16_t)(2 + 2 * queued));
 	registers_to_wire(call->pdu + 3, values, 1 + queued);
 	call->pdu_bytes = 5 + 2 * queued;

@@ -1,14 +1,12 @@
+/* Device identification: function 43/14. */
 #include "mbserverd/identity.h"
-
-#include "modbus/protocol.h"
 
 #include <string.h>
 
 enum { BASIC = 1, REGULAR, EXTENDED, INDIVIDUAL };
 
-enum {
-	HEADER_BYTES = 7
-}; /* function, MEI type, code, conformity, more follows, next object, number of objects */
+/* Function, MEI type, code, conformity, more follows, next object, number of objects. */
+enum { HEADER_BYTES = 7 };
 
 static uint8_t level_of(uint8_t id)
 {
@@ -17,20 +15,15 @@ static uint8_t level_of(uint8_t id)
 
 void identity_init(struct identity *identity, const struct plant_identity *texts)
 {
-	const char *const by_id[IDENTITY_OBJECTS_MAX] = {
-		texts->vendor_name,           texts->product_code,
-		texts->major_minor_revision,  texts->vendor_url,
-		texts->product_name,          texts->model_name,
-		texts->user_application_name,
-	};
 	identity->count = 0;
-	for (uint8_t id = 0; id < IDENTITY_OBJECTS_MAX; id++) {
-		size_t bytes = strnlen(by_id[id], PLANT_OBJECT_MAX);
+	for (uint8_t id = 0; id < PLANT_OBJECTS; id++) {
+		const char *text = texts->objects[id];
+		size_t bytes = strnlen(text, OBJECT_MAX);
 		if (bytes == 0 && level_of(id) != BASIC)
 			continue;
 		identity->level = level_of(id);
 		identity->objects[identity->count++] =
-			(struct identity_object){ id, (uint8_t)bytes, by_id[id] };
+			(struct identity_object){ id, (uint8_t)bytes, text };
 	}
 }
 

@@ -10,16 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { IDENTITY_OBJECTS_MAX = 7 };
-
 struct identity {
 	uint8_t level;
 	unsigned count;
 	struct identity_object {
 		uint8_t id;
-		uint8_t bytes;           /* 0..PLANT_OBJECT_MAX */
-		const char *text;        /* into the plant */
-	} objects[IDENTITY_OBJECTS_MAX]; /* by id, ascending */
+		uint8_t bytes;    /* 0..OBJECT_MAX */
+		const char *text; /* into the plant */
+	} objects[PLANT_OBJECTS]; /* by id, ascending */
 };
 
 /* texts: kept by the caller as long as identity. */

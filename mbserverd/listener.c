@@ -44,36 +44,35 @@ struct listeners {
 
 /* ---- accepting ----------------------------------------------------------------------------- */
 
-/* false: none is left, or one was lost before it was accepted (accept(2)), or there is a shortage:
- * errno. */
-static bool accept_one(struct listeners *listeners, int fd)
+/* 0, or -errno: none is left, one was lost before it was accepted (accept(2)), or a shortage. */
+static int accept_one(struct listeners *listeners, int fd)
 {
 	struct sockaddr_storage address;
 	socklen_t bytes = sizeof address;
 	int peer = accept4(fd, (struct sockaddr *)&address, &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (peer < 0)
-		return false;
+		return -errno;
 	admission_decide(listeners->admission, peer, &address);
-	return true;
+	return 0;
 }
 
-/* As many as that, or all there are: 0, or the errno that ended it. */
+/* As many as that, or all there are: 0, or the -errno that ended it. */
 static int accept_many(struct listeners *listeners, int fd, unsigned most)
 {
-	int error = 0;
-	while (most-- != 0 && error == 0)
-		error = accept_one(listeners, fd) ? 0 : errno;
+	int rc = 0;
+	while (most-- && !rc)
+		rc = accept_one(listeners, fd);
 	admission_done(listeners->admission);
-	return error;
+	return rc;
 }
 
 static int on_ready(sd_event_source *source, int fd, uint32_t events, void *context)
 {
 	struct listeners *listeners = context;
-	int error = accept_many(listeners, fd, ACCEPTS_PER_TURN);
+	int rc = accept_many(listeners, fd, ACCEPTS_PER_TURN);
 	(void)events;
-	if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
-		admission_shortage(listeners->admission, error);
+	if (rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM) {
+		admission_shortage(listeners->admission, rc);
 		/* Rest until the next refresh: the socket would stay ready and spin the loop. */
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	}
@@ -116,15 +115,15 @@ static int open_internet(const struct plant_listen *wanted)
 	if (getaddrinfo(wanted->host, wanted->port, &hints, &found) != 0)
 		return -EADDRNOTAVAIL; /* digits are right already, so it is the %scope */
 	int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int error = fd < 0 ? -errno : 0;
-	if (error == 0) {
+	int rc = fd < 0 ? -errno : 0;
+	if (!rc) {
 		options_set(fd, found->ai_family);
-		error = bind_and_listen(fd, found->ai_addr, found->ai_addrlen);
+		rc = bind_and_listen(fd, found->ai_addr, found->ai_addrlen);
 	}
 	freeaddrinfo(found);
-	if (error != 0 && fd >= 0)
+	if (rc && fd >= 0)
 		close(fd);
-	return error != 0 ? error : fd;
+	return rc ? rc : fd;
 }
 
 /* May the name be taken?  Yes when nothing is there, or a socket that nobody listens on any more.
@@ -155,26 +154,26 @@ static int open_unix(const struct plant_server *server, const struct plant_liste
 	snprintf(name.sun_path, sizeof name.sun_path, "%.*s", PLANT_SOCKET_MAX, wanted->host);
 	snprintf(temporary.sun_path, sizeof temporary.sun_path, "%.*s.%d", PLANT_SOCKET_MAX,
 		 wanted->host, getpid());
-	int error = check_name(&name);
-	if (error != 0)
-		return error;
+	int rc = check_name(&name);
+	if (rc)
+		return rc;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	mode_t mask = umask(0777);
-	error = bind_and_listen(fd, (const struct sockaddr *)&temporary, sizeof temporary);
+	rc = bind_and_listen(fd, (const struct sockaddr *)&temporary, sizeof temporary);
 	umask(mask);
-	if (error == 0 && server->socket_group != (gid_t)-1 &&
+	if (!rc && server->socket_group != (gid_t)-1 &&
 	    chown(temporary.sun_path, (uid_t)-1, server->socket_group) != 0)
-		error = -errno;
-	if (error == 0 &&
+		rc = -errno;
+	if (!rc &&
 	    (chmod(temporary.sun_path, server->socket_mode) != 0 ||
 	     stat(temporary.sun_path, &st) != 0 || rename(temporary.sun_path, name.sun_path) != 0))
-		error = -errno;
-	if (error != 0) {
+		rc = -errno;
+	if (rc) {
 		unlink(temporary.sun_path);
 		close(fd);
-		return error;
+		return rc;
 	}
 	listener->device = st.st_dev;
 	listener->inode = st.st_ino;
@@ -190,12 +189,11 @@ static void log_address(int fd, const struct plant_listen *wanted)
 		return;
 	if (address.ss_family == AF_UNIX)
 		log_info("listening on unix:%s",
-			 wanted != NULL ? wanted->host
-					: ((struct sockaddr_un *)&address)->sun_path);
+			 wanted ? wanted->host : ((struct sockaddr_un *)&address)->sun_path);
 	else if (getnameinfo((struct sockaddr *)&address, bytes, host, sizeof host, port,
 			     sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-		log_info(strchr(host, ':') != NULL ? "listening on [%s]:%s" : "listening on %s:%s",
-			 host, port);
+		log_info(strchr(host, ':') ? "listening on [%s]:%s" : "listening on %s:%s", host,
+			 port);
 }
 
 /* ---- the set of them ----------------------------------------------------------------------- */
@@ -206,12 +204,12 @@ static int add(struct listeners *listeners, int fd, const struct plant_listen *w
 {
 	struct listener *listener = &listeners->sockets[listeners->count];
 	*listener = *like;
-	int error = sd_event_add_io(listeners->event, &listener->source, fd, EPOLLIN, on_ready,
-				    listeners);
-	if (error < 0)
-		return error;
+	int rc = sd_event_add_io(listeners->event, &listener->source, fd, EPOLLIN, on_ready,
+				 listeners);
+	if (rc < 0)
+		return rc;
 	listener->fd = fd;
-	if (wanted != NULL)
+	if (wanted)
 		listener->wanted = *wanted;
 	listeners->count++;
 	log_address(fd, wanted);
@@ -226,10 +224,10 @@ static int add_wanted(struct listeners *listeners, const struct plant_listen *wa
 					 : open_unix(server, wanted, &listener);
 	if (fd < 0)
 		return fd;
-	int error = add(listeners, fd, wanted, &listener);
-	if (error != 0)
+	int rc = add(listeners, fd, wanted, &listener);
+	if (rc)
 		close(fd);
-	return error;
+	return rc;
 }
 
 /* Take in who is in the queue: they have been told that they are connected. */
@@ -248,26 +246,26 @@ static void remove_at(struct listeners *listeners, unsigned index)
 	*listener = listeners->sockets[--listeners->count];
 }
 
-static const char *explain(const struct plant_listen *wanted, int error, char *text, size_t size)
+static const char *explain(const struct plant_listen *wanted, int rc, char *text, size_t size)
 {
 	bool is_unix = wanted->port[0] == '\0';
-	if (error == -EADDRINUSE)
+	if (rc == -EADDRINUSE)
 		snprintf(text, size,
 			 "%s is in use by another program: stop that one, or choose another "
 			 "address in server.listen",
 			 wanted->text);
-	else if (error == -EADDRNOTAVAIL)
+	else if (rc == -EADDRNOTAVAIL)
 		snprintf(text, size, "%s is no address of this machine (server.listen)",
 			 wanted->text);
-	else if (error == -EACCES && !is_unix)
+	else if (rc == -EACCES && !is_unix)
 		snprintf(text, size, "%s: ports below 1024 need CAP_NET_BIND_SERVICE",
 			 wanted->text);
-	else if (error == -EEXIST)
+	else if (rc == -EEXIST)
 		snprintf(text, size,
 			 "%s: there is a file of that name, and it is no socket (server.listen)",
 			 wanted->text);
 	else
-		snprintf(text, size, "cannot listen on %s: %s", wanted->text, strerror(-error));
+		snprintf(text, size, "cannot listen on %s: %s", wanted->text, strerror(-rc));
 	return text;
 }
 
@@ -277,8 +275,7 @@ static bool find(const struct listeners *listeners, const struct plant_listen *w
 		 const bool *taken, unsigned *index)
 {
 	for (*index = 0; *index < listeners->count; ++*index)
-		if (!taken[*index] &&
-		    strcmp(listeners->sockets[*index].wanted.text, wanted->text) == 0)
+		if (!taken[*index] && !strcmp(listeners->sockets[*index].wanted.text, wanted->text))
 			return true;
 	return false;
 }
@@ -290,7 +287,7 @@ static int synchronize(struct listeners *listeners, const struct plant_listen **
 	const struct plant_server *server = &policy_present()->plant->server;
 	bool taken[SOCKETS_MAX] = { false }, have[PLANT_LISTEN_MAX];
 	unsigned index;
-	int error = 0;
+	int rc = 0;
 	for (unsigned i = 0; i < server->listen_count; i++) {
 		have[i] = find(listeners, &server->listen[i], taken, &index);
 		if (have[i])
@@ -301,25 +298,25 @@ static int synchronize(struct listeners *listeners, const struct plant_listen **
 			remove_at(listeners,
 				  index); /* the last takes its place, and that one stays */
 	for (unsigned i = 0; i < server->listen_count; i++) {
-		int rc = have[i] ? 0 : add_wanted(listeners, &server->listen[i]);
-		if (rc != 0 && error == 0) {
-			error = rc;
+		int failed = have[i] ? 0 : add_wanted(listeners, &server->listen[i]);
+		if (failed && !rc) {
+			rc = failed;
 			*which = &server->listen[i];
 		}
 	}
-	return error;
+	return rc;
 }
 
 void listeners_refresh(struct listeners *listeners)
 {
 	char text[sizeof listeners->trouble] = "";
 	const struct plant_listen *which;
-	int error = listeners->passed ? 0 : synchronize(listeners, &which);
-	if (error != 0)
-		explain(which, error, text, sizeof text);
+	int rc = listeners->passed ? 0 : synchronize(listeners, &which);
+	if (rc)
+		explain(which, rc, text, sizeof text);
 	if (strcmp(text, listeners->trouble) != 0) { /* once, not each second */
 		strcpy(listeners->trouble, text);
-		if (error != 0)
+		if (rc)
 			log_error("%s", text);
 	}
 	for (unsigned i = 0; i < listeners->count; i++)
@@ -343,16 +340,16 @@ static void adopt_passed(struct listeners *listeners, int count)
 					  "listening stream socket");
 		options_set(fd, AF_UNSPEC);
 		fcntl(fd, F_SETFL, O_NONBLOCK);
-		int error = add(listeners, fd, NULL, &like);
-		if (error != 0)
-			die(EXIT_FAILURE, "a socket of the service manager: %s", strerror(-error));
+		int rc = add(listeners, fd, NULL, &like);
+		if (rc)
+			die(EXIT_FAILURE, "a socket of the service manager: %s", strerror(-rc));
 	}
 }
 
 struct listeners *listeners_open(struct admission *admission, sd_event *event)
 {
 	struct listeners *listeners = calloc(1, sizeof *listeners);
-	if (listeners == NULL)
+	if (!listeners)
 		die(EXIT_FAILURE, "out of memory");
 	listeners->admission = admission;
 	listeners->event = event;
@@ -364,11 +361,11 @@ struct listeners *listeners_open(struct admission *admission, sd_event *event)
 	}
 	const struct plant_listen *which;
 	char text[sizeof listeners->trouble];
-	int error = synchronize(listeners, &which);
-	if (error != 0) {
+	int rc = synchronize(listeners, &which);
+	if (rc) {
 		while (listeners->count > 0) /* unix sockets' names go with them */
 			remove_at(listeners, 0);
-		die(EXIT_FAILURE, "%s", explain(which, error, text, sizeof text));
+		die(EXIT_FAILURE, "%s", explain(which, rc, text, sizeof text));
 	}
 	return listeners;
 }

@@ -2,9 +2,12 @@
  * workers answer. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "mbserverd/admission.h"
+#include "mbserverd/counters.h"
 #include "mbserverd/listener.h"
 #include "mbserverd/policy.h"
 #include "mbserverd/stats.h"
+#include "mbserverd/workers.h"
 #include "program/daemon.h"
 #include "program/options.h"
 

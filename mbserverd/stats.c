@@ -3,7 +3,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "mbserverd/counters.h"
-#include "modbus/protocol.h"
+#include "modbus/function.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -136,8 +136,8 @@ static void print_text(const struct report *report, const char *image)
 						       : NULL;
 			if (get(report, row, i) != 0)
 				printf("%20" PRIu64 "  %10" PRIu64 "%s%s\n", get(report, row, i),
-				       key_of(row, i), function != NULL ? "  " : "",
-				       function != NULL ? function : "");
+				       key_of(row, i), function ? "  " : "",
+				       function ? function : "");
 		}
 	}
 }
@@ -180,7 +180,7 @@ int stats_print(const char *image, bool json)
 	}
 	const char *wrong = report_read(fd, image, &report);
 	close(fd);
-	if (wrong != NULL) {
+	if (wrong) {
 		log_error("%s: %s", path, wrong);
 		return EXIT_FAILURE;
 	}

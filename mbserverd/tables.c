@@ -1,29 +1,30 @@
 /* Functions on the four tables: 1-6, 15, 16, 22, 23. */
 #include "mbserverd/call.h"
+#include "mbserverd/handlers.h"
+#include "modbus/function.h"
+#include "modbus/wire.h"
 
 int tables_read_bits(struct call *call)
 {
 	const struct request *request = call->request;
 	enum mbshm_table table = request->function->table;
-	size_t bytes = (request->count + 7U) / 8;
-	int error = mbshm_read_bits(call->unit->image, table, request->addr, request->count,
-				    call->pdu + 2, NULL);
-	if (error != 0)
-		return call_exception(error);
+	size_t bytes = (request->read.count + 7U) / 8;
+	int rc = mbshm_read_bits(call->device->image, table, request->read.addr,
+				 request->read.count, call->pdu + 2, NULL);
+	if (rc)
+		return call_exception(rc);
 
-	call->pdu[0] = request->pdu[0];
 	call->pdu[1] = (uint8_t)bytes;
 	call->pdu_bytes = 2 + bytes;
-	return call_may_read(call, table, request->addr, request->count);
+	return call_may_read(call, table, request->read.addr, request->read.count);
 }
 
 static int answer_registers(struct call *call, const uint16_t *values)
 {
 	const struct request *request = call->request;
-	call->pdu[0] = request->pdu[0];
-	call->pdu[1] = (uint8_t)(2 * request->count);
-	registers_to_wire(call->pdu + 2, values, request->count);
-	call->pdu_bytes = 2 + 2U * request->count;
+	call->pdu[1] = (uint8_t)(2 * request->read.count);
+	registers_to_wire(call->pdu + 2, values, request->read.count);
+	call->pdu_bytes = 2 + 2U * request->read.count;
 	return 0;
 }
 
@@ -32,12 +33,12 @@ int tables_read_registers(struct call *call)
 	const struct request *request = call->request;
 	enum mbshm_table table = request->function->table;
 	uint16_t values[MODBUS_MAX_READ_REGISTERS]; /* in an answer they would not be aligned */
-	int error = mbshm_read_registers(call->unit->image, table, request->addr, request->count,
-					 values, NULL);
-	if (error != 0)
-		return call_exception(error);
+	int rc = mbshm_read_registers(call->device->image, table, request->read.addr,
+				      request->read.count, values, NULL);
+	if (rc)
+		return call_exception(rc);
 	answer_registers(call, values);
-	return call_may_read(call, table, request->addr, request->count);
+	return call_may_read(call, table, request->read.addr, request->read.count);
 }
 
 int tables_write_bits(struct call *call)
@@ -45,11 +46,11 @@ int tables_write_bits(struct call *call)
 	const struct request *request = call->request;
 	enum mbshm_table table = request->function->table;
 	call_begin(call);
-	int error = mbshm_txn_write_bits(call->with->txn, table, request->addr, request->count,
-					 request->data);
-	int exception = error != 0 ? call_exception(error)
-				   : call_may_write(call, table, request->addr, request->count);
-	return exception != 0 ? exception : call_commit(call, 5);
+	int rc = mbshm_txn_write_bits(call->execution->txn, table, request->write.addr,
+				      request->write.count, request->data);
+	int exception = rc ? call_exception(rc)
+			   : call_may_write(call, table, request->write.addr, request->write.count);
+	return exception ? exception : call_commit(call, 5);
 }
 
 int tables_write_registers(struct call *call)
@@ -57,13 +58,13 @@ int tables_write_registers(struct call *call)
 	const struct request *request = call->request;
 	enum mbshm_table table = request->function->table;
 	uint16_t values[MODBUS_MAX_WRITE_REGISTERS];
-	registers_from_wire(values, request->data, request->count);
+	registers_from_wire(values, request->data, request->write.count);
 	call_begin(call);
-	int error = mbshm_txn_write_registers(call->with->txn, table, request->addr, request->count,
-					      values);
-	int exception = error != 0 ? call_exception(error)
-				   : call_may_write(call, table, request->addr, request->count);
-	return exception != 0 ? exception : call_commit(call, 5);
+	int rc = mbshm_txn_write_registers(call->execution->txn, table, request->write.addr,
+					   request->write.count, values);
+	int exception = rc ? call_exception(rc)
+			   : call_may_write(call, table, request->write.addr, request->write.count);
+	return exception ? exception : call_commit(call, 5);
 }
 
 int tables_mask_register(struct call *call)
@@ -71,11 +72,11 @@ int tables_mask_register(struct call *call)
 	const struct request *request = call->request;
 	enum mbshm_table table = request->function->table;
 	call_begin(call);
-	int error = mbshm_txn_mask_register(call->with->txn, table, request->addr,
-					    request->and_mask, request->or_mask);
+	int rc = mbshm_txn_mask_register(call->execution->txn, table, request->write.addr,
+					 request->and_mask, request->or_mask);
 	int exception =
-		error != 0 ? call_exception(error) : call_may_write(call, table, request->addr, 1);
-	return exception != 0 ? exception : call_commit(call, 7);
+		rc ? call_exception(rc) : call_may_write(call, table, request->write.addr, 1);
+	return exception ? exception : call_commit(call, 7);
 }
 
 /* 23: the values are read out of the version that the write publishes. */
@@ -84,19 +85,19 @@ int tables_read_write_registers(struct call *call)
 	const struct request *request = call->request;
 	enum mbshm_table table = request->function->table;
 	uint16_t written[MODBUS_MAX_WR_WRITE_REGISTERS], values[MODBUS_MAX_WR_READ_REGISTERS];
-	const struct mbshm_read read = { table, request->addr, request->count, values };
-	registers_from_wire(written, request->data, request->write_count);
+	const struct mbshm_read read = { table, request->read.addr, request->read.count, values };
+	registers_from_wire(written, request->data, request->write.count);
 	call_begin(call);
-	int error = mbshm_txn_read(call->with->txn, &read);
-	if (error == 0)
-		error = mbshm_txn_write_registers(call->with->txn, table, request->write_addr,
-						  request->write_count, written);
-	int exception = call_exception(error);
-	if (exception == 0)
-		exception = call_may_read(call, table, request->addr, request->count);
-	if (exception == 0)
-		exception = call_may_write(call, table, request->write_addr, request->write_count);
-	if (exception == 0)
+	int rc = mbshm_txn_read(call->execution->txn, &read);
+	if (!rc)
+		rc = mbshm_txn_write_registers(call->execution->txn, table, request->write.addr,
+					       request->write.count, written);
+	int exception = call_exception(rc);
+	if (!exception)
+		exception = call_may_read(call, table, request->read.addr, request->read.count);
+	if (!exception)
+		exception = call_may_write(call, table, request->write.addr, request->write.count);
+	if (!exception)
 		exception = call_commit(call, 0);
-	return exception != 0 ? exception : answer_registers(call, values);
+	return exception ? exception : answer_registers(call, values);
 }

@@ -2,7 +2,10 @@
 
 #include "base/log.h"
 #include "mbserverd/peer.h"
-#include "modbus/protocol.h"
+#include "modbus/exception.h"
+#include "modbus/function.h"
+#include "modbus/mbap.h"
+#include "modbus/wire.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -51,58 +54,46 @@ static void put_bits(struct line *line, const uint8_t *bits, unsigned count)
 		put(line, "... (%u in all)", count);
 }
 
-static void put_span(struct line *line, const char *verb, unsigned addr, unsigned count)
+static void put_items(struct line *line, const char *verb, const struct items *items)
 {
-	put(line, count == 1 ? ", %s %u" : ", %s %u-%u", verb, addr, addr + count - 1);
+	unsigned last = items->addr + items->count - 1u;
+	put(line, items->count == 1 ? ", %s %u" : ", %s %u-%u", verb, items->addr, last);
+}
+
+static bool of_bits(const struct request *request)
+{
+	return request->function->table < MBSHM_HOLDING_REGISTERS;
 }
 
 /* What the request asks for, as far as it was good enough to be decoded. */
 static void put_request(struct line *line, const struct request *request)
 {
-	const struct function *function = request->function;
-	switch (function->action) {
-	case ACTION_READ_BITS:
-	case ACTION_READ_REGISTERS:
-	case ACTION_READ_FIFO:
-		put_span(line, "from", request->addr, request->count);
-		break;
-	case ACTION_WRITE_BITS:
-		put_span(line, "to", request->addr, request->count);
-		put_bits(line, request->data, request->count);
-		break;
-	case ACTION_WRITE_REGISTERS:
-		put_span(line, "to", request->addr, request->count);
-		put_registers(line, request->data, request->count);
-		break;
-	case ACTION_MASK_REGISTER:
-		put_span(line, "of", request->addr, 1);
+	bool masks = request->pdu[0] == MODBUS_FC_MASK_WRITE_REGISTER;
+	if (request->read.count)
+		put_items(line, "from", &request->read);
+	if (request->write.count)
+		put_items(line, masks ? "of" : "to", &request->write);
+	if (masks)
 		put(line, " and %04x or %04x", request->and_mask, request->or_mask);
-		break;
-	case ACTION_READ_WRITE_REGISTERS:
-		put_span(line, "from", request->addr, request->count);
-		put_span(line, "to", request->write_addr, request->write_count);
-		put_registers(line, request->data, request->write_count);
-		break;
-	default:
-		break;
-	}
+	else if (request->write.count && of_bits(request))
+		put_bits(line, request->data, request->write.count);
+	else if (request->write.count)
+		put_registers(line, request->data, request->write.count);
 }
 
-static void put_answer(struct line *line, const struct request *request, const uint8_t *answer,
+static void put_answer(struct line *line, const struct request *request, const uint8_t *pdu,
 		       size_t bytes)
 {
-	const uint8_t *pdu = answer + MBAP_BYTES;
-	if (bytes == 0)
+	if (!bytes)
 		put(line, "no answer");
-	else if (pdu[0] & 0x80)
+	else if (pdu[0] & EXCEPTION_FLAG)
 		put(line, " exception %02x", pdu[1]);
-	else if (request->function->action == ACTION_READ_BITS)
-		put_bits(line, pdu + 2, request->count);
-	else if (request->function->action == ACTION_READ_REGISTERS ||
-		 request->function->action == ACTION_READ_WRITE_REGISTERS)
-		put_registers(line, pdu + 2, pdu[1] / 2U);
-	else
+	else if (!request->read.count || pdu[0] == FC_READ_FIFO)
 		put(line, " done");
+	else if (of_bits(request))
+		put_bits(line, pdu + 2, request->read.count);
+	else
+		put_registers(line, pdu + 2, pdu[1] / 2U);
 }
 
 void trace_exchange(const struct mbshm_origin *peer, const uint8_t *adu, size_t bytes,
@@ -111,21 +102,20 @@ void trace_exchange(const struct mbshm_origin *peer, const uint8_t *adu, size_t 
 	char from[PEER_TEXT_SIZE];
 	struct line line = { .used = 0 };
 	struct request request;
-	int exception = request_decode(adu, bytes, &request);
+	int exception = request_decode(adu + MBAP_BYTES, bytes - MBAP_BYTES, &request);
 	peer_format(peer, from);
-
 	put_bytes(&line, adu, bytes);
-	put(&line, ": unit %u, %s", request.unit,
-	    request.function->name != NULL ? request.function->name : "unknown function");
-	if (exception == 0)
+	put(&line, ": unit %u, %s", mbap_get(adu).unit,
+	    request.function->name ? request.function->name : "unknown function");
+	if (!exception)
 		put_request(&line, &request);
 	log_info("trace %s > %s", from, line.text);
 
 	line.used = 0;
 	put_bytes(&line, answer, answer_bytes);
-	if (answer_bytes > 0)
+	if (answer_bytes)
 		put(&line, ":");
-	put_answer(&line, &request, answer, answer_bytes);
+	put_answer(&line, &request, answer + MBAP_BYTES, answer_bytes);
 	log_info("trace %s < %s", from, line.text);
 }
 

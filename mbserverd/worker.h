@@ -1,44 +1,51 @@
-/* The worker threads.  Each runs one epoll loop (level-triggered) over the connections given to it;
- * they share nothing but the policy and the image.  All calls are the main thread's; it speaks to a
- * worker through a pipe of orders. */
+/* A worker: one thread, one epoll loop (level-triggered) over the connections given to it.  Workers
+ * share nothing but the policy and the image. */
 #ifndef MBSERVERD_WORKER_H
 #define MBSERVERD_WORKER_H
 
-#include "mbserverd/connection.h"
+#include "mbserverd/roster.h"
+
+#include <pthread.h>
 
 enum {
-	STOP_GRACE_MS = 300, /* how long a stopping worker waits for answers to be taken and peers
-				to close */
-	HELD_BYTES_MAX = 8 << 20, /* that connections may allocate, all workers together: then the
-				     longest stuck are closed */
+	ORDERS_PER_TURN = 64,
+	/* How long a stopping worker waits for answers to be taken and peers to close. */
+	STOP_GRACE_MS = 300,
+	/* That connections may allocate, all workers together: then those stuck longest are
+	 * closed. */
+	HELD_BYTES_MAX = 8 << 20,
 };
 
-struct workers;
+/* A message from the main thread; it is written to a pipe and read from it whole. */
+struct order {
+	enum { ORDER_ADOPT, ORDER_EVICT, ORDER_REVISE, ORDER_PING, ORDER_STOP } kind;
+	struct connection *connection; /* ORDER_ADOPT */
+};
 
-/* Start count (1..) threads; signals must be blocked already, counters open with a block for each.
- * 0 or -errno. */
-int workers_start(unsigned count, struct workers **workers);
+struct worker {
+	/* set before the start */
+	pthread_t thread;
+	int order_read, order_write;
 
-/* Answer what has been received, close everything, join, free. */
-void workers_stop(struct workers *workers);
+	/* main thread only */
+	unsigned pings;
+	unsigned order_count; /* orders that are not written yet */
+	struct order orders[ORDERS_PER_TURN];
 
-/* Give fd (non-blocking, connected) to the worker with the fewest connections, and count it at its
- * address (may be NULL).  The worker hears of it by workers_hand_over.  false: no memory, fd is
- * still the caller's. */
-bool workers_adopt(struct workers *workers, int fd, const struct mbshm_origin *peer,
-		   struct address *address);
-void workers_hand_over(struct workers *workers);
+	/* any thread */
+	_Atomic unsigned pongs;
 
-/* Have the connection closed that has been unused longest.  false: there is none that may be. */
-bool workers_evict(struct workers *workers);
+	/* this worker only, but for what roster.h says */
+	int64_t retried_ms;
+	int64_t stop_ms;     /* when to stop, peers or not; 0: not stopping */
+	uint64_t generation; /* of the policy that connections have been looked at with */
+	struct roster roster;
+};
+/* Make one of count workers and start its thread; signals are blocked already, and counters open
+ * with a block for it.  0 or -errno. */
+int worker_start(unsigned index, unsigned count, struct worker **worker);
 
-/* The policy has changed: have it applied to the connections that there are. */
-void workers_revise(struct workers *workers);
-
-/* Connections given and not closed yet. */
-unsigned workers_connections(const struct workers *workers);
-
-/* Has every worker turned its loop since the last call?  The first call says yes. */
-bool workers_alive(struct workers *workers);
+/* After its thread was told to stop: join it, free. */
+void worker_end(struct worker *worker);
 
 #endif

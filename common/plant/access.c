@@ -2,6 +2,7 @@
 #include "plant/access.h"
 
 #include "base/network.h"
+#include "modbus/function.h"
 #include "plant/kinds.h"
 #include "plant/lists.h"
 #include "point/address.h"
@@ -14,15 +15,16 @@
 /* Unit ids, as a set. */
 static bool read_unit_id(struct reading *r)
 {
-	uint64_t *words = value_field(r, 4 * sizeof *words);
-	int id = value_small(r, 255);
+	uint64_t *words = kind_field(r, 4 * sizeof *words);
+	int id = kind_small(r, 255);
 	if (id < 0)
 		return false;
 	words[id / 64] |= UINT64_C(1) << id % 64;
 	return true;
 }
 
-static const struct setting_kind kind_unit_id = { "unit ids 0..255", NULL, read_unit_id };
+static const struct setting_kind kind_unit_id = { .expected = "unit ids 0..255",
+						  .read = read_unit_id };
 
 static bool read_allow(struct reading *r)
 {
@@ -30,22 +32,24 @@ static bool read_allow(struct reading *r)
 						 { "read", PLANT_ALLOW_READ },
 						 { "none", PLANT_ALLOW_NONE },
 						 { 0 } };
-	return value_choice(r, choices);
+	return kind_choice(r, choices);
 }
 
-static const struct setting_kind kind_allow = { "\"all\", \"read\" or \"none\"", NULL, read_allow };
+static const struct setting_kind kind_allow = { .expected = "\"all\", \"read\" or \"none\"",
+						.read = read_allow };
 
 static bool read_refusal(struct reading *r)
 {
 	static const struct choice choices[] = { { "01", 1 }, { "02", 2 }, { 0 } };
-	return value_choice(r, choices);
+	return kind_choice(r, choices);
 }
 
-static const struct setting_kind kind_refusal = { "\"01\" or \"02\"", NULL, read_refusal };
+static const struct setting_kind kind_refusal = { .expected = "\"01\" or \"02\"",
+						  .read = read_refusal };
 
 static bool read_writes(struct reading *r)
 {
-	struct mbshm_layout *layout = value_field(r, sizeof *layout);
+	struct mbshm_layout *layout = kind_field(r, sizeof *layout);
 	struct mbshm_span span;
 	return r->text && address_parse(r->text, &span, NULL) &&
 	       (span.table == MBSHM_COILS || span.table == MBSHM_HOLDING_REGISTERS) &&
@@ -53,29 +57,32 @@ static bool read_writes(struct reading *r)
 }
 
 static const struct setting_kind kind_writes = {
-	"\"TABLE FIRST-LAST\" or \"TABLE ADDRESS\", TABLE coil or holding", NULL, read_writes
+	.expected = "\"TABLE FIRST-LAST\" or \"TABLE ADDRESS\", TABLE coil or holding",
+	.read = read_writes
 };
-
-/* The functions that the server has, which is also what it answers to by default. */
-#define FUNCTIONS    1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 15, 16, 17, 20, 21, 22, 23, 24, 43
-#define TEXT_OF(...) #__VA_ARGS__
-#define TEXT(...)    TEXT_OF(__VA_ARGS__)
 
 static bool read_function(struct reading *r)
 {
-	static const uint8_t codes[] = { FUNCTIONS };
-	struct function_set *set = value_field(r, sizeof *set);
-	int code = value_small(r, 255);
-	for (size_t i = 0; i < sizeof codes; i++)
-		if (codes[i] == code) {
-			function_set_add(set, codes[i]);
-			return true;
-		}
-	return false;
+	struct function_set *set = kind_field(r, sizeof *set);
+	int code = kind_small(r, 255);
+	if (code < 0 || !functions[code].decode)
+		return false;
+	function_set_add(set, (uint8_t)code);
+	return true;
 }
 
-static const struct setting_kind kind_function = { "function codes out of " TEXT(FUNCTIONS), NULL,
-						   read_function };
+static void function_words(char *words, size_t size)
+{
+	size_t used = (size_t)snprintf(words, size, "function codes out of");
+	const char *comma = "";
+	for (unsigned code = 0; code < 256 && used < size; code++)
+		if (functions[code].decode) {
+			used += (size_t)snprintf(words + used, size - used, "%s %u", comma, code);
+			comma = ",";
+		}
+}
+
+static const struct setting_kind kind_function = { .words = function_words, .read = read_function };
 
 /* ---- rows ---------------------------------------------------------------------------------- */
 
@@ -100,7 +107,7 @@ static const struct setting_row rows[] = {
 	  .help = "exception that answers a write that is not allowed" },
 	{ "server.access.#.keep", &kind_flag, .preset = "false", RULE(keep),
 	  .help = "their connections are closed neither to make room nor for being idle" },
-	{ "server.functions", &kind_function, .list = true, .preset = "[" TEXT(FUNCTIONS) "]",
+	{ "server.functions", &kind_function, .list = true, .otherwise = "all of them",
 	  SERVER(functions),
 	  .help = "functions switched on; the others are answered with exception 01" },
 };
@@ -127,6 +134,16 @@ static int check_rule(const struct plant_text *text, const struct setting_list *
 	return rc ? rc : check_empty(text, list, index, "write", "allow = \"read\"");
 }
 
+/* Without the setting all functions are on. */
+static void default_functions(const struct plant_text *text, struct function_set *set)
+{
+	if (config_lookup(&text->config, "server.functions"))
+		return;
+	for (unsigned code = 0; code < 256; code++)
+		if (functions[code].decode)
+			function_set_add(set, (uint8_t)code);
+}
+
 static int access_finish(const struct plant_text *text, struct plant *plant)
 {
 	struct setting_list list = { .path = "server.access", .size = sizeof(struct plant_access) };
@@ -135,6 +152,7 @@ static int access_finish(const struct plant_text *text, struct plant *plant)
 	if (count > PLANT_ACCESS_MAX)
 		return text_fail(text, setting, "server.access: %d rules, expected at most %d",
 				 count, PLANT_ACCESS_MAX);
+	default_functions(text, &plant->server.functions);
 	int rc = list_read(text, &access_section, &list);
 	for (unsigned i = 0; i < list.count && !rc; i++)
 		rc = check_rule(text, &list, i);

@@ -12,41 +12,46 @@
 
 static bool read_range(struct reading *r)
 {
-	struct mbshm_span *span = value_field(r, sizeof *span);
+	struct mbshm_span *span = kind_field(r, sizeof *span);
 	return r->text && address_parse(r->text, span, NULL);
 }
 
 static const struct setting_kind kind_range = {
-	"\"TABLE FIRST-LAST\" or \"TABLE ADDRESS\", TABLE coil, discrete, holding or input", NULL,
-	read_range
+	.expected =
+		"\"TABLE FIRST-LAST\" or \"TABLE ADDRESS\", TABLE coil, discrete, holding or input",
+	.read = read_range
 };
 
 static bool read_registers(struct reading *r)
 {
-	struct mbshm_span *span = value_field(r, sizeof *span);
+	struct mbshm_span *span = kind_field(r, sizeof *span);
 	span->table = MBSHM_HOLDING_REGISTERS;
 	return r->text && address_parse_range(r->text, span, NULL) && span->count >= r->row->min &&
 	       span->count <= r->row->max;
 }
 
-static const struct setting_kind kind_registers = { "\"FIRST-LAST\" of the holding registers,",
-						    value_format, read_registers };
+static const struct setting_kind kind_registers = {
+	.expected = "\"FIRST-LAST\" of the holding registers,",
+	.format = kind_format,
+	.read = read_registers
+};
 
 static bool read_answer(struct reading *r)
 {
 	static const struct choice choices[] = {
 		{ "value", 0 }, { "04", 0x04 }, { "06", 0x06 }, { "0x0B", 0x0B }, { 0 }
 	};
-	return value_choice(r, choices);
+	return kind_choice(r, choices);
 }
 
-static const struct setting_kind kind_answer = { "\"value\", \"04\", \"06\" or \"0x0B\"", NULL,
-						 read_answer };
+static const struct setting_kind kind_answer = { .expected =
+							 "\"value\", \"04\", \"06\" or \"0x0B\"",
+						 .read = read_answer };
 
 /* Coils, a bit each. */
 static bool read_status(struct reading *r)
 {
-	struct plant_status *status = value_field(r, sizeof *status);
+	struct plant_status *status = kind_field(r, sizeof *status);
 	struct mbshm_span span;
 	bool range;
 	if (status->count == sizeof status->coils / sizeof *status->coils) {
@@ -64,14 +69,14 @@ static bool read_status(struct reading *r)
 	return true;
 }
 
-static const struct setting_kind kind_status = { "\"coil ADDRESS\" or \"none\"", NULL,
-						 read_status };
+static const struct setting_kind kind_status = { .expected = "\"coil ADDRESS\" or \"none\"",
+						 .read = read_status };
 
 /* Bytes as numbers, or a text of them. */
 static bool read_bytes(struct reading *r)
 {
-	struct plant_bytes *bytes = value_field(r, sizeof *bytes);
-	int number = value_small(r, 255);
+	struct plant_bytes *bytes = kind_field(r, sizeof *bytes);
+	int number = kind_small(r, 255);
 	size_t length = r->text ? strlen(r->text) : 1;
 	if (!r->text && number < 0)
 		return false;
@@ -88,8 +93,8 @@ static bool read_bytes(struct reading *r)
 	return true;
 }
 
-static const struct setting_kind kind_bytes = { "bytes 0..255, or a text in quotes", NULL,
-						read_bytes };
+static const struct setting_kind kind_bytes = { .expected = "bytes 0..255, or a text in quotes",
+						.read = read_bytes };
 
 /* ---- rows ---------------------------------------------------------------------------------- */
 
@@ -100,19 +105,20 @@ static const struct setting_kind kind_bytes = { "bytes 0..255, or a text in quot
 
 static const struct setting_row rows[] = {
 	{ "server.stale.#.range", &kind_range, STALE(span),
-	  .help = "addresses that the producer writes" },
+	  .help = "the range that the producer writes" },
 	{ "server.stale.#.source", &kind_ascii, .min = 1, PRODUCER, STALE(source),
 	  .help = "the producer" },
 	{ "server.stale.#.after", &kind_duration, .min = 10, .max = 86400000, .preset = "\"5s\"",
-	  STALE(after_ms), .help = "it counts as silent after this long without publishing" },
+	  STALE(after_ms),
+	  .help = "the producer counts as silent after this long without publishing" },
 	{ "server.stale.#.answer", &kind_answer, .preset = "\"04\"", STALE(answer),
 	  .help = "answer to requests that touch the range while it is silent: the last value or "
 		  "an exception" },
 	{ "server.files.#.number", &kind_number, .min = 1, .max = 65535, RECORDS(number),
 	  .help = "number of a file, functions 20 and 21" },
-	{ "server.files.#.registers", &kind_registers, .min = 1, .max = PLANT_FILE_RECORDS,
+	{ "server.files.#.registers", &kind_registers, .min = 1, .max = FILE_RECORDS,
 	  .unit = "registers", RECORDS(registers), .help = "its records" },
-	{ "server.fifos.#.registers", &kind_registers, .min = 2, .max = 1 + PLANT_FIFO_VALUES,
+	{ "server.fifos.#.registers", &kind_registers, .min = 2, .max = 1 + FIFO_VALUES,
 	  .unit = "registers", FIFO(registers),
 	  .help = "a FIFO, function 24: the first register holds how many of the others are "
 		  "queued" },
@@ -125,10 +131,11 @@ static const struct setting_row rows[] = {
 	  .help = "what function 17 tells after the run status" },
 	{ "server.server_id.source", &kind_ascii, PRODUCER, .preset = "\"\"",
 	  SERVER(server_id.source),
-	  .help = "producer that the run status of function 17 is about; empty: always on" },
+	  .help = "the run status of function 17 is on while this producer publishes; empty: "
+		  "always" },
 	{ "server.server_id.after", &kind_duration, .min = 10, .max = 86400000, .preset = "\"5s\"",
 	  SERVER(server_id.after_ms),
-	  .help = "it counts as dead after this long without publishing" },
+	  .help = "the run status is off after this long without publishing" },
 };
 
 /* ---- checks -------------------------------------------------------------------------------- */

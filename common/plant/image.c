@@ -11,7 +11,7 @@
 
 static bool read_name(struct reading *r)
 {
-	char *name = value_field(r, MBSHM_NAME_SIZE);
+	char *name = kind_field(r, MBSHM_NAME_SIZE);
 	if (!r->text || r->text[0] != '/' || strlen(r->text) < 2 ||
 	    strlen(r->text) >= MBSHM_NAME_SIZE)
 		return false;
@@ -25,14 +25,15 @@ static bool read_name(struct reading *r)
 }
 
 static const struct setting_kind kind_name = {
-	"\"/NAME\" without another slash, printable, up to 254 characters", NULL, read_name
+	.expected = "\"/NAME\" without another slash, printable, up to 254 characters",
+	.read = read_name
 };
 
 static bool read_span(struct reading *r)
 {
-	struct mbshm_layout *layout = value_field(r, sizeof *layout);
+	struct mbshm_layout *layout = kind_field(r, sizeof *layout);
 	struct mbshm_span span = { .count = 1 };
-	int one = value_small(r, MBSHM_ITEMS - 1);
+	int one = kind_small(r, MBSHM_ITEMS - 1);
 	if (one >= 0)
 		span.first = (uint32_t)one;
 	else if (!r->text || !address_parse_range(r->text, &span, NULL))
@@ -45,8 +46,9 @@ static bool read_span(struct reading *r)
 	return !rc;
 }
 
-static const struct setting_kind kind_span = { "\"FIRST-LAST\" or one address,", value_format,
-					       read_span };
+static const struct setting_kind kind_span = { .expected = "\"FIRST-LAST\" or one address,",
+					       .format = kind_format,
+					       .read = read_span };
 
 /* ---- rows ---------------------------------------------------------------------------------- */
 

@@ -12,18 +12,18 @@
 
 /* ---- what kinds are made of ---------------------------------------------------------------- */
 
-void value_format(uint64_t value, char *text)
+void kind_format(uint64_t value, char *text)
 {
 	snprintf(text, FORMAT_SIZE, "%llu", (unsigned long long)value);
 }
 
-void *value_field(const struct reading *reading, size_t size)
+void *kind_field(const struct reading *reading, size_t size)
 {
 	assert(reading->row->size == size);
 	return reading->to;
 }
 
-void value_store(const struct reading *reading, uint64_t value)
+void kind_store(const struct reading *reading, uint64_t value)
 {
 	switch (reading->row->size) {
 	case 1:
@@ -43,17 +43,17 @@ void value_store(const struct reading *reading, uint64_t value)
 	}
 }
 
-bool value_choice(const struct reading *reading, const struct choice *choice)
+bool kind_choice(const struct reading *reading, const struct choice *choice)
 {
 	for (; reading->text && choice->word; choice++)
 		if (!strcmp(choice->word, reading->text)) {
-			value_store(reading, (uint64_t)choice->value);
+			kind_store(reading, (uint64_t)choice->value);
 			return true;
 		}
 	return false;
 }
 
-int value_small(const struct reading *reading, int max)
+int kind_small(const struct reading *reading, int max)
 {
 	if (config_setting_type(reading->value) != CONFIG_TYPE_INT)
 		return -1;
@@ -68,7 +68,7 @@ static bool store_within(const struct reading *r, uint64_t value)
 	assert(row->size == sizeof value || !(row->max >> 8 * row->size));
 	if (value < row->min || value > row->max)
 		return false;
-	value_store(r, value);
+	kind_store(r, value);
 	return true;
 }
 
@@ -135,7 +135,7 @@ static bool read_ascii(struct reading *r)
 
 static bool read_flag(struct reading *r)
 {
-	bool *flag = value_field(r, sizeof *flag);
+	bool *flag = kind_field(r, sizeof *flag);
 	*flag = config_setting_get_bool(r->value);
 	return config_setting_type(r->value) == CONFIG_TYPE_BOOL;
 }
@@ -144,7 +144,7 @@ static bool read_flag(struct reading *r)
 
 static bool read_mode(struct reading *r)
 {
-	mode_t *mode = value_field(r, sizeof *mode);
+	mode_t *mode = kind_field(r, sizeof *mode);
 	if (!r->text || strlen(r->text) < 3 || strlen(r->text) > 4 ||
 	    r->text[strspn(r->text, "01234567")])
 		return false;
@@ -162,7 +162,7 @@ static bool read_mode(struct reading *r)
 /* The buffer grows until the group's members fit, up to 16 MiB. */
 static bool read_group(struct reading *r)
 {
-	gid_t *gid = value_field(r, sizeof *gid);
+	gid_t *gid = kind_field(r, sizeof *gid);
 	*gid = (gid_t)-1;
 	if (!r->text || !*r->text)
 		return r->text;
@@ -185,25 +185,31 @@ static bool read_group(struct reading *r)
 
 static bool read_network(struct reading *r)
 {
-	struct network *network = value_field(r, sizeof *network);
+	struct network *network = kind_field(r, sizeof *network);
 	_Static_assert(sizeof r->why >= NETWORK_WHY_SIZE, "room for why");
 	return r->text && !network_parse(r->text, network, r->why);
 }
 
 /* ---- the kinds ----------------------------------------------------------------------------- */
 
-const struct setting_kind kind_number = { "a whole number", value_format, read_number };
+const struct setting_kind kind_number = { .expected = "a whole number",
+					  .format = kind_format,
+					  .read = read_number };
 const struct setting_kind kind_duration = {
-	"a duration with its unit (\"250ms\", \"1.5s\", \"2m\", \"1h\"),", format_duration,
-	read_duration
+	.expected = "a duration with its unit (\"250ms\", \"1.5s\", \"2m\", \"1h\"),",
+	.format = format_duration,
+	.read = read_duration
 };
-const struct setting_kind kind_ascii = { "printable ASCII in quotes,", value_format, read_ascii };
-const struct setting_kind kind_flag = { "true or false", NULL, read_flag };
-const struct setting_kind kind_mode = {
-	"octal digits of read and write bits in quotes, \"0600\" included, such as \"0660\"", NULL,
-	read_mode
-};
-const struct setting_kind kind_group = { "a group's name in quotes", NULL, read_group };
+const struct setting_kind kind_ascii = { .expected = "printable ASCII in quotes,",
+					 .format = kind_format,
+					 .read = read_ascii };
+const struct setting_kind kind_flag = { .expected = "true or false", .read = read_flag };
+const struct setting_kind kind_mode = { .expected = "octal digits of read and write bits in "
+						    "quotes, \"0600\" included, such as \"0660\"",
+					.read = read_mode };
+const struct setting_kind kind_group = { .expected = "a group's name in quotes",
+					 .read = read_group };
 const struct setting_kind kind_network = {
-	"an address in digits, without or with \"/BITS\", or \"unix\"", NULL, read_network
+	.expected = "an address in digits, without or with \"/BITS\", or \"unix\"",
+	.read = read_network
 };

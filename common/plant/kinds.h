@@ -22,13 +22,13 @@ extern const struct setting_kind kind_group;
 extern const struct setting_kind kind_network;
 
 /* A number in digits: a setting_kind's format. */
-void value_format(uint64_t value, char *text);
+void kind_format(uint64_t value, char *text);
 
 /* The field, which must be of this size. */
-void *value_field(const struct reading *reading, size_t size);
+void *kind_field(const struct reading *reading, size_t size);
 
 /* Store a whole number in the field, which must be of 1, 2, 4 or 8 bytes. */
-void value_store(const struct reading *reading, uint64_t value);
+void kind_store(const struct reading *reading, uint64_t value);
 
 struct choice {
 	const char *word; /* NULL after the last */
@@ -36,9 +36,9 @@ struct choice {
 };
 
 /* Store the value of the word that was written. */
-bool value_choice(const struct reading *reading, const struct choice *choice);
+bool kind_choice(const struct reading *reading, const struct choice *choice);
 
 /* A value that is a whole number 0..max; -1: it is not. */
-int value_small(const struct reading *reading, int max);
+int kind_small(const struct reading *reading, int max);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/network.h"
 #include "mbshm.h"
+#include "modbus/pdu.h"
 #include "model/model.h"
 
 enum {
@@ -15,15 +16,10 @@ enum {
 	PLANT_LISTEN_MAX = 16,
 	/* Bytes of a unix socket's path: leaves room for a temporary name in sun_path, unix(7). */
 	PLANT_SOCKET_MAX = 96,
-	PLANT_ACCESS_MAX = 63, /* access rules */
-	PLANT_NAME_MAX = 64,   /* a point's name */
-	/* Bytes of one identification object that still fit a response: V1.1b3 6.21. */
-	PLANT_OBJECT_MAX = 244,
-	PLANT_FILE_RECORDS = 10000, /* of a file: V1.1b3 6.14 */
-	PLANT_FIFO_VALUES = 31,     /* of a FIFO: V1.1b3 6.18 */
-	PLANT_ID_MAX = 64,          /* bytes of a server's id */
-	PLANT_ID_TEXT_MAX = 180,    /* the rest of a response to function 17 */
-	PLANT_SILENCE = -1,         /* no answer instead of an exception */
+	PLANT_ACCESS_MAX = 63,   /* access rules */
+	PLANT_NAME_MAX = 64,     /* a point's name */
+	PLANT_ID_MAX = 64,       /* bytes of a server's id */
+	PLANT_ID_TEXT_MAX = 180, /* the rest of a response to function 17 */
 };
 
 /* One address to listen on, as written and taken apart.  IPv6 in brackets: "[::1]:5020".  Port 0:
@@ -34,16 +30,11 @@ struct plant_listen {
 	char port[8];
 };
 
-/* Basic and regular device identification, functions 43/14 (V1.1b3 6.21).  Empty: object not
- * offered (00..02 always are). */
+/* Basic and regular device identification, functions 43/14 (V1.1b3 6.21): the texts of objects
+ * 00..06.  Empty: object not offered (00..02 always are). */
+enum { PLANT_OBJECTS = 7 };
 struct plant_identity {
-	char vendor_name[PLANT_OBJECT_MAX + 1];           /* 0x00 */
-	char product_code[PLANT_OBJECT_MAX + 1];          /* 0x01 */
-	char major_minor_revision[PLANT_OBJECT_MAX + 1];  /* 0x02 */
-	char vendor_url[PLANT_OBJECT_MAX + 1];            /* 0x03 */
-	char product_name[PLANT_OBJECT_MAX + 1];          /* 0x04 */
-	char model_name[PLANT_OBJECT_MAX + 1];            /* 0x05 */
-	char user_application_name[PLANT_OBJECT_MAX + 1]; /* 0x06 */
+	char objects[PLANT_OBJECTS][OBJECT_MAX + 1];
 };
 
 /* Function codes, one bit each; 43 is 43/14. */
@@ -88,7 +79,7 @@ struct plant_file {
 
 /* A FIFO of function 24: the first register tells how many of those after it are queued. */
 struct plant_fifo {
-	struct mbshm_span registers; /* 2..1 + PLANT_FIFO_VALUES */
+	struct mbshm_span registers; /* 2..1 + FIFO_VALUES */
 };
 
 /* How requests that touch the span are answered while source has not published for after_ms. */
@@ -147,7 +138,7 @@ struct plant_server {
 	struct plant_fifo *fifos;  /* do not overlap */
 	struct plant_stale *stale; /* do not overlap */
 	struct plant_unit *units;  /* ids differ; none: every id is this plant */
-	int unknown_unit;          /* answer to other unit ids: an exception or PLANT_SILENCE */
+	int unknown_unit;          /* answer to other unit ids: an exception or ANSWER_SILENCE */
 };
 
 struct plant_simulator {

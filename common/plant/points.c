@@ -32,8 +32,8 @@ static bool read_address(struct reading *r)
 }
 
 static const struct setting_kind kind_address = {
-	"\"TABLE ADDRESS\", TABLE coil, discrete, holding or input, ADDRESS 0..65535", NULL,
-	read_address
+	.expected = "\"TABLE ADDRESS\", TABLE coil, discrete, holding or input, ADDRESS 0..65535",
+	.read = read_address
 };
 
 /* The table has decided already; the setting is there to be read by people, and must agree. */
@@ -50,18 +50,20 @@ static bool read_type(struct reading *r)
 	return !strcmp(r->text, fits);
 }
 
-static const struct setting_kind kind_type = { "\"bool\" or \"u16\"", NULL, read_type };
+static const struct setting_kind kind_type = { .expected = "\"bool\" or \"u16\"",
+					       .read = read_type };
 
 static bool read_model(struct reading *r)
 {
 	const struct plant_point *point = r->base;
-	struct model_config *model = value_field(r, sizeof *model);
+	struct model_config *model = kind_field(r, sizeof *model);
 	_Static_assert(sizeof r->why >= MODEL_ERROR_SIZE, "room for why");
 	return r->text && !model_parse(r->text, 0, type_high(point->type), model, r->why);
 }
 
 static const struct setting_kind kind_model = {
-	"a model and its parameters in quotes, such as \"uniform 0 100\"", NULL, read_model
+	.expected = "a model and its parameters in quotes, such as \"uniform 0 100\"",
+	.read = read_model
 };
 
 /* ---- rows ---------------------------------------------------------------------------------- */

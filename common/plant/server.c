@@ -43,7 +43,7 @@ static bool read_socket(const char *path, struct plant_listen *listen)
 static bool read_listen(struct reading *r)
 {
 	static const char prefix[] = "unix:";
-	struct plant_server *server = value_field(r, sizeof *server);
+	struct plant_server *server = kind_field(r, sizeof *server);
 	const char *colon = r->text ? strrchr(r->text, ':') : NULL;
 	if (!colon)
 		return false;
@@ -66,8 +66,8 @@ static bool read_listen(struct reading *r)
 }
 
 static const struct setting_kind kind_listen = {
-	"\"ADDRESS:PORT\" in digits, \"[ADDRESS]:PORT\" for IPv6, or \"unix:/PATH\"", NULL,
-	read_listen
+	.expected = "\"ADDRESS:PORT\" in digits, \"[ADDRESS]:PORT\" for IPv6, or \"unix:/PATH\"",
+	.read = read_listen
 };
 
 /* ---- rows ---------------------------------------------------------------------------------- */

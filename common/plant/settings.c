@@ -146,6 +146,10 @@ int settings_check(const struct plant_text *text, const struct setting_section *
 void setting_expected(const struct setting_row *row, char *words, size_t size)
 {
 	char low[FORMAT_SIZE], high[FORMAT_SIZE];
+	if (row->kind->words) {
+		row->kind->words(words, size);
+		return;
+	}
 	if (!row->kind->format) {
 		snprintf(words, size, "%s", row->kind->expected);
 		return;
@@ -222,7 +226,7 @@ static int read_values(const struct plant_text *text, const struct setting_row *
 static int read_preset(const struct plant_text *text, const struct setting_row *row,
 		       const char *path, void *base)
 {
-	char written[PLANT_OBJECT_MAX + 32];
+	char written[OBJECT_MAX + 32];
 	config_t config;
 	config_init(&config);
 	snprintf(written, sizeof written, "preset = %s", row->preset);

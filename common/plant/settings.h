@@ -55,6 +55,8 @@ struct reading {
 /* How values are written and read: "a whole number", "a duration", ... */
 struct setting_kind {
 	const char *expected;
+	/* The same, for words that come from a table: used when expected is NULL. */
+	void (*words)(char *words, size_t size);
 	/* Write row->min or max, FORMAT_SIZE bytes.  NULL: there is no range to say. */
 	void (*format)(uint64_t value, char *text);
 	/* Store the value in its field.  false: it is wrong.  Called again for each of a list. */

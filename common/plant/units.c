@@ -1,19 +1,20 @@
 /* The list "server.units", and what other unit ids are answered. */
 #include "plant/units.h"
 
+#include "modbus/exception.h"
 #include "plant/kinds.h"
 #include "plant/lists.h"
 
 static bool read_unknown(struct reading *r)
 {
 	static const struct choice choices[] = {
-		{ "0x0B", 0x0B }, { "0x0A", 0x0A }, { "silence", PLANT_SILENCE }, { 0 }
+		{ "0x0B", 0x0B }, { "0x0A", 0x0A }, { "silence", ANSWER_SILENCE }, { 0 }
 	};
-	return value_choice(r, choices);
+	return kind_choice(r, choices);
 }
 
-static const struct setting_kind kind_unknown = { "\"0x0B\", \"0x0A\" or \"silence\"", NULL,
-						  read_unknown };
+static const struct setting_kind kind_unknown = { .expected = "\"0x0B\", \"0x0A\" or \"silence\"",
+						  .read = read_unknown };
 
 #define UNIT(member) FIELD(struct plant_unit, member)
 

@@ -10,6 +10,8 @@
 #include "fuzz.h"
 #include "libshm/lock.h"
 #include "mbserverd/connection.h"
+#include "mbserverd/counters.h"
+#include "mbserverd/policy.h"
 #include "oracle.h"
 
 #include <errno.h>
@@ -153,7 +155,7 @@ static const struct oracle_config oracle_config = {
 /* ---- the world ----------------------------------------------------------------------------- */
 
 static struct oracle oracle;
-static struct bench bench;
+static struct workspace workspace;
 static struct mbshm *image, *rival; /* the server's handle, and another writer's */
 static struct mbshm_txn *restore;
 static bool rival_locks;
@@ -185,7 +187,7 @@ ssize_t recv(int fd, void *buffer, size_t room, int flags)
 	memcpy(buffer, client.stream + client.sent, count);
 	client.sent += count;
 	if (client.sent == client.bytes && client.stopping)
-		bench.stopping = true;
+		workspace.stopping = true;
 	ASAN_POISON_MEMORY_REGION((uint8_t *)buffer + count,
 				  room - count); /* nobody may look behind what came */
 	return (ssize_t)count;
@@ -278,7 +280,7 @@ static void world_open(void)
 	snprintf(text, sizeof text, "/dev/shm/mbserverd-mbfuzz-%d.counters", (int)getpid());
 	unlink(text);
 
-	bench.execution = (struct execution){
+	workspace.execution = (struct execution){
 		.policy = policy,
 		.txn = mbshm_txn_new(EXECUTE_TXN_WORDS),
 		.counters = counters_block(0),
@@ -346,35 +348,35 @@ static bool connection_run(struct connection *c)
 	enum connection_state state = CONNECTION_INPUT;
 	while (state != CONNECTION_OVER && (!reads || client.sent < client.bytes)) {
 		c->state = state;
-		ASAN_UNPOISON_MEMORY_REGION(bench.input, sizeof bench.input);
+		ASAN_UNPOISON_MEMORY_REGION(workspace.input, sizeof workspace.input);
 		if (reads) {
-			state = connection_input(&bench, c);
+			state = connection_input(&workspace, c);
 		} else if (state == CONNECTION_OUTPUT) {
 			client.full = false;
-			state = connection_output(&bench, c);
+			state = connection_output(&workspace, c);
 		} else {
 			if (!rival_locks)
 				finding("waits for a lock that nobody has");
 			if (client.patience)
-				bench.execution.now_ms += LOCK_PATIENCE_MS;
+				workspace.execution.now_ms += LOCK_PATIENCE_MS;
 			else
 				rival_lock(false);
 			client.patience = false;
-			state = connection_retry(&bench, c);
+			state = connection_retry(&workspace, c);
 		}
 		reads = state == CONNECTION_INPUT || state == CONNECTION_REST;
-		size_t held = held_input(c), most = reads ? ADU_MAX - 1 : sizeof bench.input;
+		size_t held = held_input(c), most = reads ? ADU_MAX - 1 : sizeof workspace.input;
 		if (held > most || c->output.bytes > (reads ? 0 : OUTPUT_BYTES) ||
-		    bench.output_bytes != 0)
+		    workspace.output_bytes != 0)
 			finding("holds %zu bytes of input, %zu of output in state %d", held,
 				c->output.bytes, (int)state);
 		if (reads && !c->shut && (held != 0) != (state == CONNECTION_REST))
 			finding("state %d with %zu bytes of input", (int)state, held);
-		if (bench.held_bytes != c->input.bytes + c->output.bytes)
+		if (workspace.held_bytes != c->input.bytes + c->output.bytes)
 			finding("%zu bytes held and %zu known", c->input.bytes + c->output.bytes,
-				bench.held_bytes);
+				workspace.held_bytes);
 	}
-	ASAN_UNPOISON_MEMORY_REGION(bench.input, sizeof bench.input);
+	ASAN_UNPOISON_MEMORY_REGION(workspace.input, sizeof workspace.input);
 	return state != CONNECTION_OVER;
 }
 
@@ -478,15 +480,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	client.stopping = data[0] & HOW_STOPPING;
 	client.patience = data[0] & HOW_BUSY && data[0] & HOW_PATIENCE;
 	oracle.busy = client.patience;
-	bench.stopping = false;
-	bench.execution.now_ms = 1000;
-	bench.execution.lock_wait_us = 0;
+	workspace.stopping = false;
+	workspace.execution.now_ms = 1000;
+	workspace.execution.lock_wait_us = 0;
 
 	uint64_t version = version_now(), cursor = journal_now();
 	for (unsigned sub = DIAGNOSTIC_FIRST_COUNTER; sub <= DIAGNOSTIC_LAST_COUNTER; sub++)
 		diagnostics_clear(sub);
 	struct connection *c = connection_new(-1, &peer, NULL);
-	c->client.rules = access_rules(&bench.execution.policy->access, peer.family, peer.address);
+	c->client.rules =
+		access_rules(&workspace.execution.policy->access, peer.family, peer.address);
 	rival_lock(data[0] & HOW_BUSY);
 	bool open = connection_run(c);
 	rival_lock(false);
@@ -499,7 +502,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	answers_compare(wanted_bytes, open);
 	if (open && (held_input(c) != left || client.sent != client.bytes))
 		finding("keeps %zu bytes of input, expected %zu", held_input(c), left);
-	connection_free(&bench, c);
+	connection_free(&workspace, c);
 
 	if (version_now() != version + oracle.requests)
 		finding("%llu versions for %u writes",

@@ -1,4 +1,5 @@
 /* Plant files: what is read, what is refused, and in which words. */
+#include "modbus/exception.h"
 #include "plant/default.h"
 #include "plant/kinds.h"
 #include "plant/plant.h"
@@ -647,7 +648,7 @@ static void reads_the_default(void **state)
 	assert_string_equal(plant->server.listen[0].text, "127.0.0.1:5020");
 	assert_string_equal(plant->server.listen[0].host, "127.0.0.1");
 	assert_string_equal(plant->server.listen[0].port, "5020");
-	assert_string_equal(plant->server.identity.model_name, "Industrial IoT CLP Server");
+	assert_string_equal(plant->server.identity.objects[5], "Industrial IoT CLP Server");
 	assert_int_equal(plant->simulator.period_ms, 1000);
 	assert_int_equal(plant->simulator.start_delay_ms, 2000);
 	assert_int_equal(plant->point_count, 2);
@@ -675,9 +676,9 @@ static void fills_in_defaults(void **state)
 	assert_string_equal(plant->server.listen[0].text, "127.0.0.1:5020");
 	assert_int_equal(plant->server.workers, 0);
 	assert_int_equal(plant->server.max_connections, 1024);
-	assert_string_equal(plant->server.identity.vendor_name, "mbimage");
-	assert_string_equal(plant->server.identity.major_minor_revision, MBIMAGE_VERSION);
-	assert_string_equal(plant->server.identity.user_application_name, "");
+	assert_string_equal(plant->server.identity.objects[0], "mbimage");
+	assert_string_equal(plant->server.identity.objects[2], MBIMAGE_VERSION);
+	assert_string_equal(plant->server.identity.objects[6], "");
 	assert_int_equal(plant->simulator.period_ms, 1000);
 	assert_int_equal(plant->simulator.start_delay_ms, 2000);
 	assert_int_equal(plant->simulator.seed, 0);
@@ -713,8 +714,8 @@ static void reads_everything(void **state)
 	assert_string_equal(plant->server.listen[2].text, "[fe80::1%eth0]:65535");
 	assert_int_equal(plant->server.workers, 64);
 	assert_int_equal(plant->server.max_connections, 65536);
-	assert_string_equal(plant->server.identity.vendor_name, "a \"b\\c");
-	assert_int_equal(strlen(plant->server.identity.product_code), PLANT_OBJECT_MAX);
+	assert_string_equal(plant->server.identity.objects[0], "a \"b\\c");
+	assert_int_equal(strlen(plant->server.identity.objects[1]), OBJECT_MAX);
 	assert_int_equal(plant->simulator.period_ms, 3600000);
 	assert_int_equal(plant->simulator.start_delay_ms, 0);
 	assert_true(plant->simulator.seed == INT64_MAX);
@@ -746,12 +747,12 @@ static void reads_units(void **state)
 	if (plant_load("units/main.conf", &plant, error))
 		fail_msg("%s", error);
 	const struct plant_server *server = &plant->server;
-	assert_int_equal(server->unknown_unit, PLANT_SILENCE);
+	assert_int_equal(server->unknown_unit, ANSWER_SILENCE);
 	assert_int_equal(server->unit_count, 4);
 	assert_int_equal(server->units[0].id, 3);
 	assert_string_equal(server->units[0].plant->file, "units/pump.conf");
 	assert_string_equal(server->units[0].plant->image.name, "/pump");
-	assert_string_equal(server->units[0].plant->server.identity.product_code, "P");
+	assert_string_equal(server->units[0].plant->server.identity.objects[1], "P");
 	assert_null(server->units[0].plant->server.units[0].plant);
 	assert_ptr_equal(server->units[1].plant, server->units[0].plant);
 	assert_null(server->units[2].plant);
@@ -936,7 +937,7 @@ static void reads_comments(void **state)
 				   "points = { p1 = { address = \"coil 1\" // \"\n model = \"toss "
 				   "1\" } } # no newline at the end");
 	assert_string_equal(plant->image.name, "/#x");
-	assert_string_equal(plant->server.identity.vendor_url, "http://x/*y");
+	assert_string_equal(plant->server.identity.objects[3], "http://x/*y");
 	assert_int_equal(plant->simulator.seed, 5);
 	assert_int_equal(plant->points[0].line, 6);
 	plant_free(plant);

@@ -1,7 +1,13 @@
 /* The protocol byte for byte: framing, every function, every exception and the order in which
  * exceptions win (V1.1b3, section 6), on a real image.  PDUs are written as hex; blanks are for
  * people. */
+#include "mbserverd/counters.h"
 #include "mbserverd/execute.h"
+#include "mbserverd/policy.h"
+#include "modbus/exception.h"
+#include "modbus/function.h"
+#include "modbus/mbap.h"
+#include "modbus/wire.h"
 
 #include <ctype.h>
 #include <setjmp.h>
@@ -60,27 +66,15 @@ static const char *to_hex(const uint8_t *bytes, size_t count)
 
 /* ---- ask the server's code ----------------------------------------------------------------- */
 
-/* The answer to a PDU, without its header, which is checked here. */
+/* The answer to a PDU. */
 static size_t ask_bytes(uint8_t unit, const uint8_t *pdu, size_t bytes, uint8_t *answer)
 {
-	uint8_t out[ADU_MAX];
-	uint8_t *adu =
-		malloc(MBAP_BYTES + bytes); /* exactly: the sanitizer sees a look past its end */
-	const uint8_t header[MBAP_BYTES] = {
-		0xBE, 0xEF, 0, 0, (uint8_t)((bytes + 1) >> 8), (uint8_t)(bytes + 1), unit
-	};
-	memcpy(adu, header, sizeof header);
-	memcpy(adu + MBAP_BYTES, pdu, bytes);
-	int out_bytes = execute(&world.with, &world.client, adu, MBAP_BYTES + bytes, out);
-	free(adu);
-
-	assert_in_range(out_bytes, MBAP_BYTES + 2, ADU_MAX);
-	const uint8_t expected[MBAP_BYTES] = {
-		0xBE, 0xEF, 0, 0, 0, (uint8_t)(out_bytes - 6), unit
-	};
-	assert_memory_equal(out, expected, MBAP_BYTES);
-	memcpy(answer, out + MBAP_BYTES, (size_t)out_bytes - MBAP_BYTES);
-	return (size_t)out_bytes - MBAP_BYTES;
+	uint8_t *exact = malloc(bytes); /* the sanitizer sees a look past its end */
+	memcpy(exact, pdu, bytes);
+	int answer_bytes = execute(&world.with, &world.client, unit, exact, bytes, answer);
+	free(exact);
+	assert_in_range(answer_bytes, 2, PDU_MAX);
+	return (size_t)answer_bytes;
 }
 
 static void expect(const char *request, const char *answer)
@@ -172,9 +166,7 @@ static int tear_down(void **state)
 static int fresh(void **state)
 {
 	(void)state;
-	world.texts = (struct plant_identity){ .vendor_name = "Acme",
-					       .product_code = "AC-1",
-					       .major_minor_revision = "1.2" };
+	world.texts = (struct plant_identity){ { "Acme", "AC-1", "1.2" } };
 	identity_init(&world.unit.identity, &world.texts);
 	world.detached.identity = world.unit.identity;
 	memset(&world.plant.server, 0, sizeof world.plant.server);
@@ -700,9 +692,10 @@ static void diagnostics(void **state)
 	expect("08 0014 0000", "08 0014 0000");
 	expect("08 0012 0000", "08 0012 0000");
 	expect("08 000C 0000", "08 000C 0004");
-	uint8_t adu[] = { 0, 1, 0, 0, 0, 6, 1, 6, 0x03, 0xE8, 0, 1 }, out[ADU_MAX];
-	assert_int_equal(execute_refuse(&world.with, &world.client, adu, out), MBAP_BYTES + 2);
-	assert_int_equal(out[MBAP_BYTES + 1], 6);
+	uint8_t pdu[] = { 6, 0x03, 0xE8, 0, 1 }, out[PDU_MAX];
+	assert_int_equal(execute_refuse(&world.with, &world.client, pdu, out), 2);
+	assert_int_equal(out[0], 0x86);
+	assert_int_equal(out[1], 6);
 	expect("08 0011 0000", "08 0011 0001");
 	expect("08 000A 0000", "08 000A 0000");
 	expect("08 0011 0000", "08 0011 0000");
@@ -851,13 +844,13 @@ static void switched_off(void **state)
 static void unknown_units(void **state)
 {
 	(void)state;
-	uint8_t answer[PDU_MAX], out[ADU_MAX];
-	const uint8_t adu[] = { 0, 1, 0, 0, 0, 6, 77, 3, 0x03, 0xE8, 0, 1 };
+	uint8_t answer[PDU_MAX];
+	const uint8_t pdu[] = { 3, 0x03, 0xE8, 0, 1 };
 	world.policy.unknown_unit = MODBUS_EXCEPTION_GATEWAY_PATH;
-	assert_int_equal(ask_bytes(77, adu + MBAP_BYTES, 5, answer), 2);
+	assert_int_equal(ask_bytes(77, pdu, sizeof pdu, answer), 2);
 	assert_int_equal(answer[1], 0x0A);
-	world.policy.unknown_unit = PLANT_SILENCE;
-	assert_int_equal(execute(&world.with, &world.client, adu, sizeof adu, out), 0);
+	world.policy.unknown_unit = ANSWER_SILENCE;
+	assert_int_equal(execute(&world.with, &world.client, 77, pdu, sizeof pdu, answer), 0);
 	expect("08 000F 0000", "08 000F 0001");
 }
 
@@ -893,9 +886,9 @@ static void identity_basic(void **state)
 static void identity_regular(void **state)
 {
 	(void)state;
-	strcpy(world.texts.product_code, "");
-	strcpy(world.texts.model_name, "M");
-	strcpy(world.texts.user_application_name, "U2");
+	strcpy(world.texts.objects[1], "");
+	strcpy(world.texts.objects[5], "M");
+	strcpy(world.texts.objects[6], "U2");
 	identity_init(&world.unit.identity, &world.texts);
 	expect("2B 0E 01 00", "2B 0E 01 82 00 00 03  00 04 41636D65  01 00  02 03 312E32");
 	expect("2B 0E 02 00",
@@ -942,10 +935,9 @@ static void identity_long(void **state)
 	(void)state;
 	char ids[16];
 	unsigned answers;
-	memset(world.texts.vendor_name, 'v', PLANT_OBJECT_MAX); /* alone it fills a PDU */
-	memset(world.texts.model_name, 'm', 100);
-	memset(world.texts.user_application_name, 'u',
-	       142); /* with model_name exactly a PDU: 7 + 102 + 144 */
+	memset(world.texts.objects[0], 'v', OBJECT_MAX); /* alone it fills a PDU */
+	memset(world.texts.objects[5], 'm', 100);
+	memset(world.texts.objects[6], 'u', 142); /* with model_name exactly a PDU: 7 + 102 + 144 */
 	identity_init(&world.unit.identity, &world.texts);
 	assert_int_equal(follow(1, ids, &answers), 3);
 	assert_string_equal(ids, "012");
@@ -957,7 +949,7 @@ static void identity_long(void **state)
 	uint8_t answer[PDU_MAX];
 	assert_int_equal(ask_bytes(1, (const uint8_t[]){ 0x2B, 0x0E, 2, 5 }, 4, answer), PDU_MAX);
 	assert_int_equal(ask_bytes(1, (const uint8_t[]){ 0x2B, 0x0E, 4, 0 }, 4, answer), PDU_MAX);
-	world.texts.user_application_name[142] = 'u'; /* one byte more does not fit */
+	world.texts.objects[6][142] = 'u'; /* one byte more does not fit */
 	identity_init(&world.unit.identity, &world.texts);
 	assert_int_equal(ask_bytes(1, (const uint8_t[]){ 0x2B, 0x0E, 2, 5 }, 4, answer), 7 + 102);
 	assert_int_equal(answer[4], 0xFF);

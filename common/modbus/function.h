@@ -1,0 +1,28 @@
+/* The function codes: one table, from which servers, masters, settings and traces go.  Pure.
+ *
+ * A new function is a row here and a row of the server's handlers (mbserverd/execute.c). */
+#ifndef MODBUS_FUNCTION_H
+#define MODBUS_FUNCTION_H
+
+#include "modbus/pdu.h"
+
+extern const struct function functions[256];
+
+/* Decode a request PDU of 1..PDU_MAX bytes.  function, pdu and bytes are always set.  0, or the
+ * exception. */
+int request_decode(const uint8_t *pdu, size_t bytes, struct request *request);
+
+/* Encode a request of that function code into pdu (PDU_MAX bytes); the fields that the function has
+ * are set.  Sets request->function.  The bytes of the PDU; 0: no such function, or no request that
+ * the specification allows. */
+size_t request_encode(uint8_t code, struct request *request, uint8_t *pdu);
+
+/* Is this PDU of bytes bytes the answer to the request, as it was encoded?  reply is filled when
+ * the verdict is REPLY_OK, REPLY_EXCEPTION or REPLY_VALUE. */
+enum reply_verdict reply_check(const struct request *request, const uint8_t *pdu, size_t bytes,
+			       struct reply *reply);
+
+/* "another function's", ...: for messages. */
+const char *reply_words(enum reply_verdict verdict);
+
+#endif

@@ -1,0 +1,199 @@
+/* Replies as PDUs: checking and taking apart, by kind. */
+#include "modbus/reply.h"
+
+#include "modbus/request.h"
+#include "modbus/wire.h"
+
+#include <string.h>
+
+static enum reply_verdict give(struct reply *reply, const uint8_t *data, size_t bytes)
+{
+	reply->data = data;
+	reply->data_bytes = bytes;
+	return REPLY_OK;
+}
+
+/* A byte count, and as many bytes to the end. */
+static bool counted(const uint8_t *pdu, size_t bytes)
+{
+	return bytes >= 2 && bytes == 2U + pdu[1];
+}
+
+/* 1-4, 23: byte count, values. */
+enum reply_verdict check_values(const struct request *request, const uint8_t *pdu, size_t bytes,
+				struct reply *reply)
+{
+	bool of_bits = request->function->table < MBSHM_HOLDING_REGISTERS;
+	size_t expected = of_bits ? (request->read.count + 7U) / 8 : 2U * request->read.count;
+	if (!counted(pdu, bytes))
+		return REPLY_LENGTH;
+	if (pdu[1] != expected)
+		return REPLY_COUNT;
+	return give(reply, pdu + 2, expected);
+}
+
+/* 5, 6: address and value.  A device that limits what is written echoes what it made of it. */
+enum reply_verdict check_write_single(const struct request *request, const uint8_t *pdu,
+				      size_t bytes, struct reply *reply)
+{
+	uint8_t written[PDU_MAX];
+	encode_write_single(request, written);
+	if (bytes != 5)
+		return REPLY_LENGTH;
+	if (wire_get16(pdu + 1) != request->write.addr)
+		return REPLY_ECHO;
+	reply->value = wire_get16(pdu + 3);
+	return memcmp(pdu + 3, written + 3, 2) ? REPLY_VALUE : REPLY_OK;
+}
+
+/* 15, 16: address and quantity. */
+enum reply_verdict check_write_multiple(const struct request *request, const uint8_t *pdu,
+					size_t bytes, struct reply *reply)
+{
+	(void)reply;
+	if (bytes != 5)
+		return REPLY_LENGTH;
+	return wire_get16(pdu + 1) == request->write.addr &&
+			       wire_get16(pdu + 3) == request->write.count
+		       ? REPLY_OK
+		       : REPLY_ECHO;
+}
+
+/* 7: a byte. */
+enum reply_verdict check_status(const struct request *request, const uint8_t *pdu, size_t bytes,
+				struct reply *reply)
+{
+	(void)request;
+	return bytes == 2 ? give(reply, pdu + 1, 1) : REPLY_LENGTH;
+}
+
+/* 8: sub-function, data.  Only 0 echoes them. */
+enum reply_verdict check_diagnose(const struct request *request, const uint8_t *pdu, size_t bytes,
+				  struct reply *reply)
+{
+	if (bytes != 3 + request->data_bytes)
+		return REPLY_LENGTH;
+	if (wire_get16(pdu + 1) != request->diagnostic)
+		return REPLY_ECHO;
+	if (request->diagnostic == DIAGNOSTIC_ECHO &&
+	    memcmp(pdu + 3, request->data, request->data_bytes) != 0)
+		return REPLY_ECHO;
+	return give(reply, pdu + 3, request->data_bytes);
+}
+
+/* 11: status, event count. */
+enum reply_verdict check_event_counter(const struct request *request, const uint8_t *pdu,
+				       size_t bytes, struct reply *reply)
+{
+	(void)request;
+	if (bytes != 5)
+		return REPLY_LENGTH;
+	reply->status = wire_get16(pdu + 1);
+	reply->events = wire_get16(pdu + 3);
+	return REPLY_OK;
+}
+
+/* 12: byte count, status, event count, message count, up to 64 events. */
+enum reply_verdict check_event_log(const struct request *request, const uint8_t *pdu, size_t bytes,
+				   struct reply *reply)
+{
+	(void)request;
+	if (!counted(pdu, bytes))
+		return REPLY_LENGTH;
+	if (pdu[1] < 6 || pdu[1] > 6 + 64)
+		return REPLY_COUNT;
+	reply->status = wire_get16(pdu + 2);
+	reply->events = wire_get16(pdu + 4);
+	reply->messages = wire_get16(pdu + 6);
+	return give(reply, pdu + 8, pdu[1] - 6U);
+}
+
+/* 17: byte count, and what the device likes to say. */
+enum reply_verdict check_id(const struct request *request, const uint8_t *pdu, size_t bytes,
+			    struct reply *reply)
+{
+	(void)request;
+	return counted(pdu, bytes) ? give(reply, pdu + 2, pdu[1]) : REPLY_LENGTH;
+}
+
+/* 20: byte count, and for each group asked for its length, its type and its records. */
+enum reply_verdict check_read_files(const struct request *request, const uint8_t *pdu, size_t bytes,
+				    struct reply *reply)
+{
+	size_t at = 2;
+	if (!counted(pdu, bytes))
+		return REPLY_LENGTH;
+	for (unsigned i = 0; i < request->group_count; i++) {
+		size_t expected = 1 + 2U * request->groups[i].count;
+		if (bytes - at < 1 + expected)
+			return REPLY_COUNT;
+		if (pdu[at] != expected || pdu[at + 1] != GROUP_TYPE)
+			return REPLY_CONTENT;
+		at += 1 + expected;
+	}
+	return at == bytes ? give(reply, pdu + 2, pdu[1]) : REPLY_COUNT;
+}
+
+/* 21: the request. */
+enum reply_verdict check_echo(const struct request *request, const uint8_t *pdu, size_t bytes,
+			      struct reply *reply)
+{
+	uint8_t sent[PDU_MAX];
+	size_t sent_bytes = encode_files(request, sent);
+	if (bytes != sent_bytes)
+		return REPLY_LENGTH;
+	if (memcmp(pdu + 1, sent + 1, bytes - 1) != 0)
+		return REPLY_ECHO;
+	return give(reply, pdu + 1, bytes - 1);
+}
+
+/* 22: address, and, or. */
+enum reply_verdict check_mask(const struct request *request, const uint8_t *pdu, size_t bytes,
+			      struct reply *reply)
+{
+	if (bytes != 7)
+		return REPLY_LENGTH;
+	if (wire_get16(pdu + 1) != request->write.addr)
+		return REPLY_ECHO;
+	reply->value = wire_get16(pdu + 3);
+	reply->or_mask = wire_get16(pdu + 5);
+	return reply->value == request->and_mask && reply->or_mask == request->or_mask
+		       ? REPLY_OK
+		       : REPLY_VALUE;
+}
+
+/* 24: byte count of two bytes, FIFO count, values. */
+enum reply_verdict check_fifo(const struct request *request, const uint8_t *pdu, size_t bytes,
+			      struct reply *reply)
+{
+	(void)request;
+	if (bytes < 5 || bytes != 3U + wire_get16(pdu + 1))
+		return REPLY_LENGTH;
+	reply->count = wire_get16(pdu + 3);
+	if (reply->count > FIFO_VALUES || bytes != 5 + 2U * reply->count)
+		return REPLY_COUNT;
+	return give(reply, pdu + 5, 2U * reply->count);
+}
+
+/* 43/14: MEI type, code, conformity, more follows, next object, number of objects, objects. */
+enum reply_verdict check_identify(const struct request *request, const uint8_t *pdu, size_t bytes,
+				  struct reply *reply)
+{
+	size_t at = 7;
+	if (bytes < 7)
+		return REPLY_LENGTH;
+	if (pdu[1] != MEI_IDENTIFICATION || pdu[2] != request->id_code)
+		return REPLY_ECHO;
+	reply->conformity = pdu[3];
+	reply->more = pdu[4] == 0xFF;
+	reply->next_object = pdu[5];
+	reply->count = pdu[6];
+	if (pdu[4] != 0 && !reply->more)
+		return REPLY_CONTENT;
+	for (unsigned i = 0; i < reply->count; i++) {
+		if (bytes - at < 2 || bytes - at - 2 < pdu[at + 1])
+			return REPLY_COUNT;
+		at += 2U + pdu[at + 1];
+	}
+	return at == bytes ? give(reply, pdu + 7, bytes - 7) : REPLY_COUNT;
+}

@@ -1,0 +1,96 @@
+/* One request on its way through a handler: what handlers share. */
+#include "mbserverd/call.h"
+
+#include "base/log.h"
+#include "mbserverd/counters.h"
+#include "mbserverd/peer.h"
+#include "modbus/exception.h"
+
+#include <errno.h>
+#include <string.h>
+
+int call_exception(int rc)
+{
+	static struct log_limit damaged;
+	switch (rc) {
+	case 0:
+		return 0;
+	case -ERANGE:
+		return MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS;
+	case -EAGAIN:
+		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_BUSY;
+	case -ETIMEDOUT:
+		return ANSWER_LATER;
+	case -EBADMSG:
+		if (log_allowed(&damaged))
+			log_error("the image is damaged: answering exception 04");
+		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
+	default: /* replaced, no permission, no memory */
+		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
+	}
+}
+
+bool call_stale(const struct call *call, const char *name, uint64_t after_ms)
+{
+	struct mbshm_source source;
+	for (unsigned i = 0; i < MBSHM_SOURCES_MAX; i++)
+		if (!mbshm_source_get(call->device->image, i, &source) &&
+		    !strcmp(source.name, name))
+			return call->execution->now_ms - source.mono_ns / 1000000 >=
+			       (int64_t)after_ms;
+	return true; /* no such producer yet */
+}
+
+int call_stale_answer(const struct call *call, enum mbshm_table table, uint32_t first,
+		      uint32_t count)
+{
+	const struct plant_server *server = &call->device->plant->server;
+	for (unsigned i = 0; i < server->stale_count; i++) {
+		const struct plant_stale *rule = &server->stale[i];
+		if (rule->answer && rule->span.table == table &&
+		    first < rule->span.first + rule->span.count &&
+		    rule->span.first < first + count &&
+		    call_stale(call, rule->source, rule->after_ms))
+			return rule->answer;
+	}
+	return 0;
+}
+
+void call_report_refusal(const struct execution *execution, const struct client *client,
+			 uint8_t unit, uint8_t function)
+{
+	static struct log_limit limit;
+	char peer[PEER_TEXT_SIZE];
+	counters_add(&execution->counters->refused_writes, 1);
+	if (log_allowed(&limit))
+		log_warn("%s may not write: unit %u, function %u",
+			 peer_format(&client->origin, peer), unit, function);
+}
+
+int call_may_write(const struct call *call, enum mbshm_table table, uint32_t first, uint32_t count)
+{
+	int exception = access_write(call->rule, table, first, count);
+	if (!exception)
+		return call_may_read(call, table, first, count);
+	call_report_refusal(call->execution, call->client, call->unit, call->request->pdu[0]);
+	return exception;
+}
+
+void call_begin(const struct call *call)
+{
+	struct mbshm_origin origin = call->client->origin;
+	mbshm_txn_begin(call->execution->txn, call->device->image);
+	if (!origin.kind)
+		return;
+	origin.unit = call->unit;
+	origin.function = call->request->pdu[0];
+	mbshm_txn_journal(call->execution->txn, &origin);
+}
+
+int call_commit(struct call *call, size_t bytes)
+{
+	memcpy(call->pdu, call->request->pdu, bytes);
+	call->pdu_bytes = bytes;
+	return call_exception(
+		mbshm_txn_commit(call->execution->txn, call->execution->lock_wait_us, NULL));
+}

@@ -1,0 +1,198 @@
+/* A worker's connections: their order, their states, their time. */
+#include "mbserverd/roster.h"
+
+#include "base/log.h"
+#include "mbserverd/counters.h"
+#include "mbserverd/peer.h"
+#include "mbserverd/policy.h"
+
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+/* Ages need not be known better than that. */
+enum { USE_TICK_MS = 4 };
+
+void roster_init(struct roster *r, size_t held_bytes_max)
+{
+	r->held_bytes_max = held_bytes_max;
+	r->oldest_used_ms = r->alarm_ms = INT64_MAX;
+	TAILQ_INIT(&r->by_use);
+	TAILQ_INIT(&r->kept);
+	for (unsigned i = 0; i < CONNECTION_STATES; i++)
+		TAILQ_INIT(&r->waiting[i]);
+}
+
+bool roster_empty(const struct roster *r)
+{
+	return TAILQ_EMPTY(&r->by_use) && TAILQ_EMPTY(&r->kept);
+}
+
+const struct plant_server *roster_settings(const struct roster *r)
+{
+	return &r->workspace.execution.policy->plant->server;
+}
+
+static void oldest_publish(struct roster *r)
+{
+	const struct connection *oldest = TAILQ_FIRST(&r->by_use);
+	int64_t used_ms = oldest ? oldest->used_ms : INT64_MAX;
+	if (r->oldest_used_ms != used_ms)
+		r->oldest_used_ms = used_ms;
+}
+
+void roster_enter(struct roster *r, struct connection *c)
+{
+	c->used_ms = r->now_ms;
+	if (c->kept)
+		TAILQ_INSERT_TAIL(&r->kept, c, by_use);
+	else
+		TAILQ_INSERT_TAIL(&r->by_use, c, by_use);
+	oldest_publish(r);
+}
+
+static void list_out(struct roster *r, struct connection *c)
+{
+	if (c->kept)
+		TAILQ_REMOVE(&r->kept, c, by_use);
+	else
+		TAILQ_REMOVE(&r->by_use, c, by_use);
+}
+
+void roster_touch(struct roster *r, struct connection *c)
+{
+	if (r->now_ms - c->used_ms < USE_TICK_MS)
+		return;
+	list_out(r, c);
+	roster_enter(r, c);
+}
+
+void roster_keep(struct roster *r, struct connection *c, bool kept)
+{
+	list_out(r, c);
+	c->kept = kept;
+	roster_enter(r, c);
+}
+
+static void report_end(const struct roster *r, const struct connection *c)
+{
+	struct counters *counters = r->workspace.execution.counters;
+	static struct log_limit limits[ENDS];
+	static const struct {
+		const char *text;
+		size_t counter; /* beside "ended" */
+	} ends[ENDS] = {
+#define END(end, text, counter) [end] = { text, offsetof(struct counters, counter) }
+		END(END_PEER, "closed by its peer", ended),
+		END(END_LOST, "lost", lost),
+		END(END_BROKEN, "closed: what it sends is not Modbus", broken),
+		END(END_MEMORY, "closed: out of memory", stalled),
+		END(END_REFUSED, "closed: the access rules have changed", refused),
+		END(END_EVICTED, "closed: unused longest, and another needs its place", evicted),
+		END(END_IDLE, "closed: unused for server.idle_timeout", idle),
+		END(END_LATE, "closed: a frame was not complete within server.frame_timeout", late),
+		END(END_STALLED, "closed: it does not take its answers, and memory is short",
+		    stalled),
+		END(END_STOP, "closed: the server stops", ended),
+	};
+	counters_add(&counters->ended, 1);
+	if (ends[c->end].counter != offsetof(struct counters, ended))
+		counters_add((_Atomic uint64_t *)(void *)((char *)counters + ends[c->end].counter),
+			     1);
+	if (!log_allowed(&limits[c->end]))
+		return;
+	char peer[PEER_TEXT_SIZE];
+	bool usual = c->end == END_PEER || c->end == END_STOP;
+	(usual ? log_info : log_warn)("%s %s", peer_format(&c->client.origin, peer),
+				      ends[c->end].text);
+}
+
+/* Give up c, which waits for c->state; c->end says why. */
+void roster_drop(struct roster *r, struct connection *c, enum connection_end end)
+{
+	c->end = end;
+	report_end(r, c);
+	if (c->state != CONNECTION_INPUT)
+		TAILQ_REMOVE(&r->waiting[c->state], c, waiting);
+	list_out(r, c);
+	connection_free(&r->workspace, c); /* closing takes it out of the epoll set, too */
+	r->connections--;
+	oldest_publish(r);
+}
+
+/* Have the timer wake us at that time, unless it does so before.  Only when it goes off the next
+ * time is looked for: so requests cost no call for it. */
+void roster_wake_by(struct roster *r, int64_t ms)
+{
+	if (ms >= r->alarm_ms)
+		return;
+	r->alarm_ms = ms;
+	const struct itimerspec at = { .it_value = { ms / 1000, ms % 1000 * 1000000 } };
+	timerfd_settime(r->alarm, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+void roster_expire(struct roster *r)
+{
+	const int64_t idle_ms = (int64_t)roster_settings(r)->idle_timeout_ms,
+		      frame_ms = (int64_t)roster_settings(r)->frame_timeout_ms;
+	struct connection *c;
+	r->alarm_ms = INT64_MAX;
+	while ((c = TAILQ_FIRST(&r->waiting[CONNECTION_REST])) != NULL &&
+	       c->since_ms + frame_ms <= r->now_ms)
+		roster_drop(r, c, END_LATE);
+	if (c)
+		roster_wake_by(r, c->since_ms + frame_ms);
+	while (idle_ms != 0 && (c = TAILQ_FIRST(&r->by_use)) != NULL &&
+	       c->used_ms + idle_ms <= r->now_ms)
+		roster_drop(r, c, END_IDLE);
+	if (idle_ms != 0 && c)
+		roster_wake_by(r, c->used_ms + idle_ms);
+}
+
+/* More is held than may be: those that wait for their peer, the longest first, then those for the
+ * lock. */
+void roster_make_room(struct roster *r)
+{
+	static const enum connection_state order[] = { CONNECTION_OUTPUT, CONNECTION_LOCK };
+	for (unsigned i = 0; i < 2; i++)
+		while (r->workspace.held_bytes > r->held_bytes_max &&
+		       !TAILQ_EMPTY(&r->waiting[order[i]]))
+			roster_drop(r, TAILQ_FIRST(&r->waiting[order[i]]), END_STALLED);
+}
+
+static void wait_for(struct roster *r, struct connection *c, enum connection_state state)
+{
+	if (c->state != CONNECTION_INPUT)
+		TAILQ_REMOVE(&r->waiting[c->state], c, waiting);
+	c->state = state;
+	if (state != CONNECTION_REST)
+		c->since_ms = r->now_ms;
+	if (state != CONNECTION_INPUT)
+		TAILQ_INSERT_TAIL(&r->waiting[state], c, waiting);
+	if (state == CONNECTION_REST)
+		roster_wake_by(r, c->since_ms + (int64_t)roster_settings(r)->frame_timeout_ms);
+}
+
+/* Wait for what c waits for now; since_ms: since when before.  It may be gone afterwards. */
+void roster_set_state(struct roster *r, struct connection *c, enum connection_state state,
+		      int64_t since_ms)
+{
+	static const uint32_t events[] = {
+		[CONNECTION_INPUT] = EPOLLIN,
+		[CONNECTION_REST] = EPOLLIN,
+		[CONNECTION_OUTPUT] = EPOLLOUT,
+		[CONNECTION_LOCK] = 0,
+	};
+	if (state == c->state && (state != CONNECTION_REST || since_ms == c->since_ms))
+		return;
+	if (state == CONNECTION_OVER) {
+		roster_drop(r, c, c->end);
+		return;
+	}
+	struct epoll_event event = { .events = events[state], .data.ptr = c };
+	if (events[state] != events[c->state] &&
+	    epoll_ctl(r->epoll, EPOLL_CTL_MOD, c->channel.fd, &event) != 0)
+		roster_drop(r, c, END_MEMORY);
+	else
+		wait_for(r, c, state);
+}
