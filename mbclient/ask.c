@@ -1,3 +1,4 @@
+/* Lines from standard input, and numbers out of them. */
 #include "mbclient/ask.h"
 
 #include "mbclient/wait.h"
@@ -20,15 +21,14 @@ enum ask_result ask_parse(const struct question *question, const char *text, dou
 		length += 1 + strspn(text + length + 1, digits);
 	if (whole == 0 || text[length + strspn(text + length, blanks)] != '\0')
 		return ASK_WRONG;
-	/* The text is known to be plain digits, so that strtod cannot read anything else into it.
-	 */
+	/* The text is known to be plain digits: strtod cannot read anything else into it. */
 	*answer = strtod(text, NULL);
 	return *answer >= question->low && *answer <= question->high ? ASK_ANSWER : ASK_WRONG;
 }
 
 /* ---- a line -------------------------------------------------------------------------------- */
 
-/* Standard input.  Not stdio: what stdio has buffered, poll does not see. */
+/* Standard input.  Not stdio: poll does not see what stdio has buffered. */
 static struct {
 	char bytes[4096];
 	size_t start, end;
@@ -48,8 +48,8 @@ static enum ask_result fill(void)
 	return ASK_ANSWER;
 }
 
-/* The next line, whatever its length, without its newline; of one too long the beginning and one
- * character too many.  The end of the input ends a line too. */
+/* The next line without its newline; of one that is too long, the beginning and one character too
+ * many.  The end of the input ends a line too. */
 static enum ask_result read_line(char line[ASK_LINE_MAX + 2])
 {
 	size_t length = 0;
@@ -61,8 +61,8 @@ static enum ask_result read_line(char line[ASK_LINE_MAX + 2])
 				return ASK_ANSWER;
 			}
 			if (length <= ASK_LINE_MAX)
-				line[length++] = c ? c : '?'; /* a NUL would end the text: let it be
-								 wrong instead */
+				/* A NUL would end the text: make it wrong instead. */
+				line[length++] = c ? c : '?';
 		}
 		enum ask_result result = fill();
 		if (result == ASK_ANSWER)

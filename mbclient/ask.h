@@ -1,12 +1,12 @@
 /* Questions and answers: prompt, one line of input, one number out of it.
  *
- * A wrong answer is met with what was expected, and the question is asked again. */
+ * After a wrong answer the program prints what it expected and asks again. */
 #ifndef MBCLIENT_ASK_H
 #define MBCLIENT_ASK_H
 
 #include <stdbool.h>
 
-/* What is asked, and which numbers answer it. */
+/* A question, and the numbers that answer it. */
 struct question {
 	const char *prompt; /* without the ": " */
 	double low, high;   /* both included */

@@ -1,5 +1,7 @@
+/* The dialogue. */
 #include "mbclient/menu.h"
 
+#include "base/clock.h"
 #include "mbclient/ask.h"
 #include "mbclient/wait.h"
 
@@ -13,7 +15,7 @@ struct menu {
 	bool exit;         /* was chosen */
 };
 
-/* ---- what can be read and written ---------------------------------------------------------- */
+/* ---- the tables of the data model ---------------------------------------------------------- */
 
 struct type {
 	const char *name;
@@ -22,7 +24,7 @@ struct type {
 };
 
 static const struct type types[] = {
-	/* first those that can be written */
+	/* Those that can be written come first. */
 	{ "Holding Register", MBSHM_HOLDING_REGISTERS, { "Value (0 to 65535)", 0, 65535, true } },
 	{ "Coil", MBSHM_COILS, { "Value (0 or 1)", 0, 1, true } },
 	{ "Input Register", MBSHM_INPUT_REGISTERS, { 0 } },
@@ -34,7 +36,7 @@ static const struct question address_question = { "Address (0 to 65535)", 0, 655
 static const struct question count_question = { "Number of reads (1 to 65535)", 1, 65535, true };
 static const struct question interval_limits = { NULL, 0.01, 3600, false };
 
-static const char *type_name(unsigned index)
+static const char *table_title(unsigned index)
 {
 	return types[index].name;
 }
@@ -59,17 +61,17 @@ static enum ask_result choose(const char *what, const char *(*name)(unsigned ind
 
 /* ---- the operations ------------------------------------------------------------------------ */
 
-/* The deadlines are absolute; those that a slow answer has let pass are left out, so that no burst
- * follows it. */
+/* Deadlines are absolute.  Those that have passed during a slow answer are left out, so that no
+ * burst follows it. */
 static int64_t next_deadline(int64_t deadline_ns, int64_t interval_ns)
 {
-	int64_t late = wait_now() - deadline_ns;
+	int64_t late = clock_mono_ns() - deadline_ns;
 	return deadline_ns + (late > 0 ? late / interval_ns + 1 : 1) * interval_ns;
 }
 
 static void read_series(struct menu *menu, const struct type *type, uint16_t addr, unsigned count)
 {
-	int64_t interval_ns = (int64_t)(menu->interval_s * 1e9), deadline_ns = wait_now();
+	int64_t interval_ns = (int64_t)(menu->interval_s * 1e9), deadline_ns = clock_mono_ns();
 	for (unsigned i = 1;; i++) {
 		uint16_t value;
 		enum session_result result = session_read(menu->session, type->table, addr, &value);
@@ -92,7 +94,7 @@ static enum ask_result run_read(struct menu *menu)
 {
 	unsigned type;
 	double addr, count;
-	enum ask_result result = choose("data type", type_name, TYPES, &type);
+	enum ask_result result = choose("data type", table_title, TYPES, &type);
 	if (result == ASK_ANSWER)
 		result = ask(&address_question, &addr);
 	if (result == ASK_ANSWER)
@@ -106,7 +108,7 @@ static enum ask_result run_write(struct menu *menu)
 {
 	unsigned type;
 	double addr, value;
-	enum ask_result result = choose("data type", type_name, WRITABLE, &type);
+	enum ask_result result = choose("data type", table_title, WRITABLE, &type);
 	if (result == ASK_ANSWER)
 		result = ask(&address_question, &addr);
 	if (result == ASK_ANSWER)

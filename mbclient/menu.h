@@ -4,9 +4,9 @@
 
 #include "mbclient/session.h"
 
-/* Run it.  Every answer is complete and valid before anything is sent; a request that fails is said
- * in words and the dialogue goes on.  Returns on Exit, at the end of the input, and on Ctrl-C at a
- * prompt; Ctrl-C in a series of reads ends the series. */
+/* Run it.  Nothing is sent before all answers are complete and valid.  When a request fails, the
+ * reason is printed and the dialogue goes on.  Returns on Exit, at the end of the input, and on
+ * Ctrl-C at a prompt; Ctrl-C in a series of reads ends the series. */
 void menu_run(struct session *session);
 
 #endif

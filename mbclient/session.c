@@ -1,5 +1,7 @@
+/* Requests through libmodbus, on a connection that is opened when needed. */
 #include "mbclient/session.h"
 
+#include "base/clock.h"
 #include "mbclient/wait.h"
 
 #include <errno.h>
@@ -48,7 +50,7 @@ static void close_connection(struct session *session)
 
 /* A request failed with that errno.  After anything but an exception the connection is closed: a
  * late reply must not be taken for the next one's. */
-static enum session_result explain(struct session *session, int error)
+static enum session_result explain_error(struct session *session, int error)
 {
 	int code = error - MODBUS_ENOBASE;
 	if (code > 0 && code < EXCEPTIONS && exceptions[code]) {
@@ -82,11 +84,12 @@ static int connect_to(const struct addrinfo *address, double timeout_s, int *fd)
 	if (*fd < 0)
 		return -errno;
 	setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
-	if (connect(*fd, address->ai_addr, address->ai_addrlen) == 0)
+	if (!connect(*fd, address->ai_addr, address->ai_addrlen))
 		return 0;
 	if (errno != EINPROGRESS)
 		return -errno;
-	enum wait_result result = wait_until(*fd, POLLOUT, wait_now() + (int64_t)(timeout_s * 1e9));
+	enum wait_result result =
+		wait_until(*fd, POLLOUT, clock_mono_ns() + (int64_t)(timeout_s * 1e9));
 	if (result != WAIT_READY)
 		return result == WAIT_TIMEOUT ? -ETIMEDOUT : -EINTR;
 	int error = 0;
@@ -106,11 +109,11 @@ static enum session_result open_connection(struct session *session)
 	for (const struct addrinfo *address = list; address; address = address->ai_next) {
 		int fd;
 		rc = connect_to(address, session->timeout_s, &fd);
-		if (rc == 0)
+		if (!rc)
 			modbus_set_socket(session->modbus, fd);
 		else if (fd >= 0)
 			close(fd);
-		if (rc == 0 || rc == -EINTR)
+		if (!rc || rc == -EINTR)
 			break;
 	}
 	freeaddrinfo(list);
@@ -124,8 +127,8 @@ static enum session_result open_connection(struct session *session)
 	return rc ? SESSION_FAILED : SESSION_OK;
 }
 
-/* A connection on which nothing is waiting: an end, or bytes that nobody asked for, would be taken
- * for the next reply. */
+/* A connection with nothing to read: an end, or bytes that nobody asked for, would be taken for the
+ * next reply. */
 static enum session_result ready_connection(struct session *session)
 {
 	int fd = modbus_get_socket(session->modbus);
@@ -196,7 +199,7 @@ enum session_result session_read(struct session *session, enum mbshm_table table
 		errno = EINVAL;
 	}
 	if (count != 1)
-		return explain(session, errno);
+		return explain_error(session, errno);
 	if (table == MBSHM_COILS || table == MBSHM_DISCRETE_INPUTS)
 		*value = bit;
 	return SESSION_OK;
@@ -210,7 +213,7 @@ enum session_result session_write(struct session *session, enum mbshm_table tabl
 		return result;
 	int count = table == MBSHM_COILS ? modbus_write_bit(session->modbus, addr, value)
 					 : modbus_write_register(session->modbus, addr, value);
-	return count == 1 ? SESSION_OK : explain(session, errno);
+	return count == 1 ? SESSION_OK : explain_error(session, errno);
 }
 
 const char *session_why(const struct session *session)

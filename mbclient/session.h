@@ -1,7 +1,7 @@
 /* A session with one Modbus TCP server: a libmodbus connection that is opened when it is needed and
  * again when it was lost.
  *
- * One thread.  Whatever goes wrong, session_why says it in words. */
+ * One thread.  After an error session_why has the reason in words. */
 #ifndef MBCLIENT_SESSION_H
 #define MBCLIENT_SESSION_H
 

@@ -1,3 +1,4 @@
+/* Host and port out of a word or a listener. */
 #include "mbclient/target.h"
 
 #include <stdio.h>
@@ -21,8 +22,8 @@ const char *target_parse(const char *text, const char *default_port, struct targ
 			return "HOST[:PORT], an IPv6 address with a port as [ADDRESS]:PORT";
 	} else {
 		after = strchr(text, ':');
-		if (!after ||
-		    strchr(after + 1, ':')) /* no colon, or those of a bare IPv6 address */
+		/* No colon, or those of a bare IPv6 address. */
+		if (!after || strchr(after + 1, ':'))
 			after = text + strlen(text);
 	}
 	const char *port = *text == '[' ? after + 1 : after;

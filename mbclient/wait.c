@@ -1,10 +1,12 @@
+/* poll with Ctrl-C. */
 #include "mbclient/wait.h"
+
+#include "base/clock.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { NS = 1000000000 };
@@ -22,19 +24,12 @@ int wait_open(void)
 	return signal_fd < 0 ? -errno : 0;
 }
 
-int64_t wait_now(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * NS + now.tv_nsec;
-}
-
 enum wait_result wait_until(int fd, short events, int64_t deadline_ns)
 {
 	struct pollfd fds[] = { { .fd = signal_fd, .events = POLLIN },
 				{ .fd = fd, .events = events } };
 	for (;;) {
-		int64_t left = deadline_ns == WAIT_FOREVER ? 0 : deadline_ns - wait_now();
+		int64_t left = deadline_ns == WAIT_FOREVER ? 0 : deadline_ns - clock_mono_ns();
 		if (left < 0)
 			left = 0;
 		struct timespec timeout = { .tv_sec = left / NS, .tv_nsec = left % NS };

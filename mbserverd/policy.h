@@ -42,7 +42,7 @@ struct policy {
 void policy_trace(const struct network *network);
 
 /* Set up the first policy; the plant becomes the policy's.  Dies when an image can be neither
- * attached nor created. */
+ * attached nor created, and when there is no memory. */
 void policy_open(struct plant *plant);
 
 /* After the last reader has gone. */
@@ -63,8 +63,8 @@ void policy_check(void);
 void policy_reader_register(void);
 void policy_reader_unregister(void);
 
-/* Around whatever waits: a swap does not wait for those who sleep, and what they got before is
- * theirs no more. */
+/* Around every wait.  A new policy does not wait for readers that sleep; after waking they must get
+ * the policy again. */
 void policy_reader_sleep(void);
 void policy_reader_wake(void);
 

@@ -120,7 +120,9 @@ static void keeper_status(void *context, char *text, size_t size)
 
 static int keeper_run(struct keeper *keeper, uint32_t interval_s)
 {
-	struct daemon_hooks hooks = { .reload = keeper_sighup, .status = keeper_status, .context = keeper };
+	struct daemon_hooks hooks = { .reload = keeper_sighup,
+				      .status = keeper_status,
+				      .context = keeper };
 	sd_event *event;
 	int rc = daemon_open(&hooks, &event);
 	if (rc)

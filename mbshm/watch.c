@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 enum {
-	CELL = 26,
-	PAUSE_NS = 100 * 1000 * 1000
-}; /* a screen need not change faster than it can be read */
+	CELL = 26,                    /* columns of a value */
+	PAUSE_NS = 100 * 1000 * 1000, /* a screen need not change faster than it can be read */
+};
 
 static void cell_print(const struct tool *tool, const struct mbshm_read *read, uint32_t index,
 		       const void *last)
@@ -29,8 +29,7 @@ static void cell_print(const struct tool *tool, const struct mbshm_read *read, u
 	       read->first + index, value, changed ? "*" : " ", changed ? "\033[27m" : "");
 }
 
-/* The whole screen anew: as many values as it has room for, the changed ones reversed and starred.
- */
+/* The whole screen: as many values as it has room for, the changed ones reversed and starred. */
 static void screen_print(const struct tool *tool, const struct view *view, const struct view *last)
 {
 	struct winsize size = { .ws_row = 24, .ws_col = 80 };
@@ -71,48 +70,71 @@ static bool differs(const struct view *view, const struct view *last)
 	return false;
 }
 
+struct watch {
+	struct mbshm *img;
+	struct view views[2], *view, *last;
+	struct output output;
+	bool screen; /* the whole of it at each change; else a stream of records */
+};
+
+static void watch_open(struct watch *watch, const struct tool *tool, int argc, char **argv)
+{
+	watch->view = &watch->views[0];
+	watch->last = &watch->views[1];
+	watch->screen = tool->format == FORMAT_TABLE && isatty(STDOUT_FILENO);
+	if (argc)
+		view_take(tool, argc, argv, 0, watch->view);
+	watch->img = tool_open(tool, 0);
+	if (!argc)
+		view_whole(watch->img, watch->view);
+	view_copy(watch->view, watch->last);
+	view_read(tool, watch->img, watch->view);
+	output_begin(&watch->output, tool->format, true, view_fields);
+}
+
+static void watch_close(struct watch *watch)
+{
+	output_end(&watch->output);
+	view_free(watch->view);
+	view_free(watch->last);
+	mbshm_close(watch->img);
+}
+
+/* last: what is there already; NULL: nothing. */
+static void watch_print(struct watch *watch, const struct tool *tool, const struct view *last)
+{
+	const struct timespec pause = { 0, PAUSE_NS };
+	if (watch->screen) {
+		screen_print(tool, watch->view, last);
+		nanosleep(&pause, NULL);
+	} else {
+		view_print(tool, &watch->output, watch->view, last);
+		output_flush();
+	}
+}
+
+/* Wait until a value has changed. */
+static void watch_wait(struct watch *watch, const struct tool *tool)
+{
+	struct view *view = watch->last;
+	watch->last = watch->view;
+	watch->view = view;
+	do {
+		tool_wait(tool, &watch->img, watch->last->version);
+		view_read(tool, watch->img, view);
+		watch->last->version = view->version;
+	} while (!differs(view, watch->last));
+}
+
 int run_watch(struct tool *tool, int argc, char **argv)
 {
-	bool screen = tool->format == FORMAT_TABLE && isatty(STDOUT_FILENO);
-	struct timespec pause = { 0, PAUSE_NS };
-	struct view views[2], *view = &views[0], *last = &views[1];
-	struct mbshm *img = NULL;
-	struct output output;
-	if (argc) {
-		view_take(tool, argc, argv, 0, view);
-		img = tool_open(tool, 0);
-	} else {
-		img = tool_open(tool, 0);
-		view_whole(img, view);
+	struct watch watch;
+	watch_open(&watch, tool, argc, argv);
+	watch_print(&watch, tool, NULL);
+	for (uint32_t updates = 0; !tool->count || updates < tool->count; updates++) {
+		watch_wait(&watch, tool);
+		watch_print(&watch, tool, watch.last);
 	}
-	view_copy(view, last);
-	view_read(tool, img, view);
-	output_begin(&output, tool->format, true, view_fields);
-	if (screen)
-		screen_print(tool, view, NULL);
-	else
-		view_print(tool, &output, view, NULL);
-	output_flush();
-	for (uint32_t updates = 0; !tool->count || updates < tool->count;) {
-		struct view *swap = last;
-		last = view;
-		view = swap;
-		tool_wait(tool, &img, last->version);
-		view_read(tool, img, view);
-		if (!differs(view, last))
-			continue;
-		updates++;
-		if (screen) {
-			screen_print(tool, view, last);
-			nanosleep(&pause, NULL);
-		} else {
-			view_print(tool, &output, view, last);
-			output_flush();
-		}
-	}
-	output_end(&output);
-	view_free(view);
-	view_free(last);
-	mbshm_close(img);
+	watch_close(&watch);
 	return 0;
 }

@@ -1,3 +1,4 @@
+/* The table, written without blocking. */
 #include "simulatord/display.h"
 
 #include <errno.h>
@@ -8,7 +9,7 @@
 #include <unistd.h>
 
 struct display {
-	int fd;     /* standard output, or a non-blocking door to it */
+	int fd;     /* standard output, or the same file opened without blocking */
 	char *text; /* the table being written, malloc'd */
 	size_t size, written;
 };
@@ -23,10 +24,10 @@ static const struct {
 	{ MBSHM_DISCRETE_INPUTS, "Discrete Input" },
 };
 
-/* O_NONBLOCK belongs to the open file, which the shell and others share: set it on one of our own.
+/* O_NONBLOCK belongs to the open file, which the shell and others share: so a second one is opened.
  * A regular file never blocks, and opened again would start at its beginning; what cannot be opened
  * again is written to as it is. */
-static int open_door(void)
+static int open_stdout(void)
 {
 	struct stat st;
 	if (fstat(STDOUT_FILENO, &st) || !(S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
@@ -39,7 +40,7 @@ struct display *display_new(void)
 {
 	struct display *display = calloc(1, sizeof *display);
 	if (display)
-		display->fd = open_door();
+		display->fd = open_stdout();
 	return display;
 }
 

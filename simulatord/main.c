@@ -59,11 +59,11 @@ int main(int argc, char **argv)
 				      .status = service_status,
 				      .context = service };
 	int rc = daemon_open(&hooks, &event);
-	if (rc >= 0)
+	if (!rc)
 		rc = service_start(service, event);
-	if (rc >= 0)
+	if (!rc)
 		rc = daemon_run(event);
-	if (rc < 0)
+	if (rc)
 		die(EXIT_FAILURE, "event loop: %s", strerror(-rc));
 	service_free(service);
 	sd_event_unref(event);

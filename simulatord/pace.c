@@ -1,10 +1,12 @@
+/* Fixed steps from a timerfd. */
 #include "simulatord/pace.h"
+
+#include "base/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 struct pace {
@@ -19,7 +21,7 @@ static int on_timer(sd_event_source *source, int fd, uint32_t events, void *cont
 	(void)source, (void)events;
 	struct pace *pace = context;
 	uint64_t passed;
-	/* Set anew or stopped since the loop saw it: EAGAIN. */
+	/* Set again or stopped since the loop saw it: EAGAIN. */
 	if (read(fd, &passed, sizeof passed) == sizeof passed)
 		pace->tick(pace->context, passed - 1);
 	return 0;
@@ -55,23 +57,17 @@ void pace_free(struct pace *pace)
 	free(pace);
 }
 
-static struct timespec to_timespec(uint64_t ms)
+static struct timespec to_timespec(int64_t ns)
 {
-	return (struct timespec){ .tv_sec = (time_t)(ms / 1000),
-				  .tv_nsec = (long)(ms % 1000) * 1000000 };
+	return (struct timespec){ .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
 }
 
 void pace_start(struct pace *pace, uint64_t delay_ms, uint64_t period_ms)
 {
-	struct timespec first, delay = to_timespec(delay_ms);
-	clock_gettime(CLOCK_MONOTONIC, &first);
-	first.tv_sec += delay.tv_sec;
-	first.tv_nsec += delay.tv_nsec;
-	if (first.tv_nsec >= 1000000000) {
-		first.tv_nsec -= 1000000000;
-		first.tv_sec++;
-	}
-	struct itimerspec timer = { .it_value = first, .it_interval = to_timespec(period_ms) };
+	struct itimerspec timer = {
+		.it_value = to_timespec(clock_mono_ns() + (int64_t)delay_ms * 1000000),
+		.it_interval = to_timespec((int64_t)period_ms * 1000000),
+	};
 	timerfd_settime(pace->fd, TFD_TIMER_ABSTIME, &timer, NULL);
 }
 

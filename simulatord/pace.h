@@ -8,8 +8,8 @@
 
 struct pace;
 
-/* tick: called once for all deadlines that have passed; missed: how many of them beside the one
- * that is served. */
+/* tick: called once for all deadlines that have passed; missed: how many of them apart from the one
+ * that is served.  0 or -errno. */
 int pace_new(sd_event *event, void (*tick)(void *context, uint64_t missed), void *context,
 	     struct pace **pace);
 void pace_free(struct pace *pace);

@@ -177,11 +177,11 @@ int service_start(struct service *service, sd_event *event)
 	service->event = event;
 	service->status_us = now_us(service);
 	int rc = pace_new(event, on_tick, service, &service->pace);
-	if (rc >= 0)
+	if (!rc)
 		rc = daemon_every(event, DAEMON_SECOND_US, service_look, service);
-	if (rc >= 0)
+	if (!rc)
 		begin(service);
-	return rc < 0 ? rc : 0;
+	return rc;
 }
 
 void service_free(struct service *service)

@@ -60,7 +60,8 @@ int daemon_every(sd_event *event, uint64_t interval_us, void (*callback)(void *c
 
 /* ---- the hooks ----------------------------------------------------------------------------- */
 
-static int reload_signalled(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+static int reload_signalled(sd_event_source *source, const struct signalfd_siginfo *info,
+			    void *userdata)
 {
 	(void)source, (void)info, (void)userdata;
 	if (hooks.reload)
