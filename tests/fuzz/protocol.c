@@ -3,9 +3,9 @@
  * of versions published, and what is kept of the input.
  *
  * An input is three bytes of how, then the client's bytes: as they are (HOW_RAW), or as requests
- * without their header, each {bytes of the PDU, unit, PDU}, which get a right one.  recv and send
- * are this file's: they hand out and take as many bytes as the input says.  All else is the
- * server's own code. */
+ * without their header, each {bytes of the PDU, unit, PDU}, which get a right one.  The transport
+ * is this file's: it hands out and takes as many bytes as the input says.  All else is the server's
+ * own code. */
 #include "base/log.h"
 #include "fuzz.h"
 #include "libshm/lock.h"
@@ -173,36 +173,33 @@ static struct {
 
 static uint8_t wanted[ANSWERS_MAX];
 
-ssize_t recv(int fd, void *buffer, size_t room, int flags)
+static ssize_t client_sends(struct channel *channel, uint8_t *buffer, size_t room)
 {
-	(void)fd, (void)flags;
+	(void)channel;
 	size_t left = client.bytes - client.sent, count = left < room ? left : room;
 	if (client.chunk != 0 && count > client.chunk)
 		count = client.chunk;
-	if (count == 0) {
-		errno = EAGAIN;
-		return -1;
-	}
+	if (count == 0)
+		return -EAGAIN;
 	ASAN_UNPOISON_MEMORY_REGION(buffer, room);
 	memcpy(buffer, client.stream + client.sent, count);
 	client.sent += count;
 	if (client.sent == client.bytes && client.stopping)
 		workspace.stopping = true;
-	ASAN_POISON_MEMORY_REGION((uint8_t *)buffer + count,
+	ASAN_POISON_MEMORY_REGION(buffer + count,
 				  room - count); /* nobody may look behind what came */
 	return (ssize_t)count;
 }
 
-ssize_t send(int fd, const void *buffer, size_t bytes, int flags)
+static ssize_t client_takes(struct channel *channel, const uint8_t *buffer, size_t bytes)
 {
-	(void)fd, (void)flags;
+	(void)channel;
 	size_t count = bytes;
 	if (bytes == 0)
 		finding("nothing sent");
 	if (client.full) {
-		errno = EAGAIN;
 		client.short_send = true;
-		return -1;
+		return -EAGAIN;
 	}
 	if (client.take != 0 && count > client.take) {
 		count = client.take;
@@ -214,6 +211,14 @@ ssize_t send(int fd, const void *buffer, size_t bytes, int flags)
 	client.answer_bytes += count;
 	return (ssize_t)count;
 }
+
+static void client_is_left(struct channel *channel)
+{
+	(void)channel;
+}
+
+static const struct transport to_client = { "fuzz", client_sends, client_takes, client_is_left,
+					    client_is_left };
 
 /* The values of the oracle's i-th range as the image packs them. */
 static void range_pack(unsigned i, uint16_t *out)
@@ -488,6 +493,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned sub = DIAGNOSTIC_FIRST_COUNTER; sub <= DIAGNOSTIC_LAST_COUNTER; sub++)
 		diagnostics_clear(sub);
 	struct connection *c = connection_new(-1, &peer, NULL);
+	c->channel.transport = &to_client;
 	c->client.rules =
 		access_rules(&workspace.execution.policy->access, peer.family, peer.address);
 	rival_lock(data[0] & HOW_BUSY);
