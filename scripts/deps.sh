@@ -18,6 +18,8 @@ list() {
 	command prove         | perl               | runs the tests
 	perl IO::Pty          | libio-pty-perl     | tests of the menu on a terminal
 	command mbpoll        | mbpoll             | tests with a client from elsewhere
+	command valgrind      | valgrind           | counts instructions of a request
+	command strace        | strace             | counts its system calls
 	command taskset       | util-linux         | make bench: a CPU for each side
 	END
 	[ "${1-}" != ci ] || cat <<-'END'
