@@ -131,6 +131,8 @@ enum {
 };
 _Static_assert((int)ROOT_WORDS_MAX <= (int)PAGE_WORDS, "a root fits its page");
 
+_Static_assert((int)SEGMENT_SOURCES == (int)MBSHM_SOURCES_MAX, "every source can be asked for");
+
 /* All four tables are bit streams of pages: a register is 16 bits of it, in memory order.  Pages of
  * all tables are numbered through. */
 static inline unsigned table_bits(enum mbshm_table table)

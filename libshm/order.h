@@ -29,6 +29,13 @@ static inline bool commit_publish(struct segment_control *control, uint64_t old,
 						       memory_order_seq_cst, memory_order_acquire);
 }
 
+/* No version will follow: the image was replaced.  Sequentially consistent like commit_publish, and
+ * for the same reason: whoever waits sees it, or is seen by waiters_load. */
+static inline void commit_retire(struct segment_control *control)
+{
+	atomic_store(&control->commit, COMMIT_RETIRED);
+}
+
 /* min_valid.  Loaded after the data: the acquires of page_load keep it there.  Stored before the
  * first page_store, whose release carries it.  Acquire on the load so that a commit word loaded
  * after it is not older than the one that allowed it. */
@@ -64,9 +71,9 @@ static inline void owner_store(_Atomic uint64_t *word, uint64_t value)
 	atomic_store_explicit(word, value, memory_order_release);
 }
 
-/* Waiting.  A waiter announces itself, then looks at commit; a writer publishes, then looks for an
- * announcement.  All four accesses are sequentially consistent, so at least one of the two sees the
- * other. */
+/* Waiting.  A waiter announces itself, then looks at commit; a writer publishes or retires, then
+ * looks for an announcement.  All four accesses are sequentially consistent, so at least one of the
+ * two sees the other. */
 static inline void waiters_announce(struct segment_control *control, uint64_t until)
 {
 	uint64_t known = atomic_load(&control->wait_until);

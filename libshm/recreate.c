@@ -19,7 +19,7 @@
 /* Under the lock: whoever is attached is told to open anew. */
 static void retire(struct mbshm *img)
 {
-	owner_store(&img->seg->control.commit, COMMIT_RETIRED);
+	commit_retire(&img->seg->control);
 	POINT(recreate_retired);
 	wait_wake(img);
 }
