@@ -4,6 +4,7 @@
 #include "mbclient/menu.h"
 #include "mbclient/target.h"
 #include "mbclient/wait.h"
+#include "plant/load.h"
 #include "program/options.h"
 
 #include <errno.h>

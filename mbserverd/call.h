@@ -2,7 +2,7 @@
 #ifndef MBSERVERD_CALL_H
 #define MBSERVERD_CALL_H
 
-#include "mbserverd/execute.h"
+#include "mbserverd/execution.h"
 #include "mbserverd/policy.h"
 #include "modbus/pdu.h"
 

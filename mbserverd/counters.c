@@ -129,7 +129,7 @@ static int file_make(const char *path)
 	return -rc;
 }
 
-static void header_fill(const char *image, unsigned blocks)
+static void counters_header_fill(const char *image, unsigned blocks)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -169,7 +169,7 @@ void counters_open(const char *image, unsigned blocks)
 		    MAP_SHARED | (file_fd < 0 ? MAP_ANONYMOUS : 0), file_fd, 0);
 	if (file == MAP_FAILED)
 		die(EXIT_FAILURE, "counters: %s", strerror(errno));
-	header_fill(image, blocks);
+	counters_header_fill(image, blocks);
 	atexit(file_remove);
 }
 

@@ -39,8 +39,8 @@ static inline void count(const struct execution *execution, uint8_t function)
 }
 
 /* Answer with an exception, or not at all.  The bytes of the answer. */
-static int refuse(const struct execution *execution, struct client *client, uint8_t function,
-		  int exception, uint8_t *out)
+static int answer_refusal(const struct execution *execution, struct client *client,
+			  uint8_t function, int exception, uint8_t *out)
 {
 	struct counters *counters = execution->counters;
 	count(execution, function);
@@ -72,12 +72,13 @@ int execute(const struct execution *execution, struct client *client, uint8_t un
 	const struct policy *policy = execution->policy;
 	const struct device *device = policy->units[unit];
 	if (!device)
-		return refuse(execution, client, pdu[0], policy->unknown_unit, out);
+		return answer_refusal(execution, client, pdu[0], policy->unknown_unit, out);
 	const struct access_rule *rule = access_rule(&policy->access, client->rules, unit);
 	if (!function_set_has(&rule->functions, pdu[0])) {
 		if (function_set_has(&rule->refused, pdu[0]))
 			call_report_refusal(execution, client, unit, pdu[0]);
-		return refuse(execution, client, pdu[0], MODBUS_EXCEPTION_ILLEGAL_FUNCTION, out);
+		return answer_refusal(execution, client, pdu[0], MODBUS_EXCEPTION_ILLEGAL_FUNCTION,
+				      out);
 	}
 	struct request request;
 	struct call call = { execution, client, device, unit, &request, rule, out, 0 };
@@ -87,7 +88,7 @@ int execute(const struct execution *execution, struct client *client, uint8_t un
 	if (exception == ANSWER_LATER)
 		return ANSWER_LATER;
 	if (exception)
-		return refuse(execution, client, pdu[0], exception, out);
+		return answer_refusal(execution, client, pdu[0], exception, out);
 	count(execution, pdu[0]);
 	diagnostics_done(&client->line, pdu[0]);
 	return (int)call.pdu_bytes;
@@ -96,5 +97,6 @@ int execute(const struct execution *execution, struct client *client, uint8_t un
 int execute_refuse(const struct execution *execution, struct client *client, const uint8_t *pdu,
 		   uint8_t *out)
 {
-	return refuse(execution, client, pdu[0], MODBUS_EXCEPTION_SLAVE_OR_SERVER_BUSY, out);
+	return answer_refusal(execution, client, pdu[0], MODBUS_EXCEPTION_SLAVE_OR_SERVER_BUSY,
+			      out);
 }

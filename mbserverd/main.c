@@ -8,6 +8,7 @@
 #include "mbserverd/policy.h"
 #include "mbserverd/stats.h"
 #include "mbserverd/workers.h"
+#include "plant/load.h"
 #include "program/daemon.h"
 #include "program/options.h"
 

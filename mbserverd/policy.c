@@ -3,6 +3,7 @@
 #include "mbserverd/policy.h"
 
 #include "base/log.h"
+#include "plant/load.h"
 
 #include <stdio.h>
 #include <stdlib.h>

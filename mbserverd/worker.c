@@ -224,7 +224,7 @@ static void turn(struct worker *w)
 		take_orders(w);
 }
 
-static void *run(void *context)
+static void *worker_run(void *context)
 {
 	struct worker *w = context;
 	policy_reader_register();
@@ -293,7 +293,7 @@ int worker_start(unsigned index, unsigned count, struct worker **worker)
 	if (!rc && !w->roster.workspace.execution.txn)
 		rc = -ENOMEM;
 	if (!rc)
-		rc = -pthread_create(&w->thread, NULL, run, w);
+		rc = -pthread_create(&w->thread, NULL, worker_run, w);
 	if (rc) {
 		worker_free(w);
 		return rc;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int verdict(const char *what, int rc, const char *why)
+static int report(const char *what, int rc, const char *why)
 {
 	if (rc)
 		log_error("%s: %s", what, why[0] ? why : tool_error(rc));
@@ -16,7 +16,7 @@ static int image_verdict(const struct tool *tool, int rc, const char *why)
 {
 	char what[MBSHM_NAME_SIZE + 8];
 	snprintf(what, sizeof what, "image %s", tool->plant->image.name);
-	return verdict(what, rc, why);
+	return report(what, rc, why);
 }
 
 int run_save(struct tool *tool, int argc, char **argv)
@@ -27,7 +27,7 @@ int run_save(struct tool *tool, int argc, char **argv)
 	int rc = mbshm_values_save(img, argv[0], TOOL_TIMEOUT_US, NULL, why);
 	(void)argc;
 	mbshm_close(img);
-	return verdict("not saved", rc, why);
+	return report("not saved", rc, why);
 }
 
 /* Creates the image: after a boot nobody else may have. */
@@ -38,7 +38,7 @@ int run_restore(struct tool *tool, int argc, char **argv)
 	int rc = mbshm_values_restore(img, argv[0], TOOL_TIMEOUT_US, why);
 	(void)argc;
 	mbshm_close(img);
-	return verdict("not restored", rc, why);
+	return report("not restored", rc, why);
 }
 
 int run_recreate(struct tool *tool, int argc, char **argv)

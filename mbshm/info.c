@@ -85,7 +85,7 @@ static struct mbshm_status status_read(const struct tool *tool, struct mbshm *im
 
 /* Read the whole image again and again for a while: how fast is it published, and how often does
  * that overtake us? */
-static void measure(const struct tool *tool, struct mbshm *img)
+static void measure_rate(const struct tool *tool, struct mbshm *img)
 {
 	struct mbshm_status before = status_read(tool, img), after;
 	struct timespec nap = { 0, 1000000 };
@@ -118,7 +118,7 @@ int run_info(struct tool *tool, int argc, char **argv)
 	print_layout(mbshm_layout_of(img));
 	printf("version     %" PRIu64 ", published %s ago\n", status.version,
 	       age_text(status.mono_ns, age));
-	measure(tool, img);
+	measure_rate(tool, img);
 	printf("pool        %u pages: %u live, 1 root, %u free\n", status.pool_pages,
 	       status.live_pages, status.free_pages);
 	printf("steals      %" PRIu64 "\n", status.steals);

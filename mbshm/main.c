@@ -1,5 +1,6 @@
 /* mbshm: look at a register image, change it, keep it. */
 #include "mbshm/tool.h"
+#include "plant/load.h"
 #include "program/options.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* retain: a service that keeps the values in the plant's retain file, from which the next image
  * starts. */
 #include "mbshm/tool.h"
+#include "plant/load.h"
 #include "program/daemon.h"
 #include "program/follow.h"
 

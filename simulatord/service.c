@@ -2,6 +2,7 @@
 #include "simulatord/service.h"
 
 #include "base/log.h"
+#include "plant/load.h"
 #include "program/daemon.h"
 #include "simulatord/display.h"
 #include "simulatord/pace.h"

@@ -2,6 +2,7 @@
 #include "simulatord/simulation.h"
 
 #include "base/log.h"
+#include "plant/load.h"
 
 #include <errno.h>
 #include <math.h>

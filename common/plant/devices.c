@@ -183,7 +183,7 @@ static int check_declared(const struct plant_text *text, const struct setting_li
 	return 0;
 }
 
-static int check_status(const struct plant_text *text, const struct plant *plant)
+static int check_status_coils(const struct plant_text *text, const struct plant *plant)
 {
 	const struct plant_status *status = &plant->server.status;
 	for (unsigned i = 0; i < status->count; i++) {
@@ -244,7 +244,7 @@ static int devices_finish(const struct plant_text *text, struct plant *plant)
 	int rc = finish_files(text, plant);
 	rc = rc ? rc : finish_fifos(text, plant);
 	rc = rc ? rc : finish_stale(text, plant);
-	return rc ? rc : check_status(text, plant);
+	return rc ? rc : check_status_coils(text, plant);
 }
 
 const struct setting_section devices_section = { ROWS(rows), devices_finish };

@@ -2,6 +2,7 @@
 #include "program/options.h"
 
 #include "base/log.h"
+#include "plant/load.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-# Instructions - what a request costs the server, in numbers that are the same on a busy machine: user
+# Instructions - what a request costs the server, in numbers that are the same on a busy machine:
+# user
 # instructions of the worker's thread, counted by callgrind, and system calls, counted by strace.
 #
 # A run serves REQUESTS requests of one kind on one connection; another run, the base, none.  The
@@ -79,7 +80,8 @@ sub count_calls
 	my ($cell, $requests) = @_;
 	my $out = temp_dir() . "/strace-$requests";
 	unlink $out;
-	serve($cell, $requests, 'strace', '-D', '-f', '-c', '-o', $out);	# -D: the child is strace
+	# -D: the child is strace
+	serve($cell, $requests, 'strace', '-D', '-f', '-c', '-o', $out);
 	for (my $end = time + $MB::TIMEOUT; time < $end; select undef, undef, undef, 0.01) {
 		open my $in, '<', $out or next;
 		my ($total) = map { /^\s*100\.00\s+\S+\s+\d+\s+(\d+)\s.*total$/ ? $1 : () } <$in>;

@@ -9,7 +9,7 @@
  * for each writer:  writer|SUBJECT|CONDITION|publishes a second. */
 #include "bench.h"
 #include "mbshm.h"
-#include "plant/plant.h"
+#include "plant/load.h"
 #include "rivals.h"
 
 #include <err.h>

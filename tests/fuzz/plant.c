@@ -1,9 +1,8 @@
 /* Fuzz target: any bytes as a plant file.  It is read, or refused by one line that names it; and
  * never both or neither. */
-#include "plant/plant.h"
-
 #include "fuzz.h"
 #include "mbshm.h"
+#include "plant/load.h"
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -13,6 +13,7 @@
 #include "mbserverd/counters.h"
 #include "mbserverd/policy.h"
 #include "oracle.h"
+#include "plant/load.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -1,13 +1,17 @@
 # Boot - tests on a machine of their own, under the real systemd (tests/systemd-boot.sh).
 #
 #   use lib 'tests/lib';  use MB;  use Boot;
-#   machine(prepare => sub { my $tree = shift; ... });       outside: installs into a folder (or tree =>), boots, and ends with what the test inside
+#   machine(prepare => sub { my $tree = shift; ... });       outside: installs into a folder (or
+#   tree =>), boots, and ends with what the test inside
 #                                                            says, or skips; inside: returns
-#                                                            (boots => N: so many times, each a subtest; $ENV{MB_INSIDE_MACHINE} counts)
+#                                                            (boots => N: so many times, each a
+#                                                            subtest; $ENV{MB_INSIDE_MACHINE}
+#                                                            counts)
 #   unit_pid('mbserverd@default'), systemctl(...), until_true(...)
 #   my $poller = poller(port => 502);  ...  my $report = report($poller);
 #
-# A poller is a process that reads a register each millisecond, on one connection (or a new one each time, fresh => 1), connects again at
+# A poller is a process that reads a register each millisecond, on one connection (or a new one
+# each time, fresh => 1), connects again at
 # once when that is lost, and counts what happened to it.
 package Boot;
 use strict;
@@ -47,7 +51,8 @@ sub machine
 	for my $boot (1 .. $with{boots} || 1) {
 		local $ENV{$INSIDE} = $boot;
 		local $ENV{MB_BOOT_SHARE} = $with{share} // '';
-		open my $tap, '-|', 'tests/systemd-boot.sh', $tree, $^X, $0 or die "systemd-boot.sh: $!";
+		open my $tap, '-|', 'tests/systemd-boot.sh', $tree, $^X,
+			$0 or die "systemd-boot.sh: $!";
 		print $with{boots} ? "    $_" : $_ while <$tap>;
 		close $tap;
 		my $status = $? >> 8 || $? & 127;
@@ -63,7 +68,8 @@ sub machine
 sub install_tree
 {
 	my $tree = temp_dir() . '/tree';
-	local %ENV = (%ENV, BUILD => $ENV{BUILD} || 'build', PREFIX => '/usr', LIBDIR => '/usr/lib', DESTDIR => $tree, VERSION => '0');
+	local %ENV = (%ENV, BUILD => $ENV{BUILD} || 'build', PREFIX => '/usr', LIBDIR => '/usr/lib',
+		DESTDIR => $tree, VERSION => '0');
 	system('systemd/install.sh', 'install') == 0 or die "install.sh failed\n";
 	return $tree;
 }
@@ -137,7 +143,9 @@ sub connect_once
 sub poll
 {
 	my ($with, $stop) = @_;
-	my %seen = map { $_ => 0 } qw(answers refused lost changes longest_s longest_still_s exceptions zeros);
+	my %seen =
+		map { $_ =>
+		0 } qw(answers refused lost changes longest_s longest_still_s exceptions zeros);
 	my ($sock, $value, $good, $changed) = (undef, undef, time, time);
 	my $pdu = pack 'Cnn', 3, $with->{address} // 1000, 1;
 	my $next = time;
@@ -162,7 +170,8 @@ sub poll
 		if ($function != 3) {
 			$seen{exceptions}++;
 		} elsif (!defined $value || $got != $value) {
-			$seen{longest_still_s} = $now - $changed if defined $value && $now - $changed > $seen{longest_still_s};
+			$seen{longest_still_s} = $now - $changed if defined $value
+				&& $now - $changed > $seen{longest_still_s};
 			$seen{changes}++ if defined $value;
 			$seen{zeros}++ if $value && !$got;
 			($value, $changed) = ($got, $now);
@@ -188,7 +197,10 @@ sub poller
 		close $from;
 		syswrite $to, "started\n";
 		my $seen = eval { poll($with, \$stop) } || { died => $@ };
-		syswrite $to, join("\n", map { "$_=$seen->{$_}" } grep { defined $seen->{$_} } sort keys %$seen) . "\n";
+		syswrite $to,
+			join("\n",
+			map { "$_=$seen->{$_}" } grep { defined $seen->{$_} } sort keys %$seen)
+			. "\n";
 		POSIX::_exit(0);
 	}
 	close $to;

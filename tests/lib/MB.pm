@@ -1,15 +1,19 @@
 # MB - what the system tests share: plants, processes, and a Modbus client of a few lines.
 #
-#   use lib 'tests/lib';  use MB;                      (tests/run runs every test in the top folder; programs are in $BUILD)
+#   use lib 'tests/lib';  use MB;                      (tests/run runs every test in the top
+#   folder; programs are in $BUILD)
 #   my $plant  = plant(simulator => 'period = "10ms"  start_delay = "0s"');
-#   my $server = start_server($plant);                 listening and ready; $server->{port}, $server->{pid}
+#   my $server = start_server($plant);                 listening and ready; $server->{port},
+#   $server->{pid}
 #   my $sim    = start_simulator($plant, '--display');
 #   my $sock   = tcp($server->{port});
 #   is(hx(request($sock, h('03 03e8 0001'))), '03020000');
 #   is(stop($server), 0);
 #
-# Every wait has a deadline and dies with what the process wrote, so a test fails instead of hanging.  At the end, also on a
-# signal, the processes still running, the images and the folder of this test are removed; nobody else's are touched.
+# Every wait has a deadline and dies with what the process wrote, so a test fails instead of
+# hanging.  At the end, also on a
+# signal, the processes still running, the images and the folder of this test are removed; nobody
+# else's are touched.
 package MB;
 use strict;
 use warnings;
@@ -59,9 +63,12 @@ sub write_file
 	return $path;
 }
 
-# A plant file; its path.  Each of image, server, simulator and points replaces the body of that section of default.conf (undef
-# leaves the section out).  An image without a name gets one of its own, a server without listen gets "127.0.0.1:0".
-# name => '/NAME': that image; extra => text appended; file => 'a.conf': the file's name, to write a plant anew.
+# A plant file; its path.  Each of image, server, simulator and points replaces the body of that
+# section of default.conf (undef
+# leaves the section out).  An image without a name gets one of its own, a server without listen
+# gets "127.0.0.1:0".
+# name => '/NAME': that image; extra => text appended; file => 'a.conf': the file's name, to write
+# a plant anew.
 sub plant
 {
 	my %with = @_;
@@ -72,7 +79,8 @@ sub plant
 		next unless defined $body;
 		if ($section eq 'image') {
 			$body =~ s/\bname\s*=\s*"[^"]*"// if $with{name} || !exists $with{image};
-			$body = 'name = "' . ($with{name} || image_name()) . "\"\n$body" unless $body =~ /\bname\s*=/;
+			$body = 'name = "' . ($with{name} || image_name()) . "\"\n$body"
+				unless $body =~ /\bname\s*=/;
 		} elsif ($section eq 'server') {
 			$body =~ s/\blisten\s*=\s*\[[^]]*\]// unless exists $with{server};
 			$body = "listen = [\"127.0.0.1:0\"]\n$body" unless $body =~ /\blisten\s*=/;
@@ -97,19 +105,24 @@ sub default_sections
 # ---- processes -----------------------------------------------------------------------------------
 
 # Start a command with stdout and stderr in pipes.  Its {out} and {err} hold all it wrote so far.
-# Options: stdin => text; env => { NAME => value }; listen => [ sockets ] passed to it as systemd would.
+# Options: stdin => text; env => { NAME => value }; listen => [ sockets ] passed to it as systemd
+# would.
 sub spawn
 {
 	my %with = ref $_[0] ? %{shift()} : ();
 	my @command = @_;
-	my $stdin = defined $with{stdin} ? write_file('stdin-' . ++$files, $with{stdin}) : '/dev/null';
-	my $self = { name => $command[0] =~ s{.*/}{}r, out => '', err => '', seen => { out => 0, err => 0 } };
+	my $stdin = defined $with{stdin} ? write_file('stdin-' . ++$files, $with{stdin})
+		: '/dev/null';
+	my $self = { name => $command[0] =~ s{.*/}{}r, out => '', err => '',
+		seen => { out => 0, err => 0 } };
 
 	temp_dir();	# made by us, not by the child
 	pipe my $out, my $out_end or die "pipe: $!";
 	pipe my $err, my $err_end or die "pipe: $!";
-	fcntl $_, 1031, 1 << 20 for $out, $err;		# F_SETPIPE_SZ: room while the test does not look
-	my $signals = POSIX::SigSet->new(SIGINT, SIGTERM, SIGHUP);	# blocked, so that the child never runs our handlers
+	# F_SETPIPE_SZ: room while the test does not look
+	fcntl $_, 1031, 1 << 20 for $out, $err;
+	# blocked, so that the child never runs our handlers
+	my $signals = POSIX::SigSet->new(SIGINT, SIGTERM, SIGHUP);
 	sigprocmask(SIG_BLOCK, $signals);
 	my $pid = fork // die "fork: $!";
 	if ($pid == 0) {
@@ -139,7 +152,8 @@ sub spawn
 # sd_listen_fds(3): they are the descriptors from 3 on.
 sub pass_sockets
 {
-	my @high = map { my $fd = fcntl($_, 1030, 100) or die "dup: $!"; $fd } @_;	# F_DUPFD_CLOEXEC: out of the way
+	# F_DUPFD_CLOEXEC: out of the way
+	my @high = map { my $fd = fcntl($_, 1030, 100) or die "dup: $!"; $fd } @_;
 	POSIX::dup2($high[$_], 3 + $_) // die "dup2: $!" for 0 .. $#high;
 	@ENV{qw(LISTEN_FDS LISTEN_PID)} = (scalar @high, $$);
 }
@@ -153,7 +167,8 @@ sub drain
 	IO::Select->new(values %$pipes)->can_read($wait);
 	for my $which (keys %$pipes) {
 		while (1) {
-			my $n = sysread $pipes->{$which}, $self->{$which}, 65536, length $self->{$which};
+			my $n = sysread $pipes->{$which}, $self->{$which}, 65536,
+				length $self->{$which};
 			next if $n;
 			delete $pipes->{$which} if defined $n;
 			last;
@@ -162,7 +177,8 @@ sub drain
 	return 1;
 }
 
-# Wait until a line of the log matches; the captures (or 1).  Lines up to the match are used up, so that the next call waits for
+# Wait until a line of the log matches; the captures (or 1).  Lines up to the match are used up, so
+# that the next call waits for
 # a later one.  $which: 'err' (the default) or 'out'.
 sub wait_line
 {
@@ -248,7 +264,8 @@ sub start_simulator
 sub tcp
 {
 	my ($port, $host) = @_;
-	my $sock = IO::Socket::IP->new(PeerHost => $host || '127.0.0.1', PeerPort => $port, Timeout => $TIMEOUT)
+	my $sock = IO::Socket::IP->new(PeerHost => $host || '127.0.0.1', PeerPort => $port,
+		Timeout => $TIMEOUT)
 		or die "connect to port $port: $@";
 	setsockopt $sock, IPPROTO_TCP, TCP_NODELAY, 1;
 	return $sock;
@@ -285,11 +302,13 @@ sub read_exactly
 		$! = 0;
 		my $ready = $left > 0 && IO::Select->new($sock)->can_read($left);
 		next if !$ready && $! == EINTR;
-		die "received only " . length($bytes) . " of $count bytes in time: " . hx($bytes) . "\n" unless $ready;
+		die "received only " . length($bytes) . " of $count bytes in time: " . hx($bytes)
+			. "\n" unless $ready;
 		my $n = sysread $sock, $bytes, $count - length $bytes, length $bytes;
 		next if !defined $n && ($! == EINTR || $! == EAGAIN);
 		die "receive: $!\n" unless defined $n;
-		die "connection closed after " . length($bytes) . " of $count bytes: " . hx($bytes) . "\n" unless $n;
+		die "connection closed after " . length($bytes) . " of $count bytes: " . hx($bytes)
+			. "\n" unless $n;
 	}
 	return $bytes;
 }

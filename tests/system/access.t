@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# Who may do what: rules by address, unit, function and range; what a refusal costs and leaves behind; rules that change.
+# Who may do what: rules by address, unit, function and range; what a refusal costs and leaves
+# behind; rules that change.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -16,7 +17,8 @@ my $name = image_name();
 sub from
 {
 	my ($server, $address) = @_;
-	return IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $server->{port}, LocalHost => $address) || die "$address: $@";
+	return IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $server->{port},
+		LocalHost => $address) || die "$address: $@";
 }
 
 sub rules { return plant(name => $name, file => 'access.conf', server => join "\n", @_) }
@@ -50,18 +52,24 @@ sub asks
 }
 
 subtest 'all' => sub {
-	asks(from($server, '127.0.0.2'), '06 03e8 0001' => '0603e80001', '03 03e8 0001' => '03020001');
-	asks(from($server, '127.0.0.3'), '06 03e8 0001' => '0603e80001');	# no rule is about it
+	asks(from($server, '127.0.0.2'), '06 03e8 0001' => '0603e80001',
+		'03 03e8 0001' => '03020001');
+	# no rule is about it
+	asks(from($server, '127.0.0.3'), '06 03e8 0001' => '0603e80001');
 };
 
 subtest 'read only' => sub {
 	my $sock = from($server, '127.0.1.77');
 	my $version = version($plant);
-	asks($sock, '03 03e8 0001' => '03020001', '06 03e8 0002' => '8602', '05 03e8 ff00' => '8502',
-		'10 03e8 0001 02 0002' => '9002', '0f 03e8 0001 01 01' => '8f02', '16 03e8 0000 0002' => '9602',
+	asks($sock, '03 03e8 0001' => '03020001', '06 03e8 0002' => '8602',
+		'05 03e8 ff00' => '8502',
+		'10 03e8 0001 02 0002' => '9002', '0f 03e8 0001 01 01' => '8f02',
+			'16 03e8 0000 0002' => '9602',
 		'17 03e8 0001 03e8 0001 02 0002' => '9702', '06 0000 0002' => '8602',
-		'10 03e8 0000 00' => '9003');	# what is wrong in itself comes first, as for everybody
-	asks(from($server, '127.0.2.1'), '03 03e8 0001' => '03020001', '06 03e8 0002' => '8601', '10 03e8 0000 00' => '9001',
+		# what is wrong in itself comes first, as for everybody
+		'10 03e8 0000 00' => '9003');
+	asks(from($server, '127.0.2.1'), '03 03e8 0001' => '03020001', '06 03e8 0002' => '8601',
+		'10 03e8 0000 00' => '9001',
 		'17 03e8 0001 03e8 0001 02 0002' => '9701');
 	is(version($plant), $version, 'nothing was published');
 	my ($status, $journal) = run(program('mbshm'), 'journal', '--plant', $plant);
@@ -90,24 +98,34 @@ subtest 'none' => sub {
 };
 
 subtest 'functions, ranges, units' => sub {
-	asks(from($server, '127.0.4.1'), '03 03e8 0001' => '03020001', '06 03e8 0001' => '0603e80001', '04 0000 0001' => '8401',
+	asks(from($server, '127.0.4.1'), '03 03e8 0001' => '03020001',
+		'06 03e8 0001' => '0603e80001', '04 0000 0001' => '8401',
 		'2b 0e 01 00' => 'ab01', '10 03e8 0001 02 0002' => '9001');
-	asks(from($server, '127.0.4.2'), '06 03e8 0005' => '0603e80005', '06 03f1 0005' => '0603f10005', '06 03f2 0005' => '8602',
+	asks(from($server, '127.0.4.2'), '06 03e8 0005' => '0603e80005',
+		'06 03f1 0005' => '0603f10005', '06 03f2 0005' => '8602',
 		'10 03ec 0002 04 0001 0002' => '1003ec0002',	# over the seam of two ranges
-		'10 03f1 0002 04 0001 0002' => '9002', '05 0007 ff00' => '050007ff00', '05 0006 ff00' => '8502',
-		'17 03f5 0002 03e8 0001 02 0001' => '170400000000', '17 03e8 0001 03f2 0001 02 0001' => '9702', '03 03f2 0001' => '03020000');
-	asks(from($server, '127.0.5.1'), '1:06 03e8 0001' => '0603e80001', '3:06 03e8 0001' => '8602', '4:03 03e8 0001' => '03020001',
-		'5:03 03e8 0001' => '8301', '9:03 03e8 0001' => '8301', '9:04 0000 0001' => '04020000');
+		'10 03f1 0002 04 0001 0002' => '9002', '05 0007 ff00' => '050007ff00',
+			'05 0006 ff00' => '8502',
+		'17 03f5 0002 03e8 0001 02 0001' => '170400000000',
+			'17 03e8 0001 03f2 0001 02 0001' => '9702', '03 03f2 0001' => '03020000');
+	asks(from($server, '127.0.5.1'), '1:06 03e8 0001' => '0603e80001',
+		'3:06 03e8 0001' => '8602', '4:03 03e8 0001' => '03020001',
+		'5:03 03e8 0001' => '8301', '9:03 03e8 0001' => '8301',
+			'9:04 0000 0001' => '04020000');
 };
 
 subtest 'rules that change' => sub {
-	my ($reader, $stays, $out) = map { from($server, $_) } '127.0.1.1', '127.0.0.2', '127.0.9.9';
+	my ($reader, $stays, $out) = map { from($server, $_) } '127.0.1.1', '127.0.0.2',
+		'127.0.9.9';
 	request($_, $READ) for $reader, $stays, $out;
-	rules('access = ( { from = "127.0.1.0/24" }, { from = "127.0.0.2"  allow = "read" } )', 'default_access = "none"');
+	rules('access = ( { from = "127.0.1.0/24" }, { from = "127.0.0.2"  allow = "read" } )',
+		'default_access = "none"');
 	kill 'HUP', $server->{pid};
-	wait_line($server, qr/\breloaded$|closed: the access rules/) for 1 .. 2;	# in whichever order
+	# in whichever order
+	wait_line($server, qr/\breloaded$|closed: the access rules/) for 1 .. 2;
 	ok(closed($out), 'who may no more be here is closed without having asked');
-	like($server->{err}, qr/127\.0\.9\.9:\d+ closed: the access rules have changed/, 'and the log says why');
+	like($server->{err}, qr/127\.0\.9\.9:\d+ closed: the access rules have changed/,
+		'and the log says why');
 	asks($reader, '06 03e8 0009' => '0603e80009');
 	asks($stays, '06 03e8 0001' => '8602', '03 03e8 0001' => '03020009');
 	rules('access = ( { from = "127.0.1.0/24" } )', 'read_only = true');
@@ -125,24 +143,29 @@ is(stop($server), 0, 'stops');
 subtest 'IPv6 and unix sockets' => sub {
 	my $path = temp_dir() . '/modbus.sock';
 	my $v6 = IO::Socket::IP->new(LocalHost => '::1', LocalPort => 0, Listen => 1);
-	my $mixed = start_server(rules('listen = [' . ($v6 ? '"[::1]:0", ' : '') . "\"unix:$path\"]",
+	my $mixed = start_server(rules('listen = [' . ($v6 ? '"[::1]:0", ' : '')
+		. "\"unix:$path\"]",
 		'access = ( { from = "unix"  allow = "read" }, { from = "::1"  functions = [4] }, { from = "::/0"  allow = "none" } )'));
-	asks(IO::Socket::UNIX->new(Peer => $path, Type => SOCK_STREAM), '06 03e8 0001' => '8602', '03 03e8 0001' => '03020009');
+	asks(IO::Socket::UNIX->new(Peer => $path, Type => SOCK_STREAM), '06 03e8 0001' => '8602',
+		'03 03e8 0001' => '03020009');
 	SKIP: {
 		skip 'no IPv6 here', 1 unless $v6;
-		asks(tcp($mixed->{port}, '::1'), '04 0000 0001' => '04020000', '03 03e8 0001' => '8301');
+		asks(tcp($mixed->{port}, '::1'), '04 0000 0001' => '04020000',
+			'03 03e8 0001' => '8301');
 	}
 	is(stop($mixed), 0, 'stops');
 
 	# A socket for both families, as systemd may pass one: its IPv4 clients are IPv4.
 	SKIP: {
-		my $both = $v6 && IO::Socket::IP->new(LocalHost => '::', LocalPort => 0, Listen => 5, V6Only => 0);
+		my $both = $v6 && IO::Socket::IP->new(LocalHost => '::', LocalPort => 0,
+			Listen => 5, V6Only => 0);
 		skip 'no such socket here', 1 unless $both;
 		my $plant = rules('access = ( { from = "127.0.0.2"  allow = "read" }, { from = "::ffff:127.0.0.3"  functions = [4] } )');
 		my $passed = spawn({ listen => [$both] }, program('mbserverd'), '--plant', $plant);
 		wait_line($passed, qr/\bready$/);
 		$passed->{port} = $both->sockport;
-		asks(from($passed, '127.0.0.2'), '06 03e8 0001' => '8602', '03 03e8 0001' => '03020009');
+		asks(from($passed, '127.0.0.2'), '06 03e8 0001' => '8602',
+			'03 03e8 0001' => '03020009');
 		asks(from($passed, '127.0.0.3'), '03 03e8 0001' => '8301');
 		is(stop($passed), 0, 'stops');
 	}

@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# A request costs no allocation: a preloaded library counts those of a running server over 100,000 of them.
+# A request costs no allocation: a preloaded library counts those of a running server over 100,000
+# of them.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -11,8 +12,10 @@ plan skip_all => 'sanitizers allocate for themselves' if $ENV{MB_SAN};
 my $count = write_file('allocations', "\0" x 8);
 my $library = program('tests/allocations.so');
 $library = "$ENV{PWD}/$library" unless $library =~ m{^/};
-my $server = spawn({ env => { LD_PRELOAD => $library, ALLOCATIONS => $count } }, program('mbserverd'), '--plant',
-	plant(server => 'workers = 1'));	# two would sometimes wait for each other's writes, and keep what is behind them
+my $server = spawn({ env => { LD_PRELOAD => $library, ALLOCATIONS => $count } },
+	program('mbserverd'), '--plant',
+	# two would sometimes wait for each other's writes, and keep what is behind them
+	plant(server => 'workers = 1'));
 my $port = wait_line($server, qr/listening on \S+:(\d+)/);
 wait_line($server, qr/\bready$/);
 
@@ -23,10 +26,14 @@ sub allocations
 	return unpack 'Q', $bytes;
 }
 
-my @pdus = map { h($_) } '03 03e8 0001', '03 03e8 0064', '04 0000 0064', '01 03e8 0064', '02 0000 0064', '06 03e8 0001',
-	'05 03e8 ff00', '10 03e8 000a 14' . '1234' x 10, '0f 03e8 0010 02 ffff', '16 03e8 00ff 0001',
-	'17 03e8 0064 03e8 0002 04 00010002', '2b 0e 01 00', '03 0000 0001', '63', '08 0000 1234', '11';
-my $stream = join '', map { adu($_, 1, $pdus[$_ % @pdus]) } 0 .. 159;	# 160 requests; a receive of the server cuts it anywhere
+my @pdus = map { h($_) } '03 03e8 0001', '03 03e8 0064', '04 0000 0064', '01 03e8 0064',
+	'02 0000 0064', '06 03e8 0001',
+	'05 03e8 ff00', '10 03e8 000a 14' . '1234' x 10, '0f 03e8 0010 02 ffff',
+		'16 03e8 00ff 0001',
+	'17 03e8 0064 03e8 0002 04 00010002', '2b 0e 01 00', '03 0000 0001', '63', '08 0000 1234',
+		'11';
+# 160 requests; a receive of the server cuts it anywhere
+my $stream = join '', map { adu($_, 1, $pdus[$_ % @pdus]) } 0 .. 159;
 my @socks = map { tcp($port) } 1 .. 4;
 my $answer_bytes;
 

@@ -48,7 +48,8 @@ sub expect
 	my $deadline = time + ($timeout || $MB::TIMEOUT);
 	while (index($self->{new}, $text) < 0) {
 		my $left = $deadline - time;
-		my $n = $left > 0 && IO::Select->new($self->{pty})->can_read($left) ? sysread $self->{pty}, my $bytes, 4096 : 0;
+		my $n = $left > 0 && IO::Select->new($self->{pty})->can_read($left)
+			? sysread $self->{pty}, my $bytes, 4096 : 0;
 		die "\"$text\" did not come; the terminal shows:\n$self->{all}\n" unless $n;
 		$bytes =~ tr/\r//d;
 		$self->{$_} .= $bytes for qw(new all);
@@ -81,7 +82,8 @@ sub end_of
 	my ($self) = @_;
 	my $deadline = time + $MB::TIMEOUT;
 	while (time < $deadline && IO::Select->new($self->{pty})->can_read($deadline - time)) {
-		last unless sysread $self->{pty}, my $bytes, 4096;	# EIO: nobody has the terminal any more
+		# EIO: nobody has the terminal any more
+		last unless sysread $self->{pty}, my $bytes, 4096;
 		$bytes =~ tr/\r//d;
 		$self->{$_} .= $bytes for qw(new all);
 	}
@@ -92,7 +94,8 @@ sub end_of
 
 # ---- a server that the test plays ----------------------------------------------------------------
 
-sub listener { return IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 5) || die "listen: $@" }
+sub listener { return IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 5)
+	|| die "listen: $@" }
 
 sub accept_from
 {
@@ -122,7 +125,8 @@ request($sock, h('05 03e8 ff00'));
 
 {
 	my $client = start_client($here);
-	answer($client, $MENU => 1, $TYPE => 1, 'Address (0 to 65535): ' => 1000, 'Number of reads (1 to 65535): ' => 1);
+	answer($client, $MENU => 1, $TYPE => 1, 'Address (0 to 65535): ' => 1000,
+		'Number of reads (1 to 65535): ' => 1);
 	expect($client, "Read 1: 401\n");
 	answer($client, $MENU => 1, $TYPE => 2, 'Address' => 1000, 'Number' => 1);
 	expect($client, "Read 1: 1\n");
@@ -131,7 +135,8 @@ request($sock, h('05 03e8 ff00'));
 	answer($client, $MENU => 1, $TYPE => 4, 'Address' => 99, 'Number' => 1);
 	expect($client, "Read 1: 0\n");
 
-	answer($client, $MENU => 2, $WRITABLE => 1, 'Address (0 to 65535): ' => 1099, 'Value (0 to 65535): ' => 65535);
+	answer($client, $MENU => 2, $WRITABLE => 1, 'Address (0 to 65535): ' => 1099,
+		'Value (0 to 65535): ' => 65535);
 	expect($client, "Written: Holding Register 1099 = 65535\n");
 	is(hx(request($sock, h('03 044b 0001'))), '0302ffff', 'a register is written');
 	answer($client, $MENU => 2, $WRITABLE => 2, 'Address' => 1000, 'Value (0 or 1): ' => 0);
@@ -140,7 +145,9 @@ request($sock, h('05 03e8 ff00'));
 
 	for my $outside (999, 1100) {
 		answer($client, $MENU => 1, $TYPE => 1, 'Address' => $outside, 'Number' => 5);
-		like(expect($client, $MENU), qr/\nRead 1: Illegal Data Address \(exception 02\)\n\z/, "$outside is outside, and ends the series");
+		like(expect($client, $MENU),
+			qr/\nRead 1: Illegal Data Address \(exception 02\)\n\z/,
+			"$outside is outside, and ends the series");
 		type($client, "2\n");
 		answer($client, $WRITABLE => 1, 'Address' => $outside, 'Value' => 1);
 		expect($client, "Not written: Illegal Data Address (exception 02)\n");
@@ -179,11 +186,13 @@ request($sock, h('05 03e8 ff00'));
 			type($client, "$entry\n");
 			my $said = expect($client, $prompt);
 			my $name = length $entry > 40 ? length($entry) . ' characters' : "'$entry'";
-			like($said, qr/expected a (whole )?number from \Q$expected\E\.\n/, "$name: expected $expected");
+			like($said, qr/expected a (whole )?number from \Q$expected\E\.\n/,
+				"$name: expected $expected");
 		}
 	};
 	my $long = 'x' x 300;
-	my @letters = ('abc', '', '   ', '-1', '1.5', '1 2', '1x', '0x1', "\x{1}", $long, '1' x 300, '99999999999999999999');
+	my @letters = ('abc', '', '   ', '-1', '1.5', '1 2', '1x', '0x1', "\x{1}", $long, '1' x 300,
+		'99999999999999999999');
 	$wrong->($MENU, '1 to 4', @letters, 0, 5);
 	type($client, "1\n");
 	$wrong->($TYPE, '1 to 4', @letters, 0, 5);
@@ -223,7 +232,8 @@ request($sock, h('05 03e8 ff00'));
 
 	expect($client, $MENU);
 	type($client, "3\n");
-	$wrong->('Scan interval in seconds (0.01 to 3600, now 1): ', '0.01 to 3600', grep({ $_ ne '1.5' } @letters), '0', '3600.1', '1,5', '1e1', 'inf');
+	$wrong->('Scan interval in seconds (0.01 to 3600, now 1): ', '0.01 to 3600',
+		grep({ $_ ne '1.5' } @letters), '0', '3600.1', '1,5', '1e1', 'inf');
 	type($client, "0.5\n");
 	answer($client, $MENU => 4);
 	is(end_of($client), 0, 'ends with status 0');
@@ -273,7 +283,8 @@ request($sock, h('05 03e8 ff00'));
 		my $began = time;
 		type($client, "\cC");
 		expect($client, 'Read 1: timeout: no answer within 2 s');
-		cmp_ok(time - $began, '<', 3, 'Ctrl-C while a reply is awaited is heard after the timeout');
+		cmp_ok(time - $began, '<', 3,
+			'Ctrl-C while a reply is awaited is heard after the timeout');
 		expect($client, 'Interrupted: the series ends') if $reads > 1;
 	}
 	answer($client, $MENU => 4);
@@ -282,12 +293,16 @@ request($sock, h('05 03e8 ff00'));
 }
 
 {
-	# A listener whose queue is full answers no further connection: the kernel drops the request.
-	my $listener = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 1) or die "listen: $@";
-	my @queue = map { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $listener->sockport, Blocking => 0) } 1 .. 4;
+	# A listener whose queue is full answers no further connection: the kernel drops the
+	# request.
+	my $listener = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 1)
+		or die "listen: $@";
+	my @queue = map { IO::Socket::IP->new(PeerHost => '127.0.0.1',
+		PeerPort => $listener->sockport, Blocking => 0) } 1 .. 4;
 	my $client = start_client('--timeout', '0.3', '127.0.0.1:' . $listener->sockport);
 	answer($client, $MENU => 1, $TYPE => 1, 'Address' => 0, 'Number' => 1);
-	expect($client, 'Read 1: cannot connect to 127.0.0.1 port ' . $listener->sockport . ": Connection timed out\n");
+	expect($client, 'Read 1: cannot connect to 127.0.0.1 port ' . $listener->sockport
+		. ": Connection timed out\n");
 	answer($client, $MENU => 4);
 	is(end_of($client), 0, 'a connection that times out is said');
 
@@ -307,11 +322,14 @@ request($sock, h('05 03e8 ff00'));
 
 {
 	my $listener = listener();
-	my $client = start_client('--timeout', '0.5', '--unit', 17, '127.0.0.1:' . $listener->sockport);
+	my $client = start_client('--timeout', '0.5', '--unit', 17,
+		'127.0.0.1:' . $listener->sockport);
 	answer($client, $MENU => 3, 'Scan' => '0.05');
 	my $peer;
-	my %name = (1 => 'Illegal Function', 2 => 'Illegal Data Address', 3 => 'Illegal Data Value', 4 => 'Server Device Failure',
-		5 => 'Acknowledge', 6 => 'Server Device Busy', 8 => 'Memory Parity Error', 10 => 'Gateway Path Unavailable',
+	my %name = (1 => 'Illegal Function', 2 => 'Illegal Data Address', 3 => 'Illegal Data Value',
+		4 => 'Server Device Failure',
+		5 => 'Acknowledge', 6 => 'Server Device Busy', 8 => 'Memory Parity Error',
+			10 => 'Gateway Path Unavailable',
 		11 => 'Gateway Target Device Failed to Respond');
 	for my $code (sort { $a <=> $b } keys %name) {
 		answer($client, $MENU => 1, $TYPE => 1, 'Address' => 5, 'Number' => 2);
@@ -325,7 +343,8 @@ request($sock, h('05 03e8 ff00'));
 			send_all($peer, adu($tid, $unit, h('03 02 0007')));
 			expect($client, "Read 2: 7\n");
 		}
-		pass(sprintf 'exception %02X in words, and the series %s', $code, $code > 3 ? 'goes on' : 'ends');
+		pass(sprintf 'exception %02X in words, and the series %s', $code,
+			$code > 3 ? 'goes on' : 'ends');
 	}
 
 	# A reply that comes too late is not taken for the next one's.
@@ -410,8 +429,11 @@ request($sock, h('05 03e8 ff00'));
 {
 	my ($status, $out, $err) = piped("3\n0.01\n1\n1\n1000\n3\n4\n", $here);
 	is($status, 0, 'answers from a pipe');
-	is($out =~ s/.*unit 1\n//r, "$MENU" . 'Scan interval in seconds (0.01 to 3600, now 1): ' . $MENU . $TYPE .
-		'Address (0 to 65535): Number of reads (1 to 65535): ' . "Read 1: 401\nRead 2: 401\nRead 3: 401\n" . $MENU . "Connection closed.\n",
+	is($out =~ s/.*unit 1\n//r, "$MENU" . 'Scan interval in seconds (0.01 to 3600, now 1): '
+		. $MENU . $TYPE .
+		'Address (0 to 65535): Number of reads (1 to 65535): '
+			. "Read 1: 401\nRead 2: 401\nRead 3: 401\n" . $MENU
+			. "Connection closed.\n",
 		'prompts and values, as on a terminal');
 	is($err, '', 'no complaints');
 
@@ -421,19 +443,24 @@ request($sock, h('05 03e8 ff00'));
 
 	($status, $out) = piped("x\n" . "\0" x 5000 . "\n" . 'y' x 100_000 . "\n1\0\n4\n", $here);
 	is($status, 0, 'rubbish of any length is survived');
-	is(scalar(() = $out =~ /expected a whole number from 1 to 4/g), 4, 'and refused line by line');
+	is(scalar(() = $out =~ /expected a whole number from 1 to 4/g), 4,
+		'and refused line by line');
 
-	($status, $out) = piped("1\n1\n1000\n1\n4\n", '--plant', plant(points => '', server => "listen = [\"0.0.0.0:$port\"]"));
-	like($out, qr/^Server: 127\.0\.0\.1 port $port, unit 1\n.*Read 1: 401/s, 'without an operand: the plant\'s server, at the loopback address');
+	($status, $out) = piped("1\n1\n1000\n1\n4\n", '--plant',
+		plant(points => '', server => "listen = [\"0.0.0.0:$port\"]"));
+	like($out, qr/^Server: 127\.0\.0\.1 port $port, unit 1\n.*Read 1: 401/s,
+		'without an operand: the plant\'s server, at the loopback address');
 	($status, $out) = piped("1\n1\n1000\n1\n4\n", "localhost:$port");
 	like($out, qr/Read 1: 401/, 'a name for the server');
 	($status, $out) = piped("1\n1\n0\n1\n4\n", "name.invalid:$port");
 	like($out, qr/Read 1: cannot find name\.invalid: /, 'a name that is none');
 	($status, $out) = piped("4\n");
-	like($out, qr/^Server: 127\.0\.0\.1 port 5020, unit 1$/m, 'the built-in default is 127.0.0.1:5020');
+	like($out, qr/^Server: 127\.0\.0\.1 port 5020, unit 1$/m,
+		'the built-in default is 127.0.0.1:5020');
 
 	SKIP: {
-		my $listener = IO::Socket::IP->new(LocalHost => '::1', LocalPort => 0, Listen => 1) or skip 'no IPv6 here', 2;
+		my $listener = IO::Socket::IP->new(LocalHost => '::1', LocalPort => 0, Listen => 1)
+			or skip 'no IPv6 here', 2;
 		my $six = start_server(plant(points => '', server => 'listen = ["[::1]:0"]'));
 		for my $operand ("[::1]:$six->{port}") {
 			($status, $out) = piped("1\n1\n1000\n1\n4\n", $operand);
@@ -442,7 +469,8 @@ request($sock, h('05 03e8 ff00'));
 		}
 	}
 
-	for my $wrong (['--unit', 248], ['--unit', -1], ['--unit', 'x'], ['--timeout', 0], ['--timeout', 'x'], ['--timeout', 61], ['host:0'], ['host:x'],
+	for my $wrong (['--unit', 248], ['--unit', -1], ['--unit', 'x'], ['--timeout', 0],
+		['--timeout', 'x'], ['--timeout', 61], ['host:0'], ['host:x'],
 			['[::1'], [':5020'], [$here, $here]) {
 		($status, $out, $err) = piped('', @$wrong);
 		is($status, 2, "@$wrong: status 2");

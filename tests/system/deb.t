@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# The release tarball builds, and so do the Debian packages, under the real systemd: lintian finds no error, the installed plant runs at
+# The release tarball builds, and so do the Debian packages, under the real systemd: lintian finds
+# no error, the installed plant runs at
 # once, an upgrade refuses no connection and loses no value, a purge leaves nothing.
 use strict;
 use warnings;
@@ -14,7 +15,8 @@ my @SERVICES = map { "$_\@default.service" } qw(mbserverd simulatord mbimage-ret
 if (!$ENV{MB_INSIDE_MACHINE}) {
 	plan skip_all => 'takes its time (make check-long)' unless $ENV{MB_LONG};
 	for my $tool (qw(dpkg-buildpackage dh fakeroot lintian)) {
-		plan skip_all => "needs $tool (scripts/deps.sh deb)" if system("command -v $tool >/dev/null");
+		plan skip_all => "needs $tool (scripts/deps.sh deb)"
+			if system("command -v $tool >/dev/null");
 	}
 	delete @ENV{qw(MAKEFLAGS MAKELEVEL)};
 	my $build = temp_dir() . '/build';
@@ -32,25 +34,29 @@ if (!$ENV{MB_INSIDE_MACHINE}) {
 	my $next = temp_dir() . '/next';
 	run('dpkg-deb', '-R', $package, $next);
 	edit_file("$next/DEBIAN/control", sub { s/^Version: .*/$&.1/m or die });
-	is((run('dpkg-deb', '--root-owner-group', '-b', $next, temp_dir() . '/next.deb'))[0], 0, 'another version');
+	is((run('dpkg-deb', '--root-owner-group', '-b', $next, temp_dir() . '/next.deb'))[0], 0,
+		'another version');
 	$ENV{MB_PACKAGE} = $package;
 	$ENV{MB_PACKAGE_NEXT} = temp_dir() . '/next.deb';
 	mkdir temp_dir() . '/empty';
 	machine(boots => 1, tree => temp_dir() . '/empty');
 }
 
-# ---- in the machine ----------------------------------------------------------------------------------
+# ---- in the machine --------------------------------------------------------------------------
 
 sub traces
 {
 	my @folders = grep { -e } qw(/etc /usr/bin /usr/include /usr/lib/systemd /usr/lib/sysusers.d /usr/lib/tmpfiles.d
 		/usr/share/doc /usr/share/man /usr/share/bash-completion /var/lib /dev/shm);
-	my ($status, $out) = run('find', @folders, '-not', '-path', '/var/lib/dpkg/*', '-not', '-path', '/var/lib/systemd/*');
-	# Not the backups of passwd and the like, nor folders of systemd that are made when first used.
+	my ($status, $out) = run('find', @folders, '-not', '-path', '/var/lib/dpkg/*', '-not',
+		'-path', '/var/lib/systemd/*');
+	# Not the backups of passwd and the like, nor folders of systemd that are made when first
+	# used.
 	return grep { !m{^/etc/[.\w-]+$|^/etc/systemd/system/(?:multi-user|sockets)\.target\.wants$} } split /\n/, $out;
 }
 
-# dpkg's database is the machine's own copy: what other packages left unfinished there is not our concern.
+# dpkg's database is the machine's own copy: what other packages left unfinished there is not our
+# concern.
 sub dpkg
 {
 	my ($status, $out, $err) = run('dpkg', '--force-depends', @_);
@@ -66,28 +72,34 @@ for my $unit (@SERVICES) {
 }
 my $sock = tcp(502);
 is(hx(request($sock, h('06 03f2 beef'))), '0603f2beef', '... on port 502');
-is(join(' ', map { (systemctl('is-enabled', $_))[1] =~ s/\n//r } @SERVICES, 'mbserverd@default.socket', 'mbimage.target'),
+is(join(' ', map { (systemctl('is-enabled', $_))[1] =~ s/\n//r } @SERVICES,
+	'mbserverd@default.socket', 'mbimage.target'),
    join(' ', ('enabled') x 5), '... at each boot');
 is((run('dpkg', '--verify', 'mbimage'))[1], '', '... whole');
 
 my %pid = map { $_ => unit_pid($_) } @SERVICES;
-my @pollers = (poller(port => 502, address => 1010), map { poller(port => 502, address => 1010, fresh => 1) } 1, 2);
+my @pollers = (poller(port => 502, address => 1010),
+	map { poller(port => 502, address => 1010, fresh => 1) } 1, 2);
 sleep 0.2;
 dpkg('--install', $ENV{MB_PACKAGE_NEXT});
 isnt(unit_pid($_), $pid{$_}, "upgraded: $_ is a new process") for @SERVICES;
 sleep 0.2;
 for my $seen (map { report($_) } @pollers) {
-	is("$seen->{refused} refused, $seen->{zeros} zeros, $seen->{exceptions} exceptions", '0 refused, 0 zeros, 0 exceptions',
+	is("$seen->{refused} refused, $seen->{zeros} zeros, $seen->{exceptions} exceptions",
+		'0 refused, 0 zeros, 0 exceptions',
 	   "... no client is refused, of $seen->{answers} requests");
-	cmp_ok($seen->{longest_s}, '<', 2, sprintf '... a pause of %.0f ms', 1000 * $seen->{longest_s});
+	cmp_ok($seen->{longest_s}, '<', 2, sprintf '... a pause of %.0f ms',
+		1000 * $seen->{longest_s});
 }
 is(hx(request(tcp(502), h('03 03f2 0001'))), '0302beef', '... values are as before');
 
 dpkg('--remove', 'mbimage');
 ok(!Boot::connect_once(502), 'removed: nobody listens');
-is(join(' ', grep { (getpwuid((stat)[4] // 0) // '') =~ /^(?:mb|simulatord)/ } glob '/proc/[0-9]*'), '', '... no process is left');
+is(join(' ', grep { (getpwuid((stat)[4] // 0) // '') =~ /^(?:mb|simulatord)/ } glob '/proc/[0-9]*'),
+	'', '... no process is left');
 ok(-e '/etc/mbimage/default.conf', '... the configuration stays');
 dpkg('--purge', 'mbimage');
 is(join(' ', grep { !$before{$_} } traces()), '', 'purged: nothing is left');
-is(join(' ', grep { getpwnam $_ } qw(mbserverd simulatord mbimage-retain)) . (getgrnam('mbimage') // ''), '', '... nor any user');
+is(join(' ', grep { getpwnam $_ } qw(mbserverd simulatord mbimage-retain))
+	. (getgrnam('mbimage') // ''), '', '... nor any user');
 done_testing;

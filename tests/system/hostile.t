@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# Clients that are slow, broken or greedy: the others do not notice, and the server's memory stays bounded.
+# Clients that are slow, broken or greedy: the others do not notice, and the server's memory stays
+# bounded.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -10,7 +11,8 @@ use Socket qw(SOL_SOCKET SO_LINGER SO_SNDBUF);
 use Time::HiRes qw(time sleep);
 
 my $READ = h('03 03e8 0001');
-my $server = start_server(plant(server => 'workers = 1  max_connections = 4000'));	# one worker: whom one delays, all feel
+# one worker: whom one delays, all feel
+my $server = start_server(plant(server => 'workers = 1  max_connections = 4000'));
 my @honest = map { tcp($server->{port}) } 1 .. 4;
 
 # Sanitizers need memory of their own.
@@ -42,14 +44,16 @@ sub fine
 	my ($what, $meanwhile) = @_;
 	my $worst = honest_worst($meanwhile);
 	my $limit = $ENV{MB_SAN} ? 2 : 0.4;
-	cmp_ok($worst, '<', $limit, sprintf '%s: the others are answered, the slowest in %.1f ms', $what, $worst * 1e3);
+	cmp_ok($worst, '<', $limit, sprintf '%s: the others are answered, the slowest in %.1f ms',
+		$what, $worst * 1e3);
 }
 
 honest_worst();		# all of the honest have been served once
 my $idle_kib = memory_kib();
 
 subtest 'half a frame and silence' => sub {
-	my @half = map { my $s = tcp($server->{port}); send_all($s, substr adu(1, 1, $READ), 0, 1 + $_ % 11); $s } 1 .. 200;
+	my @half = map { my $s = tcp($server->{port}); send_all($s, substr adu(1, 1, $READ), 0,
+		1 + $_ % 11); $s } 1 .. 200;
 	fine('200 of them');
 	ok(!closed($half[0], 0.01), 'they are not closed for it');
 	send_all($half[$_], substr adu(1, 1, $READ), 1 + ($_ + 1) % 11) for 0 .. $#half;
@@ -67,12 +71,14 @@ subtest 'one byte now and then' => sub {
 	});
 	my $answers = int($at / length $adu);
 	for my $slow (@slow) {
-		is(hx(read_exactly($slow, 12 * $answers)), '000100000006011003ea0002' x $answers, "$answers answers");
+		is(hx(read_exactly($slow, 12 * $answers)), '000100000006011003ea0002' x $answers,
+			"$answers answers");
 	}
 };
 
 subtest 'requests, but never reads' => sub {
-	my @deaf = map { my $s = tcp($server->{port}); setsockopt $s, SOL_SOCKET, SO_SNDBUF, 4096; $s->blocking(0); $s } 1 .. 10;
+	my @deaf = map { my $s = tcp($server->{port}); setsockopt $s, SOL_SOCKET, SO_SNDBUF,
+		4096; $s->blocking(0); $s } 1 .. 10;
 	my $largest = adu(1, 1, h('04 0000 0064')) x 100;
 	my %sent;
 	my $push = sub {
@@ -104,7 +110,8 @@ subtest 'requests, but never reads' => sub {
 };
 
 subtest 'broken frames, one after the other' => sub {
-	my @bad = (pack('nnn', 1, 0, 0), pack('nnn', 1, 0, 0xFFFF), "\xFF" x 300, "GET / HTTP/1.1\r\n\r\n",
+	my @bad = (pack('nnn', 1, 0, 0), pack('nnn', 1, 0, 0xFFFF), "\xFF" x 300,
+		"GET / HTTP/1.1\r\n\r\n",
 		"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03");
 	my $i = 0;
 	fine('each on a connection of its own', sub {
@@ -116,7 +123,8 @@ subtest 'broken frames, one after the other' => sub {
 
 subtest 'bad quantities, bad functions' => sub {
 	my $bad = tcp($server->{port});
-	my @pdus = map { h($_) } '03 03e8 0000', '03 03e8 ffff', '10 03e8 007c f8', '63', '03', '2b', '00', 'ff 00';
+	my @pdus = map { h($_) } '03 03e8 0000', '03 03e8 ffff', '10 03e8 007c f8', '63', '03',
+		'2b', '00', 'ff 00';
 	my $count = 0;
 	fine('eight to each honest one', sub {
 		send_all($bad, join '', map { adu(1, 1, $_) } @pdus);
@@ -124,7 +132,8 @@ subtest 'bad quantities, bad functions' => sub {
 	});
 	my %codes;
 	$codes{hx(scalar read_response($bad))}++ for 1 .. $count;
-	is_deeply(\%codes, { '8303' => 1200, '9003' => 400, 'e301' => 400, 'ab03' => 400, '8001' => 400, 'ff01' => 400 },
+	is_deeply(\%codes, { '8303' => 1200, '9003' => 400, 'e301' => 400, 'ab03' => 400,
+		'8001' => 400, 'ff01' => 400 },
 		'each has its exception');
 };
 

@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# make install and make uninstall: into a folder, and into a running system, where the services then work from /usr/local.
+# make install and make uninstall: into a folder, and into a running system, where the services
+# then work from /usr/local.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -24,7 +25,8 @@ if (!$ENV{MB_INSIDE_MACHINE}) {
 		my ($status, $out, $err) = run(@make, 'install', @where);
 		is($status, 0, 'make install') or diag($err);
 		my @files = files($tree);
-		is(join(' ', grep { !m{^/opt/mb/|^/etc/mbimage/} } @files), '', 'all below PREFIX, but the configuration');
+		is(join(' ', grep { !m{^/opt/mb/|^/etc/mbimage/} } @files), '',
+			'all below PREFIX, but the configuration');
 		my $files = join "\n", @files, '';
 		like($files, qr/^\/opt\/mb\/$_$/m, $_) for qw(
 			bin/mbserverd bin/simulatord bin/mbclient bin/mbshm include/mbshm.h lib/libmbshm\.a
@@ -33,20 +35,25 @@ if (!$ENV{MB_INSIDE_MACHINE}) {
 			lib/sysusers\.d/mbimage\.conf lib/tmpfiles\.d/mbimage\.conf share/man/man8/mbserverd\.8 share/man/man5/mbimage\.conf\.5
 			share/bash-completion/completions/mbclient share/doc/mbimage/README\.md share/doc/mbimage/examples/pump\.conf);
 		like($files, qr{^/etc/mbimage/default\.conf$}m, '/etc/mbimage/default.conf');
-		like(slurp("$tree/opt/mb/lib/systemd/system/mbserverd\@.service"), qr{^ExecStart=/opt/mb/bin/mbserverd }m, 'units say PREFIX');
-		is((run("$tree/opt/mb/bin/mbserverd", '--version'))[0], 0, 'what was installed runs');
+		like(slurp("$tree/opt/mb/lib/systemd/system/mbserverd\@.service"),
+			qr{^ExecStart=/opt/mb/bin/mbserverd }m, 'units say PREFIX');
+		is((run("$tree/opt/mb/bin/mbserverd", '--version'))[0], 0,
+			'what was installed runs');
 
 		is((run(@make, 'install', @where))[0], 0, 'make install again');
 		is(join("\n", files($tree), ''), $files, '... is no different');
 		edit_file("$tree/etc/mbimage/default.conf", sub { s/2s/3s/ or die });
 		run(@make, 'install', @where);
-		like(slurp("$tree/etc/mbimage/default.conf"), qr/3s/, '... and leaves a changed configuration alone');
+		like(slurp("$tree/etc/mbimage/default.conf"), qr/3s/,
+			'... and leaves a changed configuration alone');
 		is((run(@make, 'uninstall', @where))[0], 0, 'make uninstall');
-		is(join(' ', files($tree)), '/etc/mbimage/default.conf', '... leaves what was changed');
+		is(join(' ', files($tree)), '/etc/mbimage/default.conf',
+			'... leaves what was changed');
 		edit_file("$tree/etc/mbimage/default.conf", sub { s/3s/2s/ or die });
 		run(@make, 'uninstall', @where);
 		is(join(' ', files($tree)), '', '... and else nothing');
-		ok(!-d "$tree/etc/mbimage" && !-d "$tree/opt/mb/share/doc/mbimage", '... no folder of its own either');
+		ok(!-d "$tree/etc/mbimage" && !-d "$tree/opt/mb/share/doc/mbimage",
+			'... no folder of its own either');
 	};
 	subtest 'completion' => sub {
 		local $ENV{PATH} = ($ENV{BUILD} || 'build') . ":$ENV{PATH}";
@@ -64,17 +71,20 @@ END
 			return join ' ', sort split /\n/, $out . $err;
 		};
 		is($complete->('simulatord --d'), '--display', 'an option');
-		is($complete->('mbclient --'), '--check --help --plant --timeout --unit --version', 'all options');
+		is($complete->('mbclient --'), '--check --help --plant --timeout --unit --version',
+			'all options');
 		is($complete->('mbserverd --plant defau'), 'default.conf', 'a file');
 		is($complete->('mbshm rec'), 'recreate', 'a command');
 	};
 	machine(boots => 1, tree => do { mkdir temp_dir() . '/empty'; temp_dir() . '/empty' });
 }
 
-# ---- in the machine ----------------------------------------------------------------------------------
+# ---- in the machine --------------------------------------------------------------------------
 
 # Where make install writes, and what else a service leaves.
-sub traces { return map { my $folder = $_; map { "$folder$_" } files($folder) } grep { -e } qw(/usr/local /etc /var/lib) }
+sub traces { return
+	map { my $folder =
+	$_; map { "$folder$_" } files($folder) } grep { -e } qw(/usr/local /etc /var/lib) }
 
 my %before = map { $_ => 1 } traces();
 my ($status, $out, $err) = run(@make, 'install');
@@ -104,15 +114,19 @@ int main(void)
 }
 END
 my $reader = temp_dir() . '/reader';
-my $flags = -e '/usr/local/lib/pkgconfig/mbshm.pc' ? '$(pkg-config --cflags --libs mbshm)' : '-lmbshm';
-is(join('', (run('sh', '-c', "cc -o $reader $program $flags"))[1, 2]), '', 'a program is built with the installed library');
+my $flags = -e '/usr/local/lib/pkgconfig/mbshm.pc' ? '$(pkg-config --cflags --libs mbshm)'
+	: '-lmbshm';
+is(join('', (run('sh', '-c', "cc -o $reader $program $flags"))[1, 2]), '',
+	'a program is built with the installed library');
 my $as = (getpwuid((stat '/dev/shm/mbimage-default')[4]))[0];
 chmod 0755, temp_dir();
-is(join('', (run('setpriv', "--reuid=$as", '--regid=mbimage', '--clear-groups', $reader))[1, 2]), "beef\n", '... and reads the image');
+is(join('', (run('setpriv', "--reuid=$as", '--regid=mbimage', '--clear-groups', $reader))[1, 2]),
+	"beef\n", '... and reads the image');
 
 systemctl('disable', '--now', 'mbimage.target');
 ok(until_true(sub { show('mbimage-retain@default', 'ActiveState') eq 'inactive' }), 'stopped');
 is((run(@make, 'uninstall'))[0], 0, 'make uninstall');
-is(join(' ', grep { !$before{$_} && !m{^/etc/[.\w-]+$|^/var/lib/systemd/} } traces()), '/var/lib/mbimage/default.values',
+is(join(' ', grep { !$before{$_} && !m{^/etc/[.\w-]+$|^/var/lib/systemd/} } traces()),
+	'/var/lib/mbimage/default.values',
    '... leaves nothing but saved values');
 done_testing;

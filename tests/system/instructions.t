@@ -16,7 +16,8 @@ for my $tool (qw(valgrind strace readelf)) {
 	plan skip_all => "needs $tool" if system("command -v $tool >/dev/null") != 0;
 }
 my ($build, $figures) = figures_read();
-plan skip_all => "the figures are of '$build', this is '" . build_id() . "'" if build_id() ne $build;
+plan skip_all => "the figures are of '$build', this is '" . build_id() . "'"
+	if build_id() ne $build;
 
 is(join(', ', sort keys %$figures), join(', ', sort map { $_->[0] } @CELLS), 'a figure for each');
 my %instructions = measure_instructions(@CELLS);

@@ -11,7 +11,9 @@ is($status, 0, 'tests/tools/layout.c');
 my %header = map { /^(\d+) (\d+) (\S+)$/ ? ($3 => "$1 $2") : () } split /\n/, $out;
 
 my $document = do { local (@ARGV, $/) = 'docs/image.md'; <> };
-my %table = map { $_->[2] => "$_->[0] $_->[1]" } map { /^\|\s*(\d+)\s*\|\s*(\d+)\s*\|\s*`([\w.]+)`\s*\|/ ? [ $1, $2, $3 ] : () } split /\n/, $document;
+my %table =
+	map { $_->[2] => "$_->[0] $_->[1]" } map { /^\|\s*(\d+)\s*\|\s*(\d+)\s*\|\s*`([\w.]+)`\s*\|/
+	? [ $1, $2, $3 ] : () } split /\n/, $document;
 cmp_ok(scalar(keys %table), '>=', 30, 'the document has a table');
 is_deeply(\%table, \%header, 'offsets and sizes in docs/image.md are those of layout.h');
 
@@ -19,7 +21,8 @@ is_deeply(\%table, \%header, 'offsets and sizes in docs/image.md are those of la
 my $layout = do { local (@ARGV, $/) = 'libshm/layout.h'; <> };
 for my $struct (qw(header control)) {
 	my ($body) = $layout =~ /^struct segment_$struct \{(.*?)^\};/ms;
-	my @fields = grep { !/^hole/ } $body =~ /^\s+(?:_Atomic )?(?:struct )?\w+ (\w+)(?:\[[^;]*\])?;/mg;
+	my @fields = grep { !/^hole/ } $body =~
+		/^\s+(?:_Atomic )?(?:struct )?\w+ (\w+)(?:\[[^;]*\])?;/mg;
 	cmp_ok(scalar(@fields), '>=', 9, "$struct has fields");
 	ok($table{"$struct.$_"}, "$struct.$_ is in the table") for @fields;
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# libmbshm as others get it: installed below DESTDIR, found by pkg-config, linked by C and C++; and the examples, on a running plant.
+# libmbshm as others get it: installed below DESTDIR, found by pkg-config, linked by C and C++; and
+# the examples, on a running plant.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -7,7 +8,8 @@ use MB;
 use Test::More;
 
 plan skip_all => 'a sanitizer build is not installed' if $ENV{MB_SAN};
-plan skip_all => 'needs pkg-config and a compiler' if system('pkg-config --version >/dev/null 2>&1 && cc --version >/dev/null 2>&1') != 0;
+plan skip_all => 'needs pkg-config and a compiler'
+	if system('pkg-config --version >/dev/null 2>&1 && cc --version >/dev/null 2>&1') != 0;
 
 my $build = $ENV{BUILD} || 'build';
 my $dest = temp_dir() . '/dest';
@@ -21,11 +23,13 @@ sub shell
 	return $out;
 }
 
-shell('make install', "make --no-print-directory BUILD='$build' DESTDIR='$dest' PREFIX='$prefix' install");
+shell('make install',
+	"make --no-print-directory BUILD='$build' DESTDIR='$dest' PREFIX='$prefix' install");
 my $lib = "$dest$prefix/lib";
 ok(-e "$dest$prefix/include/mbshm.h", 'header');
 ok(-e "$lib/libmbshm.a", 'static archive');
-ok(-l "$lib/libmbshm.so" && -l "$lib/libmbshm.so.0" && -e "$lib/libmbshm.so.0", 'shared library and its links');
+ok(-l "$lib/libmbshm.so" && -l "$lib/libmbshm.so.0" && -e "$lib/libmbshm.so.0",
+	'shared library and its links');
 ok(!-l readlink_all("$lib/libmbshm.so"), 'that lead to a file');
 
 sub readlink_all
@@ -37,15 +41,20 @@ sub readlink_all
 
 # ---- what it exports ---------------------------------------------------------------------------
 
-my %declared = map { $_ => 1 } do { local (@ARGV, $/) = 'libshm/mbshm.h'; (my $text = <>) =~ s{/\*.*?\*/}{}gs; $text =~ /\b(mbshm_\w+)\(/g };
+my %declared = map { $_ => 1 } do { local (@ARGV, $/) = 'libshm/mbshm.h'; (my $text = <>) =~
+	s{/\*.*?\*/}{}gs; $text =~ /\b(mbshm_\w+)\(/g };
 cmp_ok(scalar(keys %declared), '>', 30, 'the header declares functions');
 my %exported = map { (/^\S+ [TDBVW] (\w+)/ ? $1 : "not a symbol: $_") => 1 }
-	grep { !/ A MBSHM_\d+$/ } split /\n/, shell('nm -D', "nm -D --defined-only '$lib/libmbshm.so.0'");
-is_deeply([ sort keys %exported ], [ sort keys %declared ], 'the shared library exports exactly what the header declares');
-my %global = map { (split)[2] => 1 } grep { / [A-Z] / } split /\n/, shell('nm', "nm -g --defined-only '$lib/libmbshm.a'");
+	grep { !/ A MBSHM_\d+$/ } split /\n/,
+		shell('nm -D', "nm -D --defined-only '$lib/libmbshm.so.0'");
+is_deeply([ sort keys %exported ], [ sort keys %declared ],
+	'the shared library exports exactly what the header declares');
+my %global = map { (split)[2] => 1 } grep { / [A-Z] / } split /\n/,
+	shell('nm', "nm -g --defined-only '$lib/libmbshm.a'");
 is_deeply([ sort keys %global ], [ sort keys %declared ], 'and so does the archive');
 like(shell('readelf', "readelf -d '$lib/libmbshm.so'"), qr/SONAME.*\[libmbshm\.so\.0\]/, 'soname');
-unlike(shell('readelf', "readelf -d '$lib/libmbshm.so'"), qr/NEEDED.*\[lib(?!c\.|pthread)/, 'needs the C library alone');
+unlike(shell('readelf', "readelf -d '$lib/libmbshm.so'"), qr/NEEDED.*\[lib(?!c\.|pthread)/,
+	'needs the C library alone');
 
 # ---- the manual --------------------------------------------------------------------------------
 
@@ -53,14 +62,19 @@ my $page = do { local (@ARGV, $/) = 'docs/man/mbshm.3'; <> };
 my %manual;
 while ($page =~ /^\.Ft "?(.*?)"?\n\.Fo (mbshm_\w+)\n((?:\.Fa .*\n)+)\.Fc$/mg) {
 	my ($type, $function, $arguments) = ($1, $2, $3);
-	$manual{$function} = "$type $function(" . join(', ', $arguments =~ /^\.Fa "?(.*?)"?$/mg) . ')';
+	$manual{$function} = "$type $function(" . join(', ', $arguments =~ /^\.Fa "?(.*?)"?$/mg)
+		. ')';
 }
-my $header = do { local (@ARGV, $/) = 'libshm/mbshm.h'; (my $text = <>) =~ s{/\*.*?\*/}{}gs; $text };
-my %prototype = map { /\b(mbshm_\w+)\(/ ? ("$1" => s/\s+/ /gr) : () } $header =~ /^(\w[^;{}#]*\([^;{}]*\));/mg;
+my $header = do { local (@ARGV, $/) = 'libshm/mbshm.h'; (my $text = <>) =~
+	s{/\*.*?\*/}{}gs; $text };
+my %prototype = map { /\b(mbshm_\w+)\(/ ? ("$1" => s/\s+/ /gr) : () } $header =~
+	/^(\w[^;{}#]*\([^;{}]*\));/mg;
 s/ ?\* ?mbshm/ *mbshm/ for values %prototype, values %manual;
-is_deeply([ sort values %manual ], [ sort values %prototype ], 'mbshm(3) has the prototypes of mbshm.h');
+is_deeply([ sort values %manual ], [ sort values %prototype ],
+	'mbshm(3) has the prototypes of mbshm.h');
 for my $function (sort keys %declared) {
-	like($page, qr/^\.Sh DESCRIPTION.*^\.Fn \Q$function\E\b/ms, "mbshm(3) says what $function is for");
+	like($page, qr/^\.Sh DESCRIPTION.*^\.Fn \Q$function\E\b/ms,
+		"mbshm(3) says what $function is for");
 }
 my ($example) = $page =~ /^\.Bd -literal.*?\n(.*?)^\.Ed/ms;
 $example =~ s/\\e/\\/g;
@@ -108,11 +122,13 @@ int main(int argc, char **argv)
 }
 END
 my $strict = '-Wall -Wextra -Wpedantic -Wconversion -Werror';
-shell('a C program', "cc -std=c99 $strict -o $dir/shared $consumer \$(pkg-config --cflags --libs mbshm)");
+shell('a C program',
+	"cc -std=c99 $strict -o $dir/shared $consumer \$(pkg-config --cflags --libs mbshm)");
 shell('a static one', "cc -std=c11 $strict -o $dir/static $consumer \$(pkg-config --cflags mbshm) $lib/libmbshm.a -pthread");
 my @programs = ("LD_LIBRARY_PATH=$lib $dir/shared", "$dir/static");
 write_file('manual.c', "#include <err.h>\n#include <mbshm.h>\nint main(void)\n{\n$example}\n");
-shell('the example of mbshm(3)', "cc -std=gnu11 $strict -o $dir/manual $dir/manual.c \$(pkg-config --cflags --libs mbshm)");
+shell('the example of mbshm(3)',
+	"cc -std=gnu11 $strict -o $dir/manual $dir/manual.c \$(pkg-config --cflags --libs mbshm)");
 SKIP: {
 	skip 'no C++ compiler', 1 if system('c++ --version >/dev/null 2>&1') != 0;
 	for my $standard (qw(c++11 c++17)) {
@@ -120,10 +136,12 @@ SKIP: {
 		push @programs, "LD_LIBRARY_PATH=$lib $dir/$standard";
 	}
 }
-like(shell('linked against the soname', "LD_LIBRARY_PATH=$lib ldd $dir/shared"), qr{libmbshm\.so\.0 => \Q$lib\E/}, 'soname');
+like(shell('linked against the soname', "LD_LIBRARY_PATH=$lib ldd $dir/shared"),
+	qr{libmbshm\.so\.0 => \Q$lib\E/}, 'soname');
 
 my $name = image_name();
-my $plant = plant(name => $name, image => 'holding_registers = ["1000-1099"] coils = ["1000-1099"]', simulator => undef, points => undef);
+my $plant = plant(name => $name, image => 'holding_registers = ["1000-1099"] coils = ["1000-1099"]',
+	simulator => undef, points => undef);
 is(shell("$_: no image", "$_ $name", 1), "no such image\n", 'said by the library') for @programs;
 my $server = start_server($plant);
 my $sock = tcp($server->{port});
@@ -142,7 +160,8 @@ is(coil(), 1, 'alarm: on above the limit');
 request($sock, h('06 03e8 0190'));
 wait_line($alarm, qr/^400: alarm off$/, undef, 'out');
 is(coil(), 0, 'off again');
-like(shell('mbshm info', program('mbshm') . " --plant $plant info"), qr/^source      alarm: [\d.]+ s ago, version \d+, 2 commits$/m, 'it is a source');
+like(shell('mbshm info', program('mbshm') . " --plant $plant info"),
+	qr/^source      alarm: [\d.]+ s ago, version \d+, 2 commits$/m, 'it is a source');
 
 kill9($alarm);
 request($sock, h('06 03e8 0192'));
@@ -172,7 +191,8 @@ SKIP: {
 	wait_line($python, qr/^mean 30 published in version \d+$/, undef, 'out');
 	is(wait_exit($python), 0, 'example mean.py');
 	is(shell('get', "$mbshm get holding:1001"), "holding   1001 30\n", 'has written');
-	my ($status, undef, $err) = run('python3', 'docs/examples/mean.py', '/mbtest-none', 1000, 1001, 1);
+	my ($status, undef, $err) = run('python3', 'docs/examples/mean.py', '/mbtest-none', 1000,
+		1001, 1);
 	is($status, 1, 'without an image: status 1');
 	like($err, qr/no such image/, 'and why');
 }

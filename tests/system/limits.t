@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# Limits on connections: how many, from where, how long idle, how long a frame may take, how much memory; who is kept.
+# Limits on connections: how many, from where, how long idle, how long a frame may take, how much
+# memory; who is kept.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -27,7 +28,8 @@ sub reload
 sub from
 {
 	my ($server, $address) = @_;
-	my $sock = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $server->{port}, LocalHost => $address);
+	my $sock = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $server->{port},
+		LocalHost => $address);
 	return $sock || die "$address: $@";
 }
 
@@ -36,7 +38,8 @@ sub alive { return (eval { hx(request($_[0], $READ)) } // $@) =~ /^0302/ }
 sub stat_of
 {
 	my ($counter) = @_;
-	my ($status, $out) = run(program('mbserverd'), '--plant', temp_dir() . '/limits.conf', '--stats', '--json');
+	my ($status, $out) = run(program('mbserverd'), '--plant', temp_dir() . '/limits.conf',
+		'--stats', '--json');
 	return $out =~ /"$counter":(\d+)/ ? $1 : die "no $counter: $out";
 }
 
@@ -62,7 +65,8 @@ subtest 'the oldest goes, unless it is kept' => sub {
 	ok(closed($_), 'kept newcomers displace the others') for @others[-2, -1];
 	my $late = tcp($server->{port});
 	ok(closed($late), 'when all are kept, it is the newcomer who goes');
-	wait_line($server, qr/all 4 connections are taken and none may be closed: refusing 127\.0\.0\.1:\d+/);
+	wait_line($server,
+		qr/all 4 connections are taken and none may be closed: refusing 127\.0\.0\.1:\d+/);
 	ok(alive($_), 'and they stay') for @kept;
 	is(stat_of('crowded'), 1, 'counted');
 	close $kept[0];
@@ -91,8 +95,10 @@ subtest 'from one address' => sub {
 };
 
 subtest 'idle' => sub {
-	my $server = start_server(conf('workers = 1  idle_timeout = "300ms"', 'access = ( { from = "127.0.0.2"  keep = true } )'));
-	my ($idle, $busy, $kept) = (tcp($server->{port}), tcp($server->{port}), from($server, '127.0.0.2'));
+	my $server = start_server(conf('workers = 1  idle_timeout = "300ms"',
+		'access = ( { from = "127.0.0.2"  keep = true } )'));
+	my ($idle, $busy, $kept) = (tcp($server->{port}), tcp($server->{port}),
+		from($server, '127.0.0.2'));
 	my $start = time;
 	request($_, $READ) for $kept, $idle;
 	until (IO::Select->new($idle)->can_read(0.02) || time > $start + 10) {
@@ -121,13 +127,16 @@ subtest 'idle' => sub {
 };
 
 subtest 'a frame that takes too long' => sub {
-	my $server = start_server(conf('workers = 1  frame_timeout = "400ms"', 'access = ( { from = "127.0.0.2"  keep = true } )'));
+	my $server = start_server(conf('workers = 1  frame_timeout = "400ms"',
+		'access = ( { from = "127.0.0.2"  keep = true } )'));
 	my $adu = adu(1, 1, $READ);
-	my ($half, $slow, $fine, $kept) = (map({ tcp($server->{port}) } 1 .. 3), from($server, '127.0.0.2'));
+	my ($half, $slow, $fine, $kept) = (map({ tcp($server->{port}) } 1 .. 3),
+		from($server, '127.0.0.2'));
 	my $start = time;
 	send_all($_, substr $adu, 0, 5) for $half, $kept;
 	my ($sent, $open) = (0, 1);
-	while ($open && time < $start + 10) {	# a byte each 50 ms: it is never silent, yet its frame would take 600 ms
+	# a byte each 50 ms: it is never silent, yet its frame would take 600 ms
+	while ($open && time < $start + 10) {
 		send_all($slow, substr $adu, $sent++, 1);
 		$open = !IO::Select->new($slow)->can_read(0.05);
 	}
@@ -138,7 +147,8 @@ subtest 'a frame that takes too long' => sub {
 	wait_line($server, qr/closed: a frame was not complete within server\.frame_timeout/);
 	is(stat_of('late'), 3, 'counted');
 
-	# The time counts from the first byte of each frame, not of the connection: ends and beginnings together, for a second.
+	# The time counts from the first byte of each frame, not of the connection: ends and
+	# beginnings together, for a second.
 	my $whole = 0;
 	send_all($fine, substr $adu, 0, 6);
 	for ($start = time; time < $start + 1; $whole++) {
@@ -151,21 +161,27 @@ subtest 'a frame that takes too long' => sub {
 	is(stop($server), 0, 'stops');
 };
 
-# Over a unix socket: the kernel keeps less of what nobody reads, so it takes less of it.  Each is answered once before it turns
-# deaf: requests that pile up before their connection is accepted are cut differently, and the server may then hold too little of each.
+# Over a unix socket: the kernel keeps less of what nobody reads, so it takes less of it.  Each is
+# answered once before it turns
+# deaf: requests that pile up before their connection is accepted are cut differently, and the
+# server may then hold too little of each.
 subtest 'memory' => sub {
 	my $path = temp_dir() . '/limits.sock';
-	my $server = start_server(conf('workers = 1  max_connections = 3000', "listen = [\"127.0.0.1:0\", \"unix:$path\"]"));
+	my $server = start_server(conf('workers = 1  max_connections = 3000',
+		"listen = [\"127.0.0.1:0\", \"unix:$path\"]"));
 	my $honest = tcp($server->{port});
-	my $request = adu(1, 1, h('04 0000 0064')) x 77;	# the answers are 16 KiB: what the server keeps of one that is not read
-	my @deaf = map { IO::Socket::UNIX->new(Peer => $path, Type => SOCK_STREAM) // die "$path: $!" } 1 .. 800;
+	# the answers are 16 KiB: what the server keeps of one that is not read
+	my $request = adu(1, 1, h('04 0000 0064')) x 77;
+	my @deaf = map { IO::Socket::UNIX->new(Peer => $path, Type => SOCK_STREAM)
+		// die "$path: $!" } 1 .. 800;
 	is(scalar(grep { alive($_) } @deaf), 800, 'all are served while they listen');
 	$_->blocking(0) for @deaf;
 	my ($stalled, $end) = (0, time + 60);
 	until ($stalled || time > $end) {
 		for (1 .. 5) {
 			syswrite $_, $request for @deaf;
-			die "the honest one is not served\n" unless alive($honest);	# and so have been the others
+			# and so have been the others
+			die "the honest one is not served\n" unless alive($honest);
 		}
 		$stalled = stat_of('stalled');
 	}

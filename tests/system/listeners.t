@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# Listeners: IPv4, IPv6, unix sockets, those of a service manager; a reload that adds and removes some.
+# Listeners: IPv4, IPv6, unix sockets, those of a service manager; a reload that adds and removes
+# some.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -19,7 +20,8 @@ sub conf { return plant(name => $name, file => 'listen.conf', server => join "\n
 sub unix { return IO::Socket::UNIX->new(Peer => $_[0], Type => SOCK_STREAM) }
 
 # A port that was free a moment ago.
-sub free_port { return IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 1)->sockport }
+sub free_port { return IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0,
+	Listen => 1)->sockport }
 
 sub serves
 {
@@ -39,7 +41,8 @@ subtest 'unix sockets' => sub {
 	my $path = "$dir/a.sock";
 	my $group = (split ' ', $))[-1];
 	my $group_name = getgrgid $group;
-	my $server = start_server(conf("listen = [\"unix:$path\", \"127.0.0.1:0\"]", 'socket_mode = "0640"',
+	my $server = start_server(conf("listen = [\"unix:$path\", \"127.0.0.1:0\"]",
+		'socket_mode = "0640"',
 		"socket_group = \"$group_name\""));
 	like($server->{err}, qr/listening on unix:\Q$path\E$/m, 'it says so');
 	serves(unix($path), 'served');
@@ -47,7 +50,8 @@ subtest 'unix sockets' => sub {
 	is(sprintf('%o', S_IMODE($stat[2])), '640', 'mode');
 	is($stat[5], $group, 'group');
 
-	my ($status, undef, $err) = run(program('mbserverd'), '--plant', conf("listen = [\"unix:$path\"]"));
+	my ($status, undef, $err) = run(program('mbserverd'), '--plant',
+		conf("listen = [\"unix:$path\"]"));
 	is($status, 1, 'another server on a live socket: no start');
 	like($err, qr/unix:\Q$path\E is in use by another program/, 'said in words');
 	serves(unix($path), 'and the first one is still there');
@@ -60,12 +64,15 @@ subtest 'unix sockets' => sub {
 	ok(!-e $path, 'and takes the name away');
 
 	write_file('b.sock', 'precious');
-	($status, undef, $err) = run(program('mbserverd'), '--plant', conf("listen = [\"127.0.0.1:0\", \"unix:$dir/b.sock\"]"));
+	($status, undef, $err) = run(program('mbserverd'), '--plant',
+		conf("listen = [\"127.0.0.1:0\", \"unix:$dir/b.sock\"]"));
 	is($status, 1, 'a file of that name: no start');
 	like($err, qr/there is a file of that name, and it is no socket/, 'said in words');
 	is(-s "$dir/b.sock", 8, 'and the file is as it was');
-	($status, undef, $err) = run(program('mbserverd'), '--plant', conf("listen = [\"unix:$dir/nowhere/b.sock\"]"));
-	like($err, qr{cannot listen on unix:\S+/nowhere/b\.sock: No such file or directory}, 'a folder that is not there');
+	($status, undef, $err) = run(program('mbserverd'), '--plant',
+		conf("listen = [\"unix:$dir/nowhere/b.sock\"]"));
+	like($err, qr{cannot listen on unix:\S+/nowhere/b\.sock: No such file or directory},
+		'a folder that is not there');
 	is_deeply([ glob "$dir/*.sock.*" ], [], 'no temporary names are left');
 };
 
@@ -77,16 +84,19 @@ subtest 'reload' => sub {
 	serves($_, 'before') for $stays, $old;
 	my ($inode) = (stat $path)[1];
 
-	reload($server, "listen = [\"unix:$path\", \"127.0.0.1:$two\"" . ($v6 ? ", \"[::1]:$two\"" : '') . ']');
+	reload($server, "listen = [\"unix:$path\", \"127.0.0.1:$two\""
+		. ($v6 ? ", \"[::1]:$two\"" : '') . ']');
 	serves(tcp($two), 'one came');
 	serves(tcp($two, '::1'), 'IPv6 on the same port') if $v6;
 	ok(!IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $one), 'one went');
 	is((stat $path)[1], $inode, 'one stayed as it was');
 	serves($_, 'no connection was dropped') for $stays, $old, unix($path);
 
-	my $taken = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $one, Listen => 1, ReuseAddr => 1);
+	my $taken = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $one, Listen => 1,
+		ReuseAddr => 1);
 	reload($server, "listen = [\"127.0.0.1:$one\", \"127.0.0.1:$two\"]");
-	like($server->{err}, qr/127\.0\.0\.1:$one is in use by another program/, 'an address that cannot be had is said');
+	like($server->{err}, qr/127\.0\.0\.1:$one is in use by another program/,
+		'an address that cannot be had is said');
 	serves(tcp($two), 'the others are served');
 	ok(!-e $path, 'a socket that went took its name away');
 	serves($stays, 'and its connections live');
@@ -110,7 +120,8 @@ subtest 'passed sockets' => sub {
 	wait_line($server, qr/\bready$/);
 	serves($early, 'who came early');
 	serves(unix("$dir/d.sock"), 'unix');
-	ok(!IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port), 'server.listen is not listened on');
+	ok(!IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port),
+		'server.listen is not listened on');
 	kill 'HUP', $server->{pid};
 	wait_line($server, qr/\breloaded$/);
 	serves(tcp($ports[0]), 'a reload leaves them alone');
@@ -147,7 +158,8 @@ CLIENT
 };
 
 subtest 'what cannot be passed' => sub {
-	my $datagram = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Proto => 'udp');
+	my $datagram = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0,
+		Proto => 'udp');
 	my $server = spawn({ listen => [$datagram] }, program('mbserverd'), '--plant', conf());
 	is(wait_exit($server), 1, 'a datagram socket: no start');
 	like($server->{err}, qr/something else than a listening stream socket/, 'said in words');

@@ -13,7 +13,8 @@ my $server = start_server(plant());
 # Run mbpoll once (-1), with 0-based references (-0); what it printed.
 sub mbpoll
 {
-	my ($status, $out, $err) = run('mbpoll', '-1', '-0', '-m', 'tcp', '-p', $server->{port}, '-a', 1, @_);
+	my ($status, $out, $err) = run('mbpoll', '-1', '-0', '-m', 'tcp', '-p', $server->{port},
+		'-a', 1, @_);
 	return "status $status\n$out$err";
 }
 
@@ -37,18 +38,24 @@ for my $type (sort keys %word) {
 	like($text, qr/Illegal data address/, "$word{$type}: past the end");
 }
 
-like(mbpoll('-t', 4, '-r', 1000, '127.0.0.1', 400), qr/status 0.*Written 1 references/s, 'one register is written');
-like(mbpoll('-t', 4, '-r', 1001, '127.0.0.1', 1, 65535, 3), qr/status 0.*Written 3 references/s, 'three registers are written');
+like(mbpoll('-t', 4, '-r', 1000, '127.0.0.1', 400), qr/status 0.*Written 1 references/s,
+	'one register is written');
+like(mbpoll('-t', 4, '-r', 1001, '127.0.0.1', 1, 65535, 3), qr/status 0.*Written 3 references/s,
+	'three registers are written');
 is_deeply(values_of(mbpoll('-t', 4, '-r', 1000, '-c', 5, '127.0.0.1')),
 	{ 1000 => 400, 1001 => 1, 1002 => 65535, 1003 => 3, 1004 => 0 }, 'they are there');
-like(mbpoll('-t', 0, '-r', 1000, '127.0.0.1', 1), qr/status 0.*Written 1 references/s, 'one coil is written');
-like(mbpoll('-t', 0, '-r', 1002, '127.0.0.1', 1, 0, 1), qr/status 0.*Written 3 references/s, 'three coils are written');
+like(mbpoll('-t', 0, '-r', 1000, '127.0.0.1', 1), qr/status 0.*Written 1 references/s,
+	'one coil is written');
+like(mbpoll('-t', 0, '-r', 1002, '127.0.0.1', 1, 0, 1), qr/status 0.*Written 3 references/s,
+	'three coils are written');
 is_deeply(values_of(mbpoll('-t', 0, '-r', 1000, '-c', 6, '127.0.0.1')),
 	{ 1000 => 1, 1001 => 0, 1002 => 1, 1003 => 0, 1004 => 1, 1005 => 0 }, 'they are there');
-like(mbpoll('-t', 4, '-r', 999, '127.0.0.1', 7), qr/Illegal data address/, 'register 999 cannot be written');
+like(mbpoll('-t', 4, '-r', 999, '127.0.0.1', 7), qr/Illegal data address/,
+	'register 999 cannot be written');
 
 # Without -0 mbpoll counts from 1: its 1001 is 1000 on the wire.
-my ($status, $out) = run('mbpoll', '-1', '-m', 'tcp', '-p', $server->{port}, '-a', 1, '-t', 4, '-r', 1001, '-c', 1, '127.0.0.1');
+my ($status, $out) = run('mbpoll', '-1', '-m', 'tcp', '-p', $server->{port}, '-a', 1, '-t', 4, '-r',
+	1001, '-c', 1, '127.0.0.1');
 is_deeply(values_of($out), { 1001 => 400 }, 'references that count from 1');
 
 is(stop($server), 0, 'the server stops');

@@ -43,7 +43,8 @@ sub version { return (done(undef, 'get', 'holding:1000', '--format', 'csv') =~ /
 # ---- without an image --------------------------------------------------------------------------
 
 refused(1, qr/^mbshm: image \Q$name\E: no such image$/, @$_)
-	for ['info'], ['get', 'holding:1000'], ['dump'], ['watch', '--count', 1], ['journal'], ['set', 'holding:1000', 1], ['save', '/dev/null'],
+	for ['info'], ['get', 'holding:1000'], ['dump'], ['watch', '--count', 1], ['journal'],
+		['set', 'holding:1000', 1], ['save', '/dev/null'],
 	    ['recreate'];
 refused(1, qr/No such file/, 'unlink');
 refused(1, qr/image\.retain is not set/, 'retain');
@@ -64,33 +65,45 @@ refused(2, $_->[0], @$_[1 .. $#$_]) for
 	[ qr/--type 'u8': expected u16, i16/, 'get', 'holding:1000', '--type', 'u8' ],
 	[ qr/--order 'AB': expected ABCD/, 'get', 'holding:1000', '--order', 'AB' ],
 	[ qr/--format 'xml': expected table, csv or json/, 'dump', '--format', 'xml' ],
-	(map { [ qr/--count '\Q$_\E': expected a whole number/, 'get', 'holding:1000', "--count=$_" ] } '0', '-1', 'x', '', '99999999999999999999'),
+	(map { [ qr/--count '\Q$_\E': expected a whole number/, 'get', 'holding:1000',
+		"--count=$_" ] } '0', '-1', 'x', '', '99999999999999999999'),
 	[ qr/--interval '0'/, 'retain', '--interval', '0' ],
 	(map { [ qr/'\Q$_\E': expected an address such as holding:1000/, 'get', $_ ] }
-		'holding', 'holding:', 'holding:x', 'holding:65536', 'holding:5-4', 'holding:1-', 'holding:-1', 'holdings:1', '1000', '', 'holding:1 2',
+		'holding', 'holding:', 'holding:x', 'holding:65536', 'holding:5-4', 'holding:1-',
+			'holding:-1', 'holdings:1', '1000', '', 'holding:1 2',
 		'holding:99999999999999999999', 'coil:1-65536'),
 	[ qr/--type f32: expected bool for table coil/, 'get', 'coil:0', '--type', 'f32' ],
-	[ qr/--type bool: expected a type of registers for table holding/, 'get', 'holding:1000', '--type', 'bool' ],
-	[ qr/holding:1000-1002: expected a multiple of the 2 registers of a u32/, 'get', 'holding:1000-1002', '--type', 'u32' ],
+	[ qr/--type bool: expected a type of registers for table holding/, 'get', 'holding:1000',
+		'--type', 'bool' ],
+	[ qr/holding:1000-1002: expected a multiple of the 2 registers of a u32/, 'get',
+		'holding:1000-1002', '--type', 'u32' ],
 	[ qr/expected either a range or --count/, 'get', 'holding:1000-1001', '--count', 2 ],
-	[ qr/holding:65535: 1 values lead beyond address 65535/, 'get', 'holding:65535', '--type', 'u64' ],
+	[ qr/holding:65535: 1 values lead beyond address 65535/, 'get', 'holding:65535', '--type',
+		'u64' ],
 	[ qr/holding:1000: expected a value/, 'set', 'holding:1000' ],
 	[ qr/holding:1000: expected a value/, 'set', 'holding:1000', 'holding:1001', 1 ],
-	[ qr/holding:1000-1002: 2 values of u16, expected one, or one for each/, 'set', 'holding:1000-1002', 1, 2 ],
-	[ qr/holding:1001: '65536', expected a whole number 0\.\.65535/, 'set', 'holding:1000', 1, 65536 ],
+	[ qr/holding:1000-1002: 2 values of u16, expected one, or one for each/, 'set',
+		'holding:1000-1002', 1, 2 ],
+	[ qr/holding:1001: '65536', expected a whole number 0\.\.65535/, 'set', 'holding:1000', 1,
+		65536 ],
 	[ qr/holding:1000: '-1', expected a whole number 0\.\.65535/, 'set', 'holding:1000', -1 ],
-	[ qr/'32768', expected a whole number -32768\.\.32767/, 'set', 'holding:1000', 32768, '--type', 'i16' ],
+	[ qr/'32768', expected a whole number -32768\.\.32767/, 'set', 'holding:1000', 32768,
+		'--type', 'i16' ],
 	[ qr/'-32769', expected/, 'set', 'holding:1000', -32769, '--type', 'i16' ],
-	[ qr/'18446744073709551616', expected/, 'set', 'holding:1000', '18446744073709551616', '--type', 'u64' ],
+	[ qr/'18446744073709551616', expected/, 'set', 'holding:1000', '18446744073709551616',
+		'--type', 'u64' ],
 	[ qr/'1e39', expected a number/, 'set', 'holding:1000', '1e39', '--type', 'f32' ],
 	[ qr/'1x', expected/, 'set', 'holding:1000', '1x' ],
 	[ qr/'', expected/, 'set', 'holding:1000', '' ],
 	[ qr/'2', expected 0, 1, off, on/, 'set', 'coil:0', 2 ],
-	[ qr/--expect 'holding:1000': expected ADDRESS=VALUE/, 'set', 'holding:1000', 1, '--expect', 'holding:1000' ];
+	[ qr/--expect 'holding:1000': expected ADDRESS=VALUE/, 'set', 'holding:1000', 1, '--expect',
+		'holding:1000' ];
 refused(2, qr/plant\.conf:|: No such file/, '--plant', '/nonexistent/plant.conf', 'info');
-like(done(undef, '--help'), qr/^  $_ /m, "--help lists $_") for qw(info get set dump watch journal save restore recreate unlink retain);
+like(done(undef, '--help'), qr/^  $_ /m, "--help lists $_")
+	for qw(info get set dump watch journal save restore recreate unlink retain);
 my $page = do { local (@ARGV, $/) = 'docs/man/mbshm.1'; <> };
-is_deeply([ $page =~ /^\.It Cm (\w+)/mg ], [ map { /^  ([a-z]+) / ? $1 : () } split /\n/, done(undef, '--help') =~ s/.*^Commands:\n//msr ],
+is_deeply([ $page =~ /^\.It Cm (\w+)/mg ], [ map { /^  ([a-z]+) / ? $1 : () } split /\n/,
+	done(undef, '--help') =~ s/.*^Commands:\n//msr ],
 	  'mbshm(1) describes the commands of --help, in its order');
 like(done(undef, '--version'), qr/^mbshm \d/, '--version');
 done("ok\n", '--check');
@@ -107,7 +120,8 @@ done("holding   1002 7\ncoil         2 0\ncoil         3 1\ninput        7 9\nho
 done("version,table,address,type,value\n2,input,7,u16,9\n", 'get', 'input:7', '--format', 'csv');
 is_deeply(decode_json(done(undef, 'get', 'coil:3', 'input:7', '--format', 'json')),
 	  [ { version => 2, table => 'coil', address => 3, type => 'bool', value => 1 },
-	    { version => 2, table => 'input', address => 7, type => 'u16', value => 9 } ], 'as JSON, all of one version');
+	    { version => 2, table => 'input', address => 7, type => 'u16', value => 9 } ],
+		'as JSON, all of one version');
 hx(request($sock, h('06 03e8 cafe')));
 done("holding   1000 51966\n", 'get', 'holding:1000');
 done("holding   1000 -13570\n", 'get', 'holding:1000', '--type', 'i16');
@@ -119,11 +133,16 @@ done("holding   1000 51966\n", 'get', 'holding:1000');	# not in part
 
 # Every type and order, by what it leaves in the registers.
 my %registers = (
-	'u32 305419896' => { ABCD => '1234 5678', CDAB => '5678 1234', BADC => '3412 7856', DCBA => '7856 3412' },
-	'i32 -2' => { ABCD => 'ffff fffe', CDAB => 'fffe ffff', BADC => 'ffff feff', DCBA => 'feff ffff' },
-	'f32 1.1' => { ABCD => '3f8c cccd', CDAB => 'cccd 3f8c', BADC => '8c3f cdcc', DCBA => 'cdcc 8c3f' },
-	'u64 81985529216486895' => { ABCD => '0123 4567 89ab cdef', CDAB => 'cdef 89ab 4567 0123', BADC => '2301 6745 ab89 efcd', DCBA => 'efcd ab89 6745 2301' },
-	'i64 -9223372036854775808' => { ABCD => '8000 0000 0000 0000', DCBA => '0000 0000 0000 0080' },
+	'u32 305419896' => { ABCD => '1234 5678', CDAB => '5678 1234', BADC => '3412 7856',
+		DCBA => '7856 3412' },
+	'i32 -2' => { ABCD => 'ffff fffe', CDAB => 'fffe ffff', BADC => 'ffff feff',
+		DCBA => 'feff ffff' },
+	'f32 1.1' => { ABCD => '3f8c cccd', CDAB => 'cccd 3f8c', BADC => '8c3f cdcc',
+		DCBA => 'cdcc 8c3f' },
+	'u64 81985529216486895' => { ABCD => '0123 4567 89ab cdef', CDAB => 'cdef 89ab 4567 0123',
+		BADC => '2301 6745 ab89 efcd', DCBA => 'efcd ab89 6745 2301' },
+	'i64 -9223372036854775808' => { ABCD => '8000 0000 0000 0000',
+		DCBA => '0000 0000 0000 0080' },
 	'f64 0.1' => { ABCD => '3fb9 9999 9999 999a', CDAB => '999a 9999 9999 3fb9' },
 	'i16 -32768' => { ABCD => '8000', BADC => '0080' },
 	'u16 65535' => { ABCD => 'ffff' },
@@ -137,29 +156,36 @@ for my $typed (sort keys %registers) {
 		my $count = () = $words =~ /\w+/g;
 		my @typed = ('--type', $type, '--order', $order);
 		done('', 'set', 'holding:1004', $value, @typed);
-		is(hx(request($sock, pack 'C n n', 3, 1004, $count)), sprintf('03%02x', 2 * $count) . $words =~ s/ //gr, "$typed $order on the wire");
+		is(hx(request($sock, pack 'C n n', 3, 1004, $count)), sprintf('03%02x', 2 * $count)
+			. $words =~ s/ //gr, "$typed $order on the wire");
 		done("holding   1004 $value\n", 'get', 'holding:1004', @typed);
 	}
 }
-is(decode_json(done(undef, 'get', 'holding:1004', '--type', 'f32', '--format', 'json', '--order', 'ABCD'))->[0]{type}, 'f32', 'the type is told');
+is(decode_json(done(undef, 'get', 'holding:1004', '--type', 'f32', '--format', 'json', '--order',
+	'ABCD'))->[0]{type}, 'f32', 'the type is told');
 done('', 'set', 'holding:1004', 'nan', '--type', 'f32');
-is(decode_json(done(undef, 'get', 'holding:1004', '--type', 'f32', '--format', 'json'))->[0]{value}, undef, 'no number is null in JSON');
+is(decode_json(done(undef, 'get', 'holding:1004', '--type', 'f32', '--format', 'json'))->[0]{value},
+	undef, 'no number is null in JSON');
 
 # Ranges, and all in one version.
 my $before = version();
 done('', 'set', 'holding:1000-1009', 3, 'coil:0-9', 1, 'coil:4-5', 0, 'holding:1003-1004', 8, 9);
 is(version(), $before + 1, 'any number of assignments is one version');
-done(join('', map { sprintf "holding   %d %d\n", 1000 + $_, (3, 3, 3, 8, 9, 3, 3, 3, 3, 3)[$_] } 0 .. 9), 'get', 'holding:1000-1009');
+done(join('', map { sprintf "holding   %d %d\n", 1000 + $_,
+	(3, 3, 3, 8, 9, 3, 3, 3, 3, 3)[$_] } 0 .. 9), 'get', 'holding:1000-1009');
 is(hx(request($sock, h('01 0000 000a'))), '0102cf03', 'bits likewise');
 
 # ---- compare and set ---------------------------------------------------------------------------
 
 $before = version();
-refused(1, qr/^mbshm: refused, nothing is changed: version $before does not have the expected values$/,
+refused(1,
+	qr/^mbshm: refused, nothing is changed: version $before does not have the expected values$/,
 	'set', 'holding:1000', 77, '--expect', 'holding:1000=4');
-refused(1, qr/refused/, 'set', 'holding:1000', 77, '--expect', 'holding:1000=3', '--expect', 'coil:4=1');
+refused(1, qr/refused/, 'set', 'holding:1000', 77, '--expect', 'holding:1000=3', '--expect',
+	'coil:4=1');
 is(version(), $before, 'nothing was published');
-done('', 'set', 'holding:1000', 77, '--expect', 'holding:1000-1004=3,3,3,8,9', '--expect', 'coil:4=0');
+done('', 'set', 'holding:1000', 77, '--expect', 'holding:1000-1004=3,3,3,8,9', '--expect',
+	'coil:4=0');
 done("holding   1000 77\n", 'get', 'holding:1000');
 
 # Two at a time count to 40 without losing one.
@@ -179,11 +205,14 @@ done("holding   1019 40\n", 'get', 'holding:1019');
 my $dump = decode_json(done(undef, 'dump', '--format', 'json'));
 is(scalar @$dump, 10 + 4 + 5 + 20 + 1, 'dump has every declared address');
 is_deeply([ map { "$_->{table} $_->{address}" } @$dump ],
-	  [ (map { "coil $_" } 0 .. 9, 1000 .. 1003), (map { "discrete $_" } 0 .. 4), (map { "holding $_" } 1000 .. 1019), 'input 7' ], 'in order');
+	  [ (map { "coil $_" } 0 .. 9, 1000 .. 1003), (map { "discrete $_" } 0 .. 4),
+		(map { "holding $_" } 1000 .. 1019), 'input 7' ], 'in order');
 is(scalar(keys %{{ map { $_->{version} => 1 } @$dump }}), 1, 'of one version');
 my @csv = split /\n/, done(undef, 'dump', '--format=csv');
-is_deeply([ map { "$_->{version},$_->{table},$_->{address},$_->{type},$_->{value}" } @$dump ], [ @csv[1 .. $#csv] ], 'CSV has the same');
-is_deeply([ map { sprintf "%-8s %5d %s", @$_{qw(table address value)} } @$dump ], [ split /\n/, done(undef, 'dump') ], 'and so has the table');
+is_deeply([ map { "$_->{version},$_->{table},$_->{address},$_->{type},$_->{value}" } @$dump ],
+	[ @csv[1 .. $#csv] ], 'CSV has the same');
+is_deeply([ map { sprintf "%-8s %5d %s", @$_{qw(table address value)} } @$dump ],
+	[ split /\n/, done(undef, 'dump') ], 'and so has the table');
 
 # ---- info --------------------------------------------------------------------------------------
 
@@ -201,11 +230,13 @@ like($info, qr/^journal     \d+ entries so far$/m, 'journal');
 
 # A plant with a simulator: who produces, and how fast.
 {
-	local $plant = plant(image => 'holding_registers = ["0-9"]', simulator => 'period = "10ms" start_delay = "0s"',
+	local $plant = plant(image => 'holding_registers = ["0-9"]',
+		simulator => 'period = "10ms" start_delay = "0s"',
 			     points => 'p = { address = "holding 0" model = "uniform 0 9" }');
 	my $sim = start_simulator($plant);
 	my $busy = done(undef, 'info');
-	like($busy, qr/^source      simulatord: 0\.\d\d s ago, version \d+, \d+ commits$/m, 'info: a source');
+	like($busy, qr/^source      simulatord: 0\.\d\d s ago, version \d+, \d+ commits$/m,
+		'info: a source');
 	my ($rate) = $busy =~ /^rate +([\d.]+) publishes/m;
 	cmp_ok($rate, '>', 20, 'info: the rate');
 	cmp_ok($rate, '<', 200, 'is about that of the simulator');
@@ -216,7 +247,8 @@ like($info, qr/^journal     \d+ entries so far$/m, 'journal');
 # ---- output that cannot be written -------------------------------------------------------------
 
 for my $words ('dump', 'get holding:1000', 'journal', 'info', 'watch --count 1', '--help') {
-	my ($status, undef, $err) = run('sh', '-c', program('mbshm') . " --plant $plant $words > /dev/full");
+	my ($status, undef, $err) = run('sh', '-c', program('mbshm')
+		. " --plant $plant $words > /dev/full");
 	is($status, 1, "$words to a full disk: status 1");
 	like($err, qr/cannot write to stdout/, "$words: says so");
 }
@@ -236,9 +268,11 @@ like(<$closed>, qr/cannot write to stdout: Broken pipe/, 'and says so');
 
 # ---- watch -------------------------------------------------------------------------------------
 
-my $watch = spawn(program('mbshm'), '--plant', $plant, 'watch', 'holding:1000-1001', 'coil:0', '--count', 2);
+my $watch = spawn(program('mbshm'), '--plant', $plant, 'watch', 'holding:1000-1001', 'coil:0',
+	'--count', 2);
 wait_line($watch, qr/^coil         0 1$/, undef, 'out');
-is($watch->{out}, "holding   1000 77\nholding   1001 3\ncoil         0 1\n", 'watch begins with all values');
+is($watch->{out}, "holding   1000 77\nholding   1001 3\ncoil         0 1\n",
+	'watch begins with all values');
 done('', 'set', 'holding:1019', 1);	# not watched
 done('', 'set', 'holding:1001', 4, 'coil:0', 0);
 wait_line($watch, qr/^coil         0 0$/, undef, 'out');
@@ -250,7 +284,9 @@ $watch = spawn(program('mbshm'), '--plant', $plant, 'watch', '--format', 'json',
 wait_line($watch, qr/"input"/, undef, 'out');
 done('', 'set', 'discrete:2', 'true');
 is(wait_exit($watch), 0, 'watch of everything, as JSON');
-is_deeply(decode_json((split /\n/, $watch->{out})[-1]), { version => version() + 0, table => 'discrete', address => 2, type => 'bool', value => 1 }, 'one object a line');
+is_deeply(decode_json((split /\n/, $watch->{out})[-1]),
+	{ version => version() + 0, table => 'discrete', address => 2, type => 'bool', value => 1 },
+	'one object a line');
 
 # On a terminal, changed values are marked.
 my $pty = IO::Pty->new;
@@ -265,7 +301,8 @@ my $shown = '';
 my $show = sub {
 	my $pattern = shift;
 	my $deadline = time + $MB::TIMEOUT;
-	while ($shown !~ $pattern && time < $deadline && IO::Select->new($pty)->can_read($deadline - time)) {
+	while ($shown !~ $pattern && time < $deadline
+		&& IO::Select->new($pty)->can_read($deadline - time)) {
 		sysread $pty, $shown, 65536, length $shown or last;
 	}
 	like($shown, $pattern, 'on a terminal');
@@ -285,7 +322,8 @@ $server = start_server($plant);
 $sock = tcp($server->{port});
 done('', 'journal');
 done("[]\n", 'journal', '--format', 'json');
-my $follow = spawn(program('mbshm'), '--plant', $plant, 'journal', '--follow', '--format', 'json', '--count', 2);
+my $follow = spawn(program('mbshm'), '--plant', $plant, 'journal', '--follow', '--format', 'json',
+	'--count', 2);
 my $now = time;
 done('', 'set', 'holding:1000', 1, 2, 3);
 done('', 'set', 'coil:0-9', 1, 'coil:1', 0);
@@ -294,23 +332,31 @@ my @lines = map { decode_json($_) } split /\n/, $follow->{out};
 is(scalar @lines, 2, 'one object a line');
 my @entries = @{decode_json(done(undef, 'journal', '--format', 'json'))};
 is_deeply([ @entries[0, 1] ], \@lines, 'the same as afterwards');
-is_deeply([ map { [ @$_{qw(sequence version origin table address count)}, "@{$_->{values}}" ] } @entries ],
-	  [ [ 1, 2, 'local', 'holding', 1000, 3, '1 2 3' ], [ 2, 3, 'local', 'coil', 0, 10, '1 0 1 1 1 1 1 1 1 1' ], [ 3, 3, 'local', 'coil', 1, 1, '0' ] ],
+is_deeply([ map { [ @$_{qw(sequence version origin table address count)},
+	"@{$_->{values}}" ] } @entries ],
+	  [ [ 1, 2, 'local', 'holding', 1000, 3, '1 2 3' ],
+		[ 2, 3, 'local', 'coil', 0, 10, '1 0 1 1 1 1 1 1 1 1' ],
+		[ 3, 3, 'local', 'coil', 1, 1, '0' ] ],
 	  'with the new values as they were published');
-my ($y, $mo, $d, $h, $mi, $s) = $entries[0]{time} =~ /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d\.\d{3})Z$/;
+my ($y, $mo, $d, $h, $mi, $s) = $entries[0]{time} =~
+	/^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d\.\d{3})Z$/;
 require Time::Local;
 cmp_ok(abs(Time::Local::timegm(0, $mi, $h, $d, $mo - 1, $y) + $s - $now), '<', 5, 'and when');
-like((split /\n/, done(undef, 'journal', '--format', 'csv'))[3], qr/^3,3,[^,]+Z,local,-,0,0,coil,1,1,0$/, 'as CSV');
-like((split /\n/, done(undef, 'journal'))[0], qr/^     1 [^ ]+Z local   - +0   0 holding   1000 1 2 3$/, 'as a table');
+like((split /\n/, done(undef, 'journal', '--format', 'csv'))[3],
+	qr/^3,3,[^,]+Z,local,-,0,0,coil,1,1,0$/, 'as CSV');
+like((split /\n/, done(undef, 'journal'))[0],
+	qr/^     1 [^ ]+Z local   - +0   0 holding   1000 1 2 3$/, 'as a table');
 is(scalar(split /\n/, done(undef, 'journal', '--count', 2)), 2, '--count');
 
 # Clients of the server, as they are.
 request($sock, h('10 03e8 0002 04 000b 000c'), 1);
 request($sock, h('05 0003 ff00'), 255);
 my $client = '127.0.0.1:' . $sock->sockport;
-is_deeply([ map { [ @$_{qw(sequence origin client unit function table address count)}, "@{$_->{values}}" ] }
+is_deeply([ map { [ @$_{qw(sequence origin client unit function table address count)},
+	"@{$_->{values}}" ] }
 	    @{decode_json(done(undef, 'journal', '--format', 'json'))}[3, 4] ],
-	  [ [ 4, 'network', $client, 1, 16, 'holding', 1000, 2, '11 12' ], [ 5, 'network', $client, 255, 5, 'coil', 3, 1, '1' ] ],
+	  [ [ 4, 'network', $client, 1, 16, 'holding', 1000, 2, '11 12' ],
+		[ 5, 'network', $client, 255, 5, 'coil', 3, 1, '1' ] ],
 	  'writes of clients: who, by which function, what');
 
 # A reader that is stopped while the ring goes round is told how much it missed.
@@ -322,7 +368,8 @@ for (1 .. 18) {	# of 60 entries each
 	done('', 'set', map { ("holding:" . (1000 + $_ % 20), $_) } 1 .. 60);
 }
 kill 'CONT', $follow->{pid};
-my ($missed) = wait_line($follow, qr/(\d+) entries missed: they were overwritten before entry \d+$/);
+my ($missed) = wait_line($follow,
+	qr/(\d+) entries missed: they were overwritten before entry \d+$/);
 is($missed, 18 * 60 - 1024, 'and how many');
 wait_line($follow, qr/^@{[5 + 18 * 60]},/, undef, 'out');
 is((() = $follow->{out} =~ /^\d+,/mg), 5 + 1024, 'the others are all there');
@@ -350,10 +397,13 @@ ok(!-e "/dev/shm$name", 'unlinked');
 done('', 'restore', $file);
 is(done(undef, 'dump'), $saved, 'restore makes the image when there is none, as after a boot');
 
-my $other = plant(name => image_name(), image => 'holding_registers = ["1000-1019"]', simulator => undef, points => undef);
+my $other = plant(name => image_name(), image => 'holding_registers = ["1000-1019"]',
+	simulator => undef, points => undef);
 my ($status, undef, $err) = run(program('mbshm'), '--plant', $other, 'restore', $file);
 is($status, 1, 'a file of another layout is refused');
-like($err, qr/holds \{coils 0-9,1000-1003; .*\}; the image declares \{holding registers 1000-1019\}/, 'with both layouts');
+like($err,
+	qr/holds \{coils 0-9,1000-1003; .*\}; the image declares \{holding registers 1000-1019\}/,
+	'with both layouts');
 open my $in, '<:raw', $file or die;
 my $bytes = do { local $/; <$in> };
 substr(my $bad = $bytes, 2100, 1) ^= "\1";
@@ -372,14 +422,16 @@ wait_line($watch, qr/^holding/, undef, 'out');
 $follow = spawn(program('mbshm'), '--plant', $plant, 'journal', '--follow', '--format', 'csv');
 done('', 'set', 'holding:1001', 5);
 wait_line($follow, qr/,holding,1001,1,5$/, undef, 'out');
-plant(name => $name, image => 'holding_registers = ["990-1009"] coils = ["0-4"]', simulator => undef, points => undef, file => $plant =~ s{.*/}{}r);
+plant(name => $name, image => 'holding_registers = ["990-1009"] coils = ["0-4"]',
+	simulator => undef, points => undef, file => $plant =~ s{.*/}{}r);
 refused(1, qr/declares \{coils 0-9,1000-1003; .*the plant says \{coils 0-4; holding registers 990-1009\}/, 'restore', $file);
 done('', 'recreate');
 like(done(undef, 'info'), qr/^holding     990-1009$/m, 'recreate: the new layout');
 done("holding    999 0\nholding   1000 3\nholding   1001 5\n", 'get', 'holding:999-1001');
 wait_line($watch, qr/image \Q$name\E was replaced/);
 wait_line($server, qr/attached image \Q$name\E again/);
-is(hx(request(tcp($server->{port}), h('03 03e8 0002'))), '030400030005', 'the server serves the new one, with the old values');
+is(hx(request(tcp($server->{port}), h('03 03e8 0002'))), '030400030005',
+	'the server serves the new one, with the old values');
 done('', 'set', 'holding:1000', 99);
 wait_line($watch, qr/^holding   1000 99$/, undef, 'out');
 ok(1, 'watch goes on with the new image');

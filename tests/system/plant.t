@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# What every program does with its command line and the plant file; how the daemons speak to their manager.
+# What every program does with its command line and the plant file; how the daemons speak to their
+# manager.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -12,7 +13,8 @@ use Test::More;
 my @programs = grep { built($_) } qw(mbserverd simulatord mbclient mbshm);
 ok(@programs >= 3, "built: @programs");
 my $good = plant();
-my $bad = write_file('bad.conf', "image = { name = \"/x\"  coils = 1 }\nserver = {\n\twokers = 2\n}\n");
+my $bad = write_file('bad.conf',
+	"image = { name = \"/x\"  coils = 1 }\nserver = {\n\twokers = 2\n}\n");
 
 # One run: status, and what stdout and stderr must match ('' is silence).
 sub answers
@@ -31,7 +33,8 @@ sub answers
 for my $name (@programs) {
 	answers(0, qr/^\Q$name\E \d+\.\d+\.\d+\n\z/, '', $name, '--version');
 	my $help = answers(0, qr/^Usage: \Q$name\E /, '', $name, '--help');
-	like($help, qr/^  --\Q$_\E\b.*\w$/m, "$name --help lists --$_") for qw(plant check help version);
+	like($help, qr/^  --\Q$_\E\b.*\w$/m, "$name --help lists --$_")
+		for qw(plant check help version);
 
 	answers(0, "ok\n", '', $name, '--check');
 	answers(0, "ok\n", '', $name, '--plant', $good, '--check');
@@ -39,29 +42,37 @@ for my $name (@programs) {
 	answers(2, '', qr/^\Q$name: $bad\E:3: unknown setting 'server\.wokers'; expected one of listen, workers,.*\n\z/,
 		$name, '--plant', $bad, '--check');
 	answers(2, '', qr/^\Q$name: $bad\E:3: /, $name, '--plant', $bad);
-	answers(2, '', "$name: /nonexistent: No such file or directory\n", $name, '--plant', '/nonexistent', '--check');
-	answers(2, '', "$name: /: is a folder, expected a regular file\n", $name, '--plant', '/', '--check');
+	answers(2, '', "$name: /nonexistent: No such file or directory\n", $name, '--plant',
+		'/nonexistent', '--check');
+	answers(2, '', "$name: /: is a folder, expected a regular file\n", $name, '--plant', '/',
+		'--check');
 
 	my @known = $help =~ /^  --([\w-]+)/mg;
-	answers(2, '', qr/^\Q$name\E: unknown option '--bogus', expected one of .*--plant.*\n\z/, $name, '--bogus');
+	answers(2, '', qr/^\Q$name\E: unknown option '--bogus', expected one of .*--plant.*\n\z/,
+		$name, '--bogus');
 	my (undef, undef, $expected) = run(program($name), '--bogus');
-	is_deeply([ $expected =~ / --([\w-]+)/g ], \@known, "$name names the options that --help lists");
+	is_deeply([ $expected =~ / --([\w-]+)/g ], \@known,
+		"$name names the options that --help lists");
 	answers(2, '', qr/^\Q$name\E: unknown option '-c'/, $name, '-c');
 	answers(2, '', qr/^\Q$name\E: unknown option '--chec'/, $name, '--chec');
 	answers(2, '', qr/^\Q$name\E: unknown option '--\\x1b\[31m\\x0a'/, $name, "--\e[31m\n");
 	answers(2, '', "$name: --plant: expected --plant FILE\n", $name, '--plant');
 	answers(2, '', "$name: --plant '': expected a file's name\n", $name, '--plant=');
-	answers(2, '', "$name: '--check=yes': expected --check without a value\n", $name, '--check=yes');
+	answers(2, '', "$name: '--check=yes': expected --check without a value\n", $name,
+		'--check=yes');
 }
-answers(2, '', "$_: unexpected 'more', expected no operands\n", $_, '--check', 'more') for grep { /d$/ } @programs;
-answers(2, '', "mbclient: unexpected 'b', expected options, then no more than HOST[:PORT]\n", 'mbclient', 'a', 'b', '--check');
+answers(2, '', "$_: unexpected 'more', expected no operands\n", $_, '--check', 'more')
+	for grep { /d$/ } @programs;
+answers(2, '', "mbclient: unexpected 'b', expected options, then no more than HOST[:PORT]\n",
+	'mbclient', 'a', 'b', '--check');
 answers(2, '', "mbclient: unexpected '--check', expected options, then no more than HOST[:PORT]\n",
 	'mbclient', 'a', '--', '--check');
 
 # Output that cannot be written is no success.
 SKIP: {
 	skip 'no /dev/full', 2 unless -w '/dev/full';
-	my ($status, undef, $err) = run('sh', '-c', 'exec "$0" --check >/dev/full', program('mbserverd'));
+	my ($status, undef, $err) = run('sh', '-c', 'exec "$0" --check >/dev/full',
+		program('mbserverd'));
 	is($status, 1, 'a full disk is said');
 	is($err, "mbserverd: cannot write to stdout\n", 'in words');
 }
@@ -70,7 +81,8 @@ SKIP: {
 
 # What the manager would receive; each a datagram of lines.
 my $socket_path = temp_dir() . '/notify';
-my $manager = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $socket_path) or die "$socket_path: $!";
+my $manager = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $socket_path)
+	or die "$socket_path: $!";
 
 sub wait_notify
 {
@@ -84,7 +96,8 @@ sub wait_notify
 
 for my $name (grep { /d$/ } @programs) {
 	my $plant = plant();
-	my $daemon = spawn('env', "NOTIFY_SOCKET=$socket_path", 'WATCHDOG_USEC=200000', program($name), '--plant', $plant);
+	my $daemon = spawn('env', "NOTIFY_SOCKET=$socket_path", 'WATCHDOG_USEC=200000',
+		program($name), '--plant', $plant);
 	ok(wait_notify(qr/^READY=1$/m), "$name says READY=1");
 	wait_line($daemon, qr/^\Q$name\E: ready$/);
 	ok(wait_notify(qr/^WATCHDOG=1$/m), "$name pings the watchdog") for 1 .. 2;
@@ -111,7 +124,8 @@ for my $name (grep { /d$/ } @programs) {
 	delete $server->{pipes}{err};
 	kill HUP => $server->{pid};
 	my $sock = tcp($server->{port});
-	is(hx(request($sock, h('03 03e8 0001'))), '03020000', 'serves on without its log') for 1 .. 2;
+	is(hx(request($sock, h('03 03e8 0001'))), '03020000', 'serves on without its log')
+		for 1 .. 2;
 	is(stop($server), 0, 'and ends well');
 }
 

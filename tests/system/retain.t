@@ -18,7 +18,8 @@ sub write_plant
 {
 	my ($retain, $ranges) = @_;
 	$ranges ||= 'holding_registers = ["1000-1009"] coils = ["0-9"]';
-	return plant(name => $name, image => "$ranges retain = \"$retain\"", simulator => undef, points => undef, file => 'plant.conf');
+	return plant(name => $name, image => "$ranges retain = \"$retain\"", simulator => undef,
+		points => undef, file => 'plant.conf');
 }
 
 sub mbshm
@@ -66,7 +67,8 @@ mbshm('unlink');
 my $server = start_server($plant);
 is(holding(), 4711, 'whoever makes the image next finds the values in it');
 is(mbshm('get', 'coil:3'), "coil         3 1\n", 'of all tables');
-is(hx(request(tcp($server->{port}), h('03 03e8 0001'))), '03021267', 'and serves them from its first answer on');
+is(hx(request(tcp($server->{port}), h('03 03e8 0001'))), '03021267',
+	'and serves them from its first answer on');
 
 # ---- each interval, when something changed -----------------------------------------------------
 
@@ -97,7 +99,8 @@ is(stop($retain), 0, 'end');
 
 my $path = temp_dir() . '/notify';
 my $notify = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $path) or die $!;
-$retain = spawn('env', "NOTIFY_SOCKET=$path", program('mbshm'), '--plant', $plant, 'retain', '--interval', 86400);
+$retain = spawn('env', "NOTIFY_SOCKET=$path", program('mbshm'), '--plant', $plant, 'retain',
+	'--interval', 86400);
 ok(IO::Select->new($notify)->can_read($MB::TIMEOUT), 'a manager is told');
 $notify->recv(my $message, 4096);
 is($message, 'READY=1', 'READY=1');
@@ -112,18 +115,22 @@ mbshm('set', 'holding:1029', 1029);
 unlink "/dev/shm$name";
 eventually('the name is gone: retain brings the image back', sub { -e "/dev/shm$name" });
 wait_line($retain, qr/keeping/);
-is(mbshm('get', 'holding:1000-1001', 'holding:1029'), "holding   1000 7\nholding   1001 5\nholding   1029 1029\n", 'with all values');
+is(mbshm('get', 'holding:1000-1001', 'holding:1029'),
+	"holding   1000 7\nholding   1001 5\nholding   1029 1029\n", 'with all values');
 mbshm('set', 'holding:1002', 9);
 is(stop($retain), 0, 'end');
 mbshm('unlink');
 mbshm('restore', $file);
-is(mbshm('get', 'holding:1000-1002'), "holding   1000 7\nholding   1001 5\nholding   1002 9\n", 'what was written last is in the file');
+is(mbshm('get', 'holding:1000-1002'), "holding   1000 7\nholding   1001 5\nholding   1002 9\n",
+	'what was written last is in the file');
 
 # A plant with other ranges takes what is in both.
 mbshm('unlink');
 write_plant('plant.values', 'holding_registers = ["1001-1009", "2000"]');
 $server = start_server($plant);
-is(mbshm('get', 'holding:1001-1002', 'holding:2000'), "holding   1001 5\nholding   1002 9\nholding   2000 0\n", 'another layout: every address in both');
+is(mbshm('get', 'holding:1001-1002', 'holding:2000'),
+	"holding   1001 5\nholding   1002 9\nholding   2000 0\n",
+	'another layout: every address in both');
 stop($server);
 
 # ---- files that cannot be ----------------------------------------------------------------------

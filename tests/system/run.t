@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# "make run" (scripts/run): with and without a terminal, with the port taken, and that it takes down all that it started.
+# "make run" (scripts/run): with and without a terminal, with the port taken, and that it takes
+# down all that it started.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -15,9 +16,11 @@ my $MENU = 'Exit): ';
 my $pty;	# the terminal of the one that runs
 my $shown;
 
-sub free_port { return IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 1)->sockport }
+sub free_port { return IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0,
+	Listen => 1)->sockport }
 
-# Under a shell on a terminal of its own, as make would be: a shell that Ctrl-C reaches does not say how scripts/run ended.
+# Under a shell on a terminal of its own, as make would be: a shell that Ctrl-C reaches does not
+# say how scripts/run ended.
 sub start_on_terminal
 {
 	my $port = shift;
@@ -44,7 +47,8 @@ sub expect
 	my $deadline = time + $MB::TIMEOUT;
 	while (index($shown, $text) < 0) {
 		my $left = $deadline - time;
-		my $n = $left > 0 && IO::Select->new($pty)->can_read($left) ? sysread $pty, $shown, 4096, length $shown : 0;
+		my $n = $left > 0 && IO::Select->new($pty)->can_read($left) ? sysread $pty, $shown,
+			4096, length $shown : 0;
 		die "\"$text\" did not come; the terminal shows:\n$shown\n" unless $n;
 	}
 	return substr $shown, 0, index($shown, $text), '';
@@ -77,7 +81,8 @@ subtest 'without a terminal it prints a few reads' => sub {
 	my ($image) = $out =~ m{image (/[\w-]+)};
 	my @reads = $out =~ /Read \d+: (\d+)/g;
 	is(scalar @reads, 6, 'all reads were answered') or diag $out;
-	is(join(" ", grep { !/^([01]|3[89]\d|4[01]\d|420)$/ } @reads), "", "with what the simulator writes");
+	is(join(" ", grep { !/^([01]|3[89]\d|4[01]\d|420)$/ } @reads), "",
+		"with what the simulator writes");
 	is(left_of($image), '', 'nothing is left');
 };
 

@@ -36,7 +36,8 @@ my $server = start_server(plant());
 my $sock = tcp($server->{port});
 
 subtest 'the built-in plant' => sub {
-	is(hx(request($sock, h('03 03e8 0064'))), '03c8' . '0000' x 100, 'holding registers 1000..1099');
+	is(hx(request($sock, h('03 03e8 0064'))), '03c8' . '0000' x 100,
+		'holding registers 1000..1099');
 	is(hx(request($sock, h('03 03e7 0001'))), '8302', 'not 999');
 	is(hx(request($sock, h('03 044c 0001'))), '8302', 'not 1100');
 	is(hx(request($sock, h('01 03e8 0064'))), '010d' . '00' x 13, 'coils 1000..1099');
@@ -48,7 +49,8 @@ subtest 'the built-in plant' => sub {
 	is(hx(request($sock, h('05 03e9 ff00'))), '0503e9ff00', 'write a coil');
 	is(hx(request($sock, h('03 03e8 0003'))), '0306' . '0000abcd0000', 'read it back');
 	is(hx(request($sock, h('01 03e8 0003'))), '010102', 'read it back');
-	is(hx(request($sock, h('2b 0e 04 05'))), '2b0e0482000001' . '0519' . hx('Industrial IoT CLP Server'), 'model name');
+	is(hx(request($sock, h('2b 0e 04 05'))), '2b0e0482000001' . '0519'
+		. hx('Industrial IoT CLP Server'), 'model name');
 	is(hx(request($sock, h('63 00'))), 'e301', 'unknown function');
 	is(hx(request($sock, $READ, $_)), '03040000abcd', "unit $_") for 0, 1, 17, 255;
 };
@@ -59,7 +61,8 @@ subtest 'split at every byte' => sub {
 		send_all($sock, substr $adu, 0, $at);
 		ok(!IO::Select->new($sock)->can_read(0.002), "no answer to $at bytes");
 		send_all($sock, substr $adu, $at);
-		is(hx(read_exactly($sock, 12)), '000700000006091003e80002', 'one answer to the whole');
+		is(hx(read_exactly($sock, 12)), '000700000006091003e80002',
+			'one answer to the whole');
 	}
 	for my $byte (split //, $adu) {
 		send_all($sock, $byte);
@@ -72,7 +75,8 @@ subtest 'split at every byte' => sub {
 subtest 'merged' => sub {
 	my @pdus = (h('06 03e8 0001'), $READ, h('63'), h('06 03e8 0002'), $READ);
 	my $all = join '', map { adu($_, $_, $pdus[$_ - 1]) } 1 .. 5;
-	my $answer = '0001000000060106' . '03e80001' . '0002000000070203' . '0400012222' . '00030000000303e301' .
+	my $answer = '0001000000060106' . '03e80001' . '0002000000070203' . '0400012222'
+		. '00030000000303e301' .
 		'0004000000060406' . '03e80002' . '0005000000070503' . '0400022222';
 	send_all($sock, $all);
 	is(hx(burst($sock)), $answer, 'one send, in order, each read sees the write before it');
@@ -88,7 +92,8 @@ subtest 'pipelined' => sub {
 	send_all($sock, join '', map { adu($_, 1, h('03 03e8 000a')) } 1 .. 16);
 	my $bytes = burst($sock);
 	is(length $bytes, 16 * 29, 'sixteen answers in one send');
-	is(join(' ', map { unpack 'n', substr $bytes, 29 * $_, 2 } 0 .. 15), join(' ', 1 .. 16), 'in order');
+	is(join(' ', map { unpack 'n', substr $bytes, 29 * $_, 2 } 0 .. 15), join(' ', 1 .. 16),
+		'in order');
 	for my $pdu (h('03 03e8 000a'), h('04 0000 0064'), h('2b 0e 03 00')) {
 		send_all($sock, join '', map { adu($_, 1, $pdu) } 1 .. 200);
 		my (@tids, %answers);
@@ -110,18 +115,21 @@ subtest 'frames of another protocol' => sub {
 	send_all($client, substr $foreign, 0, 9);
 	sleep 0.01;
 	send_all($client, substr($foreign, 9) . adu(3, 1, $READ) . $foreign . adu(4, 1, $READ));
-	is(hx(until_closed($client)), '00030000000701030400022222', 'closed after the third, what came before is answered');
+	is(hx(until_closed($client)), '00030000000701030400022222',
+		'closed after the third, what came before is answered');
 };
 
 subtest 'lengths that cannot be' => sub {
 	for my $length (0, 1, 255, 65535) {
 		my $client = tcp($server->{port});
 		send_all($client, adu(1, 1, $READ) . pack('nnn', 2, 0, $length));
-		is(hx(until_closed($client)), '00010000000701030400022222', "length $length: what came before is answered");
+		is(hx(until_closed($client)), '00010000000701030400022222',
+			"length $length: what came before is answered");
 	}
 	my $client = tcp($server->{port});
 	send_all($client, adu(1, 1, "\x03" . "\0" x 252));
-	is(hx(scalar read_response($client)), '8303', 'the longest frame is a request like any other');
+	is(hx(scalar read_response($client)), '8303',
+		'the longest frame is a request like any other');
 	is(hx(request($client, $READ)), '030400022222', 'and the stream goes on');
 };
 
@@ -139,9 +147,11 @@ subtest 'the peer shuts down its side' => sub {
 subtest 'over 1024 descriptors' => sub {
 	my $many = 1200;
 	chomp(my $hard = `sh -c 'ulimit -Hn'`);
-	plan skip_all => "a hard limit of $hard open files" if $hard ne 'unlimited' && $hard < $many + 300;
+	plan skip_all => "a hard limit of $hard open files" if $hard ne 'unlimited'
+		&& $hard < $many + 300;
 	my $plant = plant(server => "max_connections = $many");
-	my $crowded = spawn('sh', '-c', 'ulimit -Sn 256 && exec "$@"', 'sh', program('mbserverd'), '--plant', $plant);
+	my $crowded = spawn('sh', '-c', 'ulimit -Sn 256 && exec "$@"', 'sh', program('mbserverd'),
+		'--plant', $plant);
 	my $port = wait_line($crowded, qr/listening on \S+:(\d+)/);
 	my @unlimited = ('sh', '-c', "ulimit -Sn $hard && exec \"\$@\"", 'sh');
 	my $asker = spawn(@unlimited, $^X, '-Itests/lib', '-MMB', '-e', <<'CLIENT', $port, $many);
@@ -177,7 +187,8 @@ subtest 'when connections run out' => sub {
 	is(hx(request($socks[4], $READ)), '030400000000', 'the fifth is served');
 	ok(closed($socks[1]), 'the one unused longest was closed');
 	is(hx(request($socks[$_], $READ)), '030400000000', "$_ lives") for 0, 2, 3;
-	like($small->{err} . (wait_line($small, qr/(all 4 connections are taken)/) // ''), qr/all 4/, 'the log says so');
+	like($small->{err} . (wait_line($small, qr/(all 4 connections are taken)/) // ''),
+		qr/all 4/, 'the log says so');
 	for (1 .. 50) {
 		push @socks, tcp($small->{port});
 		is(hx(request($socks[-1], $READ)), '030400000000', 'newcomers are served');
@@ -187,9 +198,11 @@ subtest 'when connections run out' => sub {
 
 subtest 'short of descriptors' => sub {
 	my $plant = plant(server => 'max_connections = 1000  workers = 1');
-	my $poor = spawn('sh', '-c', 'ulimit -n 300 && exec "$@"', 'sh', program('mbserverd'), '--plant', $plant);
+	my $poor = spawn('sh', '-c', 'ulimit -n 300 && exec "$@"', 'sh', program('mbserverd'),
+		'--plant', $plant);
 	my $port = wait_line($poor, qr/listening on \S+:(\d+)/);
-	like($poor->{err}, qr/room for 44 connections only, not 1000/, 'it says how many it has room for');
+	like($poor->{err}, qr/room for 44 connections only, not 1000/,
+		'it says how many it has room for');
 	my @socks = map { my $s = tcp($port); request($s, $READ); $s } 1 .. 60;
 	is(hx(request($socks[59], $READ)), '030400000000', 'more than that come and are served');
 	is(stop($poor), 0, 'stops');
@@ -199,16 +212,19 @@ subtest 'the port is taken' => sub {
 	my $plant = plant(server => "listen = [\"127.0.0.1:$server->{port}\"]");
 	my ($status, undef, $err) = run(program('mbserverd'), '--plant', $plant);
 	is($status, 1, 'exit status');
-	like($err, qr/^mbserverd: 127\.0\.0\.1:$server->{port} is in use by another program/m, 'said in words');
+	like($err, qr/^mbserverd: 127\.0\.0\.1:$server->{port} is in use by another program/m,
+		'said in words');
 };
 
 subtest 'several listeners' => sub {
-	my $v6 = IO::Socket::IP->new(LocalHost => '::1', LocalPort => 0, Listen => 1) ? ', "[::1]:0"' : '';
+	my $v6 = IO::Socket::IP->new(LocalHost => '::1', LocalPort => 0, Listen => 1)
+		? ', "[::1]:0"' : '';
 	my $both = start_server(plant(server => "listen = [\"127.0.0.1:0\", \"127.0.0.1:0\"$v6]"));
 	like($both->{err}, qr/listening on \[::1\]:\d+/, 'IPv6') if $v6;
 	my @hosts = ('127.0.0.1', '127.0.0.1', '::1');
 	for my $i (0 .. $#{$both->{ports}}) {
-		is(hx(request(tcp($both->{ports}[$i], $hosts[$i]), $READ)), '030400000000', "on $hosts[$i]");
+		is(hx(request(tcp($both->{ports}[$i], $hosts[$i]), $READ)), '030400000000',
+			"on $hosts[$i]");
 	}
 	is(stop($both), 0, 'stops');
 };
@@ -248,21 +264,29 @@ subtest 'reload' => sub {
 	request($client, h('10 03e8 0002 04 0102 0304'));
 	my @askers = map { asker($reloaded->{port}, '^030401020304$') } 1 .. 2;
 	for my $i (1 .. 10) {
-		plant(@plant, server => "listen = [\"127.0.0.1:0\"] identity = { vendor_name = \"v$i\" }");
+		plant(@plant,
+			server =>
+			"listen = [\"127.0.0.1:0\"] identity = { vendor_name = \"v$i\" }");
 		kill 'HUP', $reloaded->{pid};
 		wait_line($reloaded, qr/\breloaded$/);
-		is(request($client, h('2b 0e 04 00')), h('2b0e0481000001 00') . pack('C/a', "v$i"), "identity $i");
+		is(request($client, h('2b 0e 04 00')), h('2b0e0481000001 00') . pack('C/a', "v$i"),
+			"identity $i");
 	}
 	write_file('reload.conf', "image = {\n  name = \"$image\"\n  nonsense = 1\n}\n");
 	kill 'HUP', $reloaded->{pid};
-	ok(wait_line($reloaded, qr/reload refused, keeping the old plant: .*reload\.conf:3: .*nonsense/), 'a bad file is refused with its line');
-	is(hx(request($client, h('2b 0e 04 00'))), '2b0e0481000001' . '0003' . hx('v10'), 'the old one lives on');
+	ok(wait_line($reloaded,
+		qr/reload refused, keeping the old plant: .*reload\.conf:3: .*nonsense/),
+		'a bad file is refused with its line');
+	is(hx(request($client, h('2b 0e 04 00'))), '2b0e0481000001' . '0003' . hx('v10'),
+		'the old one lives on');
 	plant(@plant, image => 'holding_registers = ["1-5"]', points => undef);
 	kill 'HUP', $reloaded->{pid};
-	ok(wait_line($reloaded, qr/reload refused, keeping the old plant: image \Q$image\E: .*1-5/), 'so is one that does not fit the image');
+	ok(wait_line($reloaded, qr/reload refused, keeping the old plant: image \Q$image\E: .*1-5/),
+		'so is one that does not fit the image');
 	plant(@plant, server => 'listen = ["127.0.0.1:0"]  workers = 9');
 	kill 'HUP', $reloaded->{pid};
-	ok(wait_line($reloaded, qr/server\.workers has changed: this needs a restart/), 'what needs a restart is said');
+	ok(wait_line($reloaded, qr/server\.workers has changed: this needs a restart/),
+		'what needs a restart is said');
 	wait_line($reloaded, qr/\breloaded$/);
 	for my $asker (@askers) {
 		my ($count, $wrong) = report($asker);
@@ -279,20 +303,24 @@ subtest 'the image is replaced' => sub {
 	request($client, h('06 03e8 1234'));
 	unlink "/dev/shm$image" or die "$image: $!";
 	wait_line($replaced, qr/attached image \Q$image\E again/);
-	is(hx(request($client, $READ)), '030412340000', 'served from a new one with the same values');
+	is(hx(request($client, $READ)), '030412340000',
+		'served from a new one with the same values');
 	is(hx(request($client, h('06 03e8 4321'))), '0603e84321', 'and written to it');
 	ok(-e "/dev/shm$image", 'under its name');
 	unlink "/dev/shm$image" or die "$image: $!";
 	kill 'HUP', $replaced->{pid};
 	wait_line($replaced, qr/reloaded/);
-	is(hx(request(tcp($replaced->{port}), $READ)), '030443210000', 'a reload takes the values along, too');
+	is(hx(request(tcp($replaced->{port}), $READ)), '030443210000',
+		'a reload takes the values along, too');
 
 	# Somebody puts another plant's image there.
 	unlink "/dev/shm$image";
-	my $other = start_server(plant(name => $image, image => 'holding_registers = ["1-5"]', points => undef));
+	my $other = start_server(plant(name => $image, image => 'holding_registers = ["1-5"]',
+		points => undef));
 	wait_line($replaced, qr/cannot attach image \Q$image\E, answering exception 04: .*1-5/);
 	is(hx(request($client, $READ)), '8304', 'exception 04 meanwhile');
-	is(hx(request($client, h('2b 0e 04 01'))), '2b0e0482000001' . '0107' . hx('MBIMAGE'), 'identity is served all the same');
+	is(hx(request($client, h('2b 0e 04 01'))), '2b0e0482000001' . '0107' . hx('MBIMAGE'),
+		'identity is served all the same');
 	stop($other);
 	unlink "/dev/shm$image";
 	wait_line($replaced, qr/attached image \Q$image\E again/);
@@ -310,7 +338,8 @@ subtest 'stop with requests in flight' => sub {
 		my $start = time;
 		kill $signal, $stopped->{pid};
 		my @bytes = map { length until_closed($_) } @socks;
-		is(join(' ', @bytes), join(' ', (400 * 13) x 30), "$signal: all that was received is answered, then closed");
+		is(join(' ', @bytes), join(' ', (400 * 13) x 30),
+			"$signal: all that was received is answered, then closed");
 		is(wait_exit($stopped), 0, 'exit status 0');
 		cmp_ok(time - $start, '<', 1, 'in under a second');
 	}

@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# Values whose producer has gone silent: the answer changes when it is stopped or killed, and back when it goes on.
+# Values whose producer has gone silent: the answer changes when it is stopped or killed, and back
+# when it goes on.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -50,7 +51,8 @@ for my $round (1 .. 2) {
 	my $took = state_becomes($STALE, 'stopped');
 	cmp_ok($took, '>', 0.3, "after 400 ms and not before ($took s)");
 	cmp_ok($took, '<', 1.5, 'and soon');
-	is(hx(request($sock, h('03 03e9 0001'))), '8304', 'an address beside the point, in the range');
+	is(hx(request($sock, h('03 03e9 0001'))), '8304',
+		'an address beside the point, in the range');
 	is(hx(request($sock, h('03 03f1 0002'))), '8304', 'a span that touches the range');
 	is(hx(request($sock, h('03 03f2 0001'))), '03020000', 'one that does not');
 	is(hx(request($sock, h('06 03f1 0001'))), '8604', 'writes as well');
@@ -86,7 +88,8 @@ kill 'HUP', $server->{pid};
 wait_line($server, qr/\breloaded$/);
 stop($sim);
 sleep 0.6;
-like(state_now(), qr/^0302.... 01010[01] 04020000 020100$/, 'no rule, no exception; an hour has not passed');
+like(state_now(), qr/^0302.... 01010[01] 04020000 020100$/,
+	'no rule, no exception; an hour has not passed');
 
 is(stop($server), 0, 'stops');
 done_testing;

@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# What the server counts, read from outside: exact numbers, both formats, servers that are dead or others, files that lie.
+# What the server counts, read from outside: exact numbers, both formats, servers that are dead or
+# others, files that lie.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -54,9 +55,12 @@ send_all($socks[1], h('0009 0000 0000'));
 closed($socks[1]);
 my $now = settled(broken => 1);
 my %expected = (
-	connections => 4, opened => 5, ended => 1, broken => 1, foreign => 1, requests => 5 * 35 + 1, exceptions => 10, silent => 0,
-	bytes_in => 5 * (12 * 24 + 8 + 120) + 12 + 12 + 6, bytes_out => 5 * (20 * 29 + 3 * 12 + 2 * 9 + 10 * 11) + 11,
-	refused => 0, limited => 0, crowded => 0, evicted => 0, idle => 0, late => 0, stalled => 0, lost => 0, refused_writes => 0,
+	connections => 4, opened => 5, ended => 1, broken => 1, foreign => 1,
+		requests => 5 * 35 + 1, exceptions => 10, silent => 0,
+	bytes_in => 5 * (12 * 24 + 8 + 120) + 12 + 12 + 6,
+		bytes_out => 5 * (20 * 29 + 3 * 12 + 2 * 9 + 10 * 11) + 11,
+	refused => 0, limited => 0, crowded => 0, evicted => 0, idle => 0, late => 0, stalled => 0,
+		lost => 0, refused_writes => 0,
 	workers => 3, pid => $server->{pid}, image => $name,
 );
 is($now->{$_}, $expected{$_}, "$_: $expected{$_}") for sort keys %expected;
@@ -74,17 +78,21 @@ cmp_ok(abs($now->{start_ns} / 1e9 - time), '<', 60, 'started just now');
 
 ($status, $out) = stats();
 is($status, 0, 'text');
-like($out, qr/^server of \Q$name\E, pid $server->{pid}, 3 workers, 4 connections, up 0d 00:00:\d\d$/m, 'the first line');
+like($out,
+	qr/^server of \Q$name\E, pid $server->{pid}, 3 workers, 4 connections, up 0d 00:00:\d\d$/m,
+	'the first line');
 like($out, qr/^ +176  requests$/m, 'a count');
 like($out, qr/^ +106 +3  read holding registers$/m, 'a function by its name');
 like($out, qr/^ +5 +99$/m, 'and one without');
-my @json = grep { !ref $now->{$_} && $_ !~ /^(image|pid|workers|connections|start_ns|alive)$/ } keys %$now;
+my @json = grep { !ref $now->{$_}
+	&& $_ !~ /^(image|pid|workers|connections|start_ns|alive)$/ } keys %$now;
 my @text = $out =~ /^ {0,20}\d+  [a-z]/mg;
 is(scalar @text, scalar @json, 'as many counts in the text as in the JSON');
 
 # A second server of the same image.
 my $second = start_server(plant(name => $name, file => 'second.conf'));
-like($second->{err}, qr/another server counts in \Q$file\E/, 'a second server of the image says that it counts for itself');
+like($second->{err}, qr/another server counts in \Q$file\E/,
+	'a second server of the image says that it counts for itself');
 request(tcp($second->{port}), h('03 03e8 0001'));
 is(numbers()->{opened}, 5, 'and does');
 is(stop($second), 0, 'it stops');
@@ -127,10 +135,13 @@ lie('another file', 'x' x 10000, qr/not a file of counters/);
 lie('cut', substr($good, 0, length($good) - 1), qr/damaged/);
 lie('only a header', substr($good, 0, 320), qr/damaged/);
 lie('another version', substr($good, 0, 8) . '9.9.9' . substr($good, 13), qr/another version/);
-lie('a version without end', substr($good, 0, 8) . 'x' x 24 . substr($good, 32), qr/another version/);
-lie('blocks of another size', substr($good, 0, 32) . pack('L', 64) . substr($good, 36), qr/damaged/);
+lie('a version without end', substr($good, 0, 8) . 'x' x 24 . substr($good, 32),
+	qr/another version/);
+lie('blocks of another size', substr($good, 0, 32) . pack('L', 64) . substr($good, 36),
+	qr/damaged/);
 lie('no blocks', substr($good, 0, 36) . pack('L', 0) . substr($good, 40), qr/damaged/);
-lie('too many blocks', substr($good, 0, 36) . pack('L', 0xFFFFFFFF) . substr($good, 40), qr/damaged/);
+lie('too many blocks', substr($good, 0, 36) . pack('L', 0xFFFFFFFF) . substr($good, 40),
+	qr/damaged/);
 lie('another image', substr($good, 0, 56) . '/other' . substr($good, 62), qr/damaged/);
 my $full = $good;
 substr($full, $_, 1) = "\xff" for 320 .. length($full) - 1;
@@ -147,7 +158,8 @@ ok(-s '/etc/passwd', 'and not what it led to');
 
 # One that cannot start leaves nothing behind.
 my $taken = start_server(plant());
-($status) = run(program('mbserverd'), '--plant', plant(name => $name, server => "listen = [\"127.0.0.1:$taken->{port}\"]"));
+($status) = run(program('mbserverd'), '--plant',
+	plant(name => $name, server => "listen = [\"127.0.0.1:$taken->{port}\"]"));
 is($status, 1, 'a server that cannot start');
 ok(!-e $file, 'leaves no file');
 is(stop($taken), 0, 'stops');
@@ -157,11 +169,14 @@ my $foreign = temp_dir() . '/foreign';
 mkdir $foreign or die;
 mkdir "$foreign/mbimage" or die;
 chmod 0777, "$foreign/mbimage";
-my $careful = spawn({ env => { XDG_RUNTIME_DIR => $foreign } }, program('mbserverd'), '--plant', $plant);
+my $careful = spawn({ env => { XDG_RUNTIME_DIR => $foreign } }, program('mbserverd'), '--plant',
+	$plant);
 wait_line($careful, qr/no counters for --stats: \S+: Operation not permitted/);
 wait_line($careful, qr/\bready$/);
-is(stop($careful), 0, 'a folder that others write in is not used, and the server runs all the same');
-my $service = spawn({ env => { RUNTIME_DIRECTORY => $foreign } }, program('mbserverd'), '--plant', $plant);
+is(stop($careful), 0,
+	'a folder that others write in is not used, and the server runs all the same');
+my $service = spawn({ env => { RUNTIME_DIRECTORY => $foreign } }, program('mbserverd'), '--plant',
+	$plant);
 wait_line($service, qr/\bready$/);
 ok(-e "$foreign/mbserverd-" . substr($name, 1) . '.counters', "but the service manager's is");
 is(stop($service), 0, 'stops');

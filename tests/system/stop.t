@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# Stopping in order, and being stuck: who is in the queue is answered, in less than a second, and the watchdog hears the truth.
+# Stopping in order, and being stuck: who is in the queue is answered, in less than a second, and
+# the watchdog hears the truth.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -25,7 +26,9 @@ sub until_closed
 
 subtest 'who is in the queue' => sub {
 	my $path = temp_dir() . '/queue.sock';
-	my $server = start_server(plant(server => "workers = 2  listen = [\"127.0.0.1:0\", \"unix:$path\"]"));
+	my $server =
+		start_server(plant(server =>
+		"workers = 2  listen = [\"127.0.0.1:0\", \"unix:$path\"]"));
 	kill 'STOP', $server->{pid};		# nothing is accepted from now on
 	my @queue = map { tcp($server->{port}) } 1 .. 50;
 	push @queue, map { IO::Socket::UNIX->new($path) } 1 .. 5;
@@ -49,14 +52,16 @@ subtest 'clients that do not go' => sub {
 	send_all($stay[0], substr adu(1, 1, $READ), 0, 7);		# half a frame
 	my $start = time;
 	is(stop($server), 0, 'exit status 0');
-	cmp_ok(time - $start, '<', $ENV{MB_SAN} ? 3 : 1, 'in under a second, whether they close their side or not');
+	cmp_ok(time - $start, '<', $ENV{MB_SAN} ? 3 : 1,
+		'in under a second, whether they close their side or not');
 };
 
 subtest 'the watchdog' => sub {
 	my $path = temp_dir() . '/notify';
 	my $manager = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $path) or die "$path: $!";
 	my $plant = plant(server => 'listen = ["127.0.0.1:0"]  workers = 2');
-	my $server = spawn({ env => { NOTIFY_SOCKET => $path, WATCHDOG_USEC => 100_000 } }, program('mbserverd'), '--plant', $plant);
+	my $server = spawn({ env => { NOTIFY_SOCKET => $path, WATCHDOG_USEC => 100_000 } },
+		program('mbserverd'), '--plant', $plant);
 	my $port = wait_line($server, qr/listening on \S+:(\d+)/);
 	wait_line($server, qr/\bready$/);
 
@@ -64,7 +69,8 @@ subtest 'the watchdog' => sub {
 	my $pings = sub {
 		my ($seconds, $most) = @_;
 		my ($count, $end) = (0, time + $seconds);
-		while ($count < $most && IO::Select->new($manager)->can_read($end - time > 0 ? $end - time : 0)) {
+		while ($count < $most && IO::Select->new($manager)->can_read($end - time > 0
+			? $end - time : 0)) {
 			$manager->recv(my $message, 4096);
 			$count++ if $message =~ /^WATCHDOG=1/m;
 		}
@@ -86,7 +92,8 @@ subtest 'the watchdog' => sub {
 		POSIX::_exit(127);
 	}
 	close $in;
-	sleep 0.01 until `cut -d' ' -f3 /proc/$server->{pid}/task/$tid/stat` =~ /^[tT]/ || waitpid($stopper, 1) == $stopper;
+	sleep 0.01 until `cut -d' ' -f3 /proc/$server->{pid}/task/$tid/stat` =~ /^[tT]/
+		|| waitpid($stopper, 1) == $stopper;
 	SKIP: {
 		skip 'may not trace here', 4 if $? >> 8 == 77;
 		cmp_ok($pings->(1.5, 100), '<=', 2, 'one worker is stuck: what it had said before is all for 15 times the interval');
@@ -96,7 +103,8 @@ subtest 'the watchdog' => sub {
 		cmp_ok($served, '>', 0, 'the other one serves meanwhile');
 		close $hold;
 		waitpid $stopper, 0;
-		is(hx(scalar read_response($_)), '03020000', 'then the stuck one goes on') for @socks;
+		is(hx(scalar read_response($_)), '03020000', 'then the stuck one goes on')
+			for @socks;
 		is($pings->(10, 3), 3, 'fed again');
 	}
 	is(stop($server), 0, 'stops');

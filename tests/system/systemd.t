@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# The installed services of the default plant under the real systemd: what they are allowed, and what happens when they are killed, hang,
+# The installed services of the default plant under the real systemd: what they are allowed, and
+# what happens when they are killed, hang,
 # are restarted and reloaded while clients poll each millisecond.
 use strict;
 use warnings;
@@ -16,7 +17,9 @@ my $PLANT = '/etc/mbimage/default.conf';
 machine(prepare => sub {
 	my $tree = shift;
 	# Quick steps, so that a standstill shows.
-	edit_file("$tree$PLANT", sub { s/period = "1s"\s+start_delay = "2s"/period = "20ms"  start_delay = "0s"/ or die });
+	edit_file("$tree$PLANT",
+		sub { s/period = "1s"\s+start_delay = "2s"/period = "20ms"  start_delay = "0s"/
+		or die });
 	# A shorter wait for the watchdog than in service.
 	for my $name ('mbserverd@', 'simulatord@') {
 		my $folder = "$tree/usr/lib/systemd/system/$name.service.d";
@@ -27,33 +30,41 @@ machine(prepare => sub {
 	}
 });
 
-# ---- units -----------------------------------------------------------------------------------------
+# ---- units -----------------------------------------------------------------------------------
 
-my @units = map { "/usr/lib/systemd/system/$_" } @SERVICES, 'mbserverd@default.socket', 'mbimage.target';
-is(join('', (run('systemd-analyze', 'verify', @units))[1, 2]), '', 'systemd-analyze verify has nothing to say');
+my @units = map { "/usr/lib/systemd/system/$_" } @SERVICES, 'mbserverd@default.socket',
+	'mbimage.target';
+is(join('', (run('systemd-analyze', 'verify', @units))[1, 2]), '',
+	'systemd-analyze verify has nothing to say');
 for my $unit (glob '/usr/lib/systemd/system/{mbserverd,simulatord,mbimage-retain}@.service') {
-	my ($status, $out) = run('systemd-analyze', 'security', '--no-pager', '--offline=true', '--threshold=15', $unit);
+	my ($status, $out) = run('systemd-analyze', 'security', '--no-pager', '--offline=true',
+		'--threshold=15', $unit);
 	my ($exposure) = $out =~ /exposure level.*: ([0-9.]+)/;
 	is($status, 0, "$unit: exposure $exposure");
-	my @bare = grep { /^[A-Z]\w+=/ } split /\n/, (slurp($unit) =~ s/.*# ---- hardening ----\n//sr =~ s/\[Install\].*//sr);
+	my @bare = grep { /^[A-Z]\w+=/ } split /\n/,
+		(slurp($unit) =~ s/.*# ---- hardening ----\n//sr =~ s/\[Install\].*//sr);
 	cmp_ok(scalar @bare, '>', 20, '... is hardened in many ways');
 }
 
-# ---- start, read -------------------------------------------------------------------------------------
+# ---- start, read -----------------------------------------------------------------------------
 
 ok(systemctl('enable', '--now', 'mbimage.target'), 'one command starts the default plant');
 for my $unit (@SERVICES) {
 	ok(until_true(sub { show($unit, 'ActiveState') eq 'active' }), "$unit is active");
 }
 my $sock = tcp(502);
-ok(until_true(sub { request($sock, h('03 03e8 0001')) =~ /^\x03\x02\x01[\x7c-\xa4]$/ }), 'a client reads what the simulator writes');
+ok(until_true(sub { request($sock, h('03 03e8 0001')) =~ /^\x03\x02\x01[\x7c-\xa4]$/ }),
+	'a client reads what the simulator writes');
 is(hx(request($sock, h('06 03f2 beef'))), '0603f2beef', 'a client writes');
-my @warnings = grep { !/steps missed/ } split /\n/, journal('--priority=warning', map { "--unit=$_" } @SERVICES);
+my @warnings = grep { !/steps missed/ } split /\n/,
+	journal('--priority=warning', map { "--unit=$_" } @SERVICES);
 is("@warnings", '', 'nothing to warn of');
-ok(until_true(sub { show($SERVER, 'StatusText') =~ m{^\d+ connections, \d+ requests/s$} }), 'STATUS of the server: ' . show($SERVER, 'StatusText'));
-ok(until_true(sub { show($SIMULATOR, 'StatusText') =~ m{^[\d.]+ steps/s} }), 'STATUS of the simulator: ' . show($SIMULATOR, 'StatusText'));
+ok(until_true(sub { show($SERVER, 'StatusText') =~ m{^\d+ connections, \d+ requests/s$} }),
+	'STATUS of the server: ' . show($SERVER, 'StatusText'));
+ok(until_true(sub { show($SIMULATOR, 'StatusText') =~ m{^[\d.]+ steps/s} }),
+	'STATUS of the simulator: ' . show($SIMULATOR, 'StatusText'));
 
-# ---- privileges --------------------------------------------------------------------------------------
+# ---- privileges ------------------------------------------------------------------------------
 
 # What a process sees in a folder.
 sub inside
@@ -68,29 +79,40 @@ for my $unit (@SERVICES) {
 	my $status = slurp("/proc/$pid/status");
 	my ($user) = $unit =~ /^([^@]+)/;
 	is((getpwuid((stat "/proc/$pid")[4]))[0], $user, "$unit runs as $user");
-	like($status, qr/^Gid:\t(\d+)\t\1\t\1\t\1\n.*^Groups:\t\1? ?\n/ms, '... in the common group alone');
-	like($status, qr/^CapPrm:\t0+\n.*^CapBnd:\t0+\n.*^NoNewPrivs:\t1\nSeccomp:\t2\n/ms, '... without a capability, under a filter');
-	like(slurp("/proc/$pid/limits"), qr/^Max core file size\s+0\s+0\s/m, '... without core dumps');
-	isnt(readlink "/proc/$pid/ns/net", readlink '/proc/1/ns/net', '... without the network of the machine');
-	is(join(' ', inside($pid, '/')), 'dev etc lib lib64 proc run sys usr var', '... sees few folders');
-	is(join(' ', inside($pid, '/etc')), 'group ld.so.cache mbimage nsswitch.conf passwd', '... its plants');
-	is(join(' ', map { inside($pid, $_) } '/var', '/var/lib', '/run'), $unit eq $SERVER ? 'lib mbimage mbimage systemd' : 'lib mbimage systemd',
+	like($status, qr/^Gid:\t(\d+)\t\1\t\1\t\1\n.*^Groups:\t\1? ?\n/ms,
+		'... in the common group alone');
+	like($status, qr/^CapPrm:\t0+\n.*^CapBnd:\t0+\n.*^NoNewPrivs:\t1\nSeccomp:\t2\n/ms,
+		'... without a capability, under a filter');
+	like(slurp("/proc/$pid/limits"), qr/^Max core file size\s+0\s+0\s/m,
+		'... without core dumps');
+	isnt(readlink "/proc/$pid/ns/net", readlink '/proc/1/ns/net',
+		'... without the network of the machine');
+	is(join(' ', inside($pid, '/')), 'dev etc lib lib64 proc run sys usr var',
+		'... sees few folders');
+	is(join(' ', inside($pid, '/etc')), 'group ld.so.cache mbimage nsswitch.conf passwd',
+		'... its plants');
+	is(join(' ', map { inside($pid, $_) } '/var', '/var/lib', '/run'), $unit eq $SERVER
+		? 'lib mbimage mbimage systemd' : 'lib mbimage systemd',
 	   '... saved values, and its manager');
 }
 # Where can it write, from inside and as its user?
 for my $unit (@SERVICES) {
 	my ($user) = $unit =~ /^([^@]+)/;
 	my @folders = qw(/dev/shm /run/mbimage /var/lib/mbimage /etc/mbimage /run /usr/bin / /var/lib /dev /dev/mqueue);
-	my ($status, $out) = run('nsenter', '--mount', '--target', unit_pid($unit), 'setpriv', "--reuid=$user", '--regid=mbimage',
-		'--clear-groups', 'sh', '-c', 'for f; do touch $f/probe && rm $f/probe && echo $f; done 2>/dev/null', 'sh', @folders);
+	my ($status, $out) = run('nsenter', '--mount', '--target', unit_pid($unit), 'setpriv',
+		"--reuid=$user", '--regid=mbimage',
+		'--clear-groups', 'sh', '-c',
+			'for f; do touch $f/probe && rm $f/probe && echo $f; done 2>/dev/null',
+			'sh', @folders);
 	my %more = ($SERVER => ' /run/mbimage', $RETAIN => ' /var/lib/mbimage', $SIMULATOR => '');
 	is(join(' ', split /\n/, $out), "/dev/shm$more{$unit}",
 	   "$unit writes nowhere else");
 }
-is(sprintf('%04o', (stat '/dev/shm/mbimage-default')[2] & 07777), '0660', 'the image is for the group');
+is(sprintf('%04o', (stat '/dev/shm/mbimage-default')[2] & 07777), '0660',
+	'the image is for the group');
 is((getgrgid((stat _)[5]))[0], 'mbimage', '... mbimage');
 
-# ---- killed ------------------------------------------------------------------------------------------
+# ---- killed ----------------------------------------------------------------------------------
 
 sub killed
 {
@@ -99,7 +121,8 @@ sub killed
 	my $poller = poller(port => 502);
 	sleep 0.2;	# let it poll: what is tested is that it goes on
 	kill KILL => $pid or die "kill: $!";
-	my $back = until_true(sub { my $now = unit_pid($victim); $now && $now != $pid && show($victim, 'ActiveState') eq 'active' });
+	my $back = until_true(sub { my $now = unit_pid($victim); $now && $now != $pid
+		&& show($victim, 'ActiveState') eq 'active' });
 	sleep 0.3;
 	my $seen = report($poller);
 	ok($back, "$victim is started again after SIGKILL");
@@ -107,7 +130,8 @@ sub killed
 	cmp_ok($seen->{answers}, '>', 200, "... a client polls: $seen->{answers} answers");
 	cmp_ok($seen->{longest_s}, '<', 1, '... is answered again within a second');
 	cmp_ok($seen->{longest_still_s}, '<', 1, '... and sees values move within a second');
-	is("$seen->{refused} refused, $seen->{exceptions} exceptions, $seen->{zeros} zeros", '0 refused, 0 exceptions, 0 zeros',
+	is("$seen->{refused} refused, $seen->{exceptions} exceptions, $seen->{zeros} zeros",
+		'0 refused, 0 exceptions, 0 zeros',
 	   '... and nothing wrong');
 	return $seen;
 }
@@ -118,9 +142,10 @@ for my $round (1, 2) {
 	killed($SERVER, $SIMULATOR);
 }
 $sock = tcp(502);
-is(hx(request($sock, h('03 03f2 0001'))), '0302beef', 'what a client had written before is still there');
+is(hx(request($sock, h('03 03f2 0001'))), '0302beef',
+	'what a client had written before is still there');
 
-# ---- restarted under load ----------------------------------------------------------------------------
+# ---- restarted under load --------------------------------------------------------------------
 
 {
 	my @pollers = ((map { poller(port => 502) } 1 .. 3), poller(port => 502, fresh => 1));
@@ -132,17 +157,20 @@ is(hx(request($sock, h('03 03f2 0001'))), '0302beef', 'what a client had written
 	}
 	my @seen = map { report($_) } @pollers;
 	is(join(' ', map { $_->{refused} } @seen), '0 0 0 0', '... and refuses no connection');
-	cmp_ok($_->{longest_s}, '<', 1, "... a pause of less than a second; $_->{lost} connections had to be opened anew") for @seen;
+	cmp_ok($_->{longest_s}, '<', 1,
+		"... a pause of less than a second; $_->{lost} connections had to be opened anew")
+		for @seen;
 	is(unit_pid($SIMULATOR), $pid, '... the simulator does not notice');
 }
 
-# ---- hanging -----------------------------------------------------------------------------------------
+# ---- hanging ---------------------------------------------------------------------------------
 
 {
 	my %pid = map { $_ => unit_pid($_) } $SERVER, $SIMULATOR;
 	kill STOP => values %pid or die;
 	for my $unit (sort keys %pid) {
-		my $took = until_true(sub { my $now = unit_pid($unit); $now && $now != $pid{$unit} && show($unit, 'ActiveState') eq 'active' });
+		my $took = until_true(sub { my $now = unit_pid($unit); $now && $now != $pid{$unit}
+			&& show($unit, 'ActiveState') eq 'active' });
 		ok($took, "$unit hangs, and is ended by the watchdog");
 		like(journal("--unit=$unit"), qr/Watchdog timeout/, '... says the journal');
 	}
@@ -151,15 +179,17 @@ is(hx(request($sock, h('03 03f2 0001'))), '0302beef', 'what a client had written
 	my ($worker) = grep { slurp("/proc/$pid/task/$_/comm") eq "worker\n" } map { m{(\d+)$} } glob "/proc/$pid/task/*";
 	SKIP: {
 		my ($PTRACE, $SEIZE, $INTERRUPT) = (101, 0x4206, 0x4207);	# x86-64
-		skip 'no ptrace here', 1 if `uname -m` ne "x86_64\n" || syscall($PTRACE, $SEIZE, $worker + 0, 0, 0) < 0;
+		skip 'no ptrace here', 1 if `uname -m` ne "x86_64\n" || syscall($PTRACE, $SEIZE,
+			$worker + 0, 0, 0) < 0;
 		syscall($PTRACE, $INTERRUPT, $worker + 0, 0, 0);
 		# A thread that is debugged is gone only when its debugger knows.
-		ok(until_true(sub { waitpid $worker, 0x40000001; my $now = unit_pid($SERVER); $now && $now != $pid && show($SERVER, 'ActiveState') eq 'active' }),
+		ok(until_true(sub { waitpid $worker, 0x40000001; my $now = unit_pid($SERVER); $now
+			&& $now != $pid && show($SERVER, 'ActiveState') eq 'active' }),
 		   'one worker that hangs is enough');
 	}
 }
 
-# ---- reloaded ----------------------------------------------------------------------------------------
+# ---- reloaded --------------------------------------------------------------------------------
 
 {
 	$sock = tcp(502);
@@ -167,37 +197,47 @@ is(hx(request($sock, h('03 03f2 0001'))), '0302beef', 'what a client had written
 	my %pid = map { $_ => unit_pid($_) } $SERVER, $SIMULATOR;
 	edit_file($PLANT, sub { s/"Industrial IoT CLP Server"/"Another Model"/ or die });
 	ok(systemctl('reload', $SERVER, $SIMULATOR), 'reload');
-	ok(until_true(sub { request($sock, h('2b 0e 04 05')) =~ /Another Model$/ }), '... takes effect on a connection that is open');
+	ok(until_true(sub { request($sock, h('2b 0e 04 05')) =~ /Another Model$/ }),
+		'... takes effect on a connection that is open');
 	edit_file($PLANT, sub { s/simulator = /simulater = / or die });
 	systemctl('reload', $SERVER, $SIMULATOR);
 	for my $unit ($SERVER, $SIMULATOR) {
-		ok(until_true(sub { journal("--unit=$unit") =~ /default\.conf:\d+: .*simulater.*expected/ }), "$unit refuses a wrong plant");
+		ok(until_true(sub { journal("--unit=$unit") =~
+			/default\.conf:\d+: .*simulater.*expected/ }),
+			"$unit refuses a wrong plant");
 	}
 	like(request($sock, h('2b 0e 04 05')), qr/Another Model$/, '... and goes on as before');
 	edit_file($PLANT, sub { s/simulater = /simulator = / or die });
 	my $seen = report($poller);
-	is("$seen->{lost} lost, $seen->{exceptions} exceptions", '0 lost, 0 exceptions', '... no client notices');
+	is("$seen->{lost} lost, $seen->{exceptions} exceptions", '0 lost, 0 exceptions',
+		'... no client notices');
 	is(unit_pid($_), $pid{$_}, "... $_ is the same process") for sort keys %pid;
 }
 
-# ---- a plant that cannot work ------------------------------------------------------------------------
+# ---- a plant that cannot work ----------------------------------------------------------------
 
 edit_file($PLANT, sub { s/simulator = /simulater = / or die });
 run('systemctl', 'restart', $SIMULATOR);
-ok(until_true(sub { show($SIMULATOR, 'ActiveState') eq 'failed' }, 5), 'a wrong plant is not tried again and again');
-is(show($SIMULATOR, 'NRestarts') . ' ' . show($SERVER, 'ActiveState'), '0 active', '... and the server does not mind');
+ok(until_true(sub { show($SIMULATOR, 'ActiveState') eq 'failed' }, 5),
+	'a wrong plant is not tried again and again');
+is(show($SIMULATOR, 'NRestarts') . ' ' . show($SERVER, 'ActiveState'), '0 active',
+	'... and the server does not mind');
 edit_file($PLANT, sub { s/simulater = /simulator = / or die });
 ok(systemctl('start', $SIMULATOR), 'mended, it starts');
 
-# ---- stopped -----------------------------------------------------------------------------------------
+# ---- stopped ---------------------------------------------------------------------------------
 
 ok(systemctl('stop', 'mbimage.target'), 'one command stops it');
 for my $unit (@SERVICES, 'mbserverd@default.socket') {
-	ok(until_true(sub { show($unit, 'ActiveState') eq 'inactive' }, 3), "... $unit is inactive soon");
+	ok(until_true(sub { show($unit, 'ActiveState') eq 'inactive' }, 3),
+		"... $unit is inactive soon");
 }
-is(join(' ', map { (getpwuid((stat)[4]))[0] // '' } grep { (getpwuid((stat)[4]) // '') =~ /^(?:mb|simulatord)/ } glob '/proc/[0-9]*'), '',
+is(join(' ', map { (getpwuid((stat)[4]))[0] // '' } grep { (getpwuid((stat)[4]) // '') =~
+	/^(?:mb|simulatord)/ } glob '/proc/[0-9]*'), '',
    '... no process is left');
-is(join(' ', glob '/dev/shm/* /dev/shm/.mb* /run/mb*/*'), '/dev/shm/mbimage-default', '... nor anything but the image');
+is(join(' ', glob '/dev/shm/* /dev/shm/.mb* /run/mb*/*'), '/dev/shm/mbimage-default',
+	'... nor anything but the image');
 ok(!Boot::connect_once(502), '... and nobody listens');
-unlike((systemctl('list-units', '--failed', '--no-legend', '--plain'))[1], qr/mb|simulatord/, '... nothing has failed');
+unlike((systemctl('list-units', '--failed', '--no-legend', '--plain'))[1], qr/mb|simulatord/,
+	'... nothing has failed');
 done_testing;

@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# Several units on one port: each its plant, image and identity; unknown ones; what reload and a lost image do to one of them.
+# Several units on one port: each its plant, image and identity; unknown ones; what reload and a
+# lost image do to one of them.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -15,12 +16,15 @@ my $READ = h('03 03e8 0001');
 sub plants
 {
 	my ($server, $pump_image) = @_;
-	plant(name => $pump, file => 'pump.conf', points => undef, image => $pump_image || 'holding_registers = ["1000-1009"]',
+	plant(name => $pump, file => 'pump.conf', points => undef, image => $pump_image
+		|| 'holding_registers = ["1000-1009"]',
 		server => 'listen = ["127.0.0.1:1"]  identity = { product_code = "PUMP" }
 			files = ( { number = 1  registers = "1000-1005" } )  functions = [1]');
-	plant(name => $fan, file => 'fan.conf', points => undef, image => 'holding_registers = ["1000", "2000"]', server => '');
+	plant(name => $fan, file => 'fan.conf', points => undef,
+		image => 'holding_registers = ["1000", "2000"]', server => '');
 	return plant(name => $main, file => 'units.conf', points => undef,
-		server => "listen = [\"127.0.0.1:0\"]  identity = { product_code = \"MAIN\" }\n" . ($server // <<'UNITS'));
+		server => "listen = [\"127.0.0.1:0\"]  identity = { product_code = \"MAIN\" }\n"
+			. ($server // <<'UNITS'));
 	units = ( { id = 3  plant = "pump.conf" }, { id = 9  plant = "pump.conf" }, { id = 4  plant = "fan.conf" }, { id = 1 } )
 UNITS
 }
@@ -45,10 +49,15 @@ subtest 'each its own' => sub {
 	request($sock, h('06 03e8 1111'), 1);
 	request($sock, h('06 03e8 3333'), 3);
 	request($sock, h('06 03e8 4444'), 4);
-	is(values_of($sock), '0=03021111 1=03021111 2=830b 3=03023333 4=03024444 9=03023333 255=03021111', 'values');
-	is(hx(request($sock, h('03 07d0 0001'), $_)), $_ == 4 ? '03020000' : '8302', "unit $_: 2000") for 1, 3, 4;
-	is(hx(request($sock, h('2b 0e 04 01'), 3)), '2b0e04810000010104' . hx('PUMP'), 'identity of unit 3');
-	is(hx(request($sock, h('2b 0e 04 01'), 255)), '2b0e04810000010104' . hx('MAIN'), 'identity of the device');
+	is(values_of($sock),
+		'0=03021111 1=03021111 2=830b 3=03023333 4=03024444 9=03023333 255=03021111',
+		'values');
+	is(hx(request($sock, h('03 07d0 0001'), $_)), $_ == 4 ? '03020000' : '8302',
+		"unit $_: 2000") for 1, 3, 4;
+	is(hx(request($sock, h('2b 0e 04 01'), 3)), '2b0e04810000010104' . hx('PUMP'),
+		'identity of unit 3');
+	is(hx(request($sock, h('2b 0e 04 01'), 255)), '2b0e04810000010104' . hx('MAIN'),
+		'identity of the device');
 	is(hx(request($sock, h('14 07 06 0001 0000 0001'), 3)), '1404' . '03063333', 'its files');
 	is(hx(request($sock, h('14 07 06 0001 0000 0001'), 4)), '9402', 'which others have not');
 	is(hx(request($sock, h('63'), 2)), 'e30b', 'an unknown unit before an unknown function');
@@ -56,17 +65,22 @@ subtest 'each its own' => sub {
 	send_all($sock, $all);
 	my @answers = map { [ read_response($sock) ] } 1 .. 30;
 	is(join(' ', map { "$_->[1]:$_->[2]:" . hx($_->[0]) } @answers),
-		join(' ', map { "$_:" . ($_ % 3 + 2) . ':' . qw(830b 03023333 03024444)[$_ % 3] } 1 .. 30), 'mixed in one stream');
+		join(' ',
+			map { "$_:" . ($_ % 3 + 2) . ':'
+			. qw(830b 03023333 03024444)[$_ % 3] } 1 .. 30), 'mixed in one stream');
 };
 
 subtest 'unknown units' => sub {
 	plants(qq{units = ( { id = 3  plant = "pump.conf" } )  unknown_unit = "0x0A"});
 	reload($server);
-	is(values_of($sock), '0=03021111 1=830a 2=830a 3=03023333 4=830a 9=830a 255=03021111', '0x0A; unit 1 is not listed now');
+	is(values_of($sock), '0=03021111 1=830a 2=830a 3=03023333 4=830a 9=830a 255=03021111',
+		'0x0A; unit 1 is not listed now');
 	plants(qq{units = ( { id = 0  plant = "pump.conf" } )  unknown_unit = "silence"});
 	reload($server);
-	send_all($sock, adu(1, 7, $READ) . adu(2, 0, $READ) . adu(3, 8, $READ) . adu(4, 255, $READ));
-	my @got = map { join ':', map { length > 2 ? hx($_) : $_ } (read_response($sock))[0, 1] } 1 .. 2;
+	send_all($sock, adu(1, 7, $READ) . adu(2, 0, $READ) . adu(3, 8, $READ)
+		. adu(4, 255, $READ));
+	my @got = map { join ':', map { length > 2 ? hx($_) : $_ } (read_response($sock))[0,
+		1] } 1 .. 2;
 	is("@got", '03023333:2 03021111:4', 'silence, between answers; 0 may be a unit of its own');
 	ok(!IO::Select->new($sock)->can_read(0.05), 'and nothing more');
 	plants('');
@@ -83,26 +97,37 @@ subtest 'a bad plant of a unit' => sub {
 	ok($line, 'both places are named');
 	plants(undef, 'holding_registers = ["1000-1008"]');
 	kill 'HUP', $server->{pid};
-	ok(wait_line($server, qr/reload refused, keeping the old plant: image \Q$pump\E: .*1000-1008/), 'so is one that does not fit its image');
-	is(values_of($sock), '0=03021111 1=03021111 2=830b 3=03023333 4=03024444 9=03023333 255=03021111', 'all goes on');
-	my ($status, undef, $err) = run(program('mbserverd'), '--check', '--plant', plants('units = ( { id = 3  plant = "none" } )'));
+	ok(wait_line($server,
+		qr/reload refused, keeping the old plant: image \Q$pump\E: .*1000-1008/),
+		'so is one that does not fit its image');
+	is(values_of($sock),
+		'0=03021111 1=03021111 2=830b 3=03023333 4=03024444 9=03023333 255=03021111',
+		'all goes on');
+	my ($status, undef, $err) = run(program('mbserverd'), '--check', '--plant',
+		plants('units = ( { id = 3  plant = "none" } )'));
 	is($status, 2, '--check');
-	like($err, qr/units\.conf:\d+: server\.units\[0\]\.plant: \S*none: No such file/, 'says so, too');
+	like($err, qr/units\.conf:\d+: server\.units\[0\]\.plant: \S*none: No such file/,
+		'says so, too');
 	plants();
 };
 
 subtest 'one image is lost' => sub {
 	unlink "/dev/shm$pump";
-	my $other = start_server(plant(name => $pump, image => 'holding_registers = ["1-5"]', points => undef));
+	my $other = start_server(plant(name => $pump, image => 'holding_registers = ["1-5"]',
+		points => undef));
 	wait_line($server, qr/cannot attach image \Q$pump\E, answering exception 04: .*1-5/);
-	is(values_of($sock), '0=03021111 1=03021111 2=830b 3=8304 4=03024444 9=8304 255=03021111', 'its units answer 04, no others');
-	is(hx(request($sock, h('2b 0e 04 01'), 3)), '2b0e04810000010104' . hx('PUMP'), 'its identity is known');
+	is(values_of($sock), '0=03021111 1=03021111 2=830b 3=8304 4=03024444 9=8304 255=03021111',
+		'its units answer 04, no others');
+	is(hx(request($sock, h('2b 0e 04 01'), 3)), '2b0e04810000010104' . hx('PUMP'),
+		'its identity is known');
 	sleep 2.2;
 	stop($other);
 	unlink "/dev/shm$pump";
 	wait_line($server, qr/attached image \Q$pump\E again/);
 	request($sock, h('06 03e8 3330'), 9);
-	is(values_of($sock), '0=03021111 1=03021111 2=830b 3=03023330 4=03024444 9=03023330 255=03021111', 'back again');
+	is(values_of($sock),
+		'0=03021111 1=03021111 2=830b 3=03023330 4=03024444 9=03023330 255=03021111',
+		'back again');
 	my @said = $server->{err} =~ /cannot attach/g;
 	is(scalar @said, 1, 'said once, though tried each second');
 };

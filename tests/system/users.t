@@ -15,7 +15,8 @@ my @group = getgrnam('games') or plan skip_all => 'needs the group games';
 my $gid = $group[2];
 my ($SERVER, $SIMULATOR, $STRANGER) = (60101, 60102, 60103);	# no account is needed for a number
 
-diag('fs.protected_regular is ' . do { open my $in, '<', '/proc/sys/fs/protected_regular'; $in ? <$in> =~ s/\n//r : 'unknown' });
+diag('fs.protected_regular is ' . do { open my $in, '<', '/proc/sys/fs/protected_regular'; $in
+	? <$in> =~ s/\n//r : 'unknown' });
 umask 022;
 
 # Where those users can read: plants, and the programs wherever they were built.
@@ -30,7 +31,8 @@ for my $name (qw(mbserverd simulatord)) {
 sub as
 {
 	my ($uid, $groups, @command) = @_;
-	return ('setpriv', "--reuid=$uid", "--regid=$uid", $groups ? "--groups=$groups" : '--clear-groups', '--', @command);
+	return ('setpriv', "--reuid=$uid", "--regid=$uid", $groups ? "--groups=$groups"
+		: '--clear-groups', '--', @command);
 }
 
 sub start_as
@@ -47,7 +49,8 @@ sub holding { return unpack 'x2 n', request($_[0], pack 'C n n', 3, $_[1], 1) }
 my $image = 'group = "games" holding_registers = ["1000-1099"] coils = ["1000-1099"]';
 for my $first (qw(mbserverd simulatord)) {
 	my $name = image_name();
-	my $plant = plant(name => $name, image => $image, simulator => 'period = "10ms" start_delay = "0s"');
+	my $plant = plant(name => $name, image => $image,
+		simulator => 'period = "10ms" start_delay = "0s"');
 	my %uid = (mbserverd => $SERVER, simulatord => $SIMULATOR);
 	my ($second) = grep { $_ ne $first } keys %uid;
 	my %process = map { $_ => start_as($uid{$_}, $_, $plant) } $first, $second;
@@ -70,10 +73,12 @@ for my $first (qw(mbserverd simulatord)) {
 	# The one that did not make it may be killed and come back.
 	kill9($process{$second});
 	$process{$second} = start_as($uid{$second}, $second, $plant);
-	is(holding(tcp($process{mbserverd}{port}), 1050), 77, "$second is killed, comes back, and finds the values");
+	is(holding(tcp($process{mbserverd}{port}), 1050), 77,
+		"$second is killed, comes back, and finds the values");
 
 	for my $program (qw(simulatord mbserverd)) {
-		my ($status, $out, $err) = run(as($STRANGER, 0, $copy{$program}, '--plant', $plant));
+		my ($status, $out, $err) = run(as($STRANGER, 0, $copy{$program}, '--plant',
+			$plant));
 		is($status, 1, "a stranger cannot run $program on it");
 		like($err, qr/permission|denied/i, 'and is told') or diag $err;
 	}

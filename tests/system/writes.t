@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# Writes against other writers: threads of the server, and a process that is stopped or killed inside the writer lock.
+# Writes against other writers: threads of the server, and a process that is stopped or killed
+# inside the writer lock.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -46,11 +47,14 @@ subtest 'a stopped writer' => sub {
 		my $waited = time - $start;
 		ok($waited > 0.045 && $waited < 1, "after 50 ms ($waited s)");
 		is(hx(request($socks[1], h('0f 0000 0003 01 05'))), '8f06', 'so does one of coils');
-		is(hx(request($socks[$_], $READ)), $seen, "reader $_ sees what was published") for 0 .. 7;
+		is(hx(request($socks[$_], $READ)), $seen, "reader $_ sees what was published")
+			for 0 .. 7;
 
-		# One connection parked: the others of its worker are not held up, nor is the order of its own answers.
+		# One connection parked: the others of its worker are not held up, nor is the
+		# order of its own answers.
 		send_all($socks[2], adu(1, 1, $READ) . adu(2, 1, $WRITE) . adu(3, 1, $READ));
-		is(hx(scalar read_response($socks[2])), $seen, 'what came before a parked write is answered');
+		is(hx(scalar read_response($socks[2])), $seen,
+			'what came before a parked write is answered');
 		my $reads = 0;
 		until (IO::Select->new($socks[2])->can_read(0)) {
 			request($socks[$_], $READ) for 0, 3 .. 7;
@@ -65,9 +69,11 @@ subtest 'a stopped writer' => sub {
 		# It goes on: a parked write is carried out.
 		send_all($socks[3], adu(9, 1, $WRITE));
 		kill 'CONT', $holder->{pid};
-		is(hx(scalar read_response($socks[3])), hx($WRITE), 'a parked write is done once the lock is free');
+		is(hx(scalar read_response($socks[3])), hx($WRITE),
+			'a parked write is done once the lock is free');
 		is(wait_exit($holder), 0, 'the stopped one finishes');
-		is(hx(request($socks[0], h('03 03e8 0002'))), '030410920007', 'both writes are there');
+		is(hx(request($socks[0], h('03 03e8 0002'))), '030410920007',
+			'both writes are there');
 		request($socks[0], h('10 03e8 0002 04 0000 0000'));
 	}
 };
@@ -77,8 +83,10 @@ subtest 'a killed writer' => sub {
 		my $holder = hold_lock($image, $point);
 		send_all($socks[4], adu(9, 1, $WRITE));
 		kill9($holder);
-		is(hx(scalar read_response($socks[4])), hx($WRITE), "$point: its lock is taken over, nobody is refused");
-		is(hx(request($socks[0], h('03 03e8 0002'))), '0304' . ($point eq 'published' ? '1092' : '0000') . '0007',
+		is(hx(scalar read_response($socks[4])), hx($WRITE),
+			"$point: its lock is taken over, nobody is refused");
+		is(hx(request($socks[0], h('03 03e8 0002'))),
+			'0304' . ($point eq 'published' ? '1092' : '0000') . '0007',
 			'its write is there whole or not at all');
 		request($socks[0], h('10 03e8 0002 04 0000 0000'));
 	}
@@ -105,12 +113,14 @@ subtest 'many writers wait, readers do not' => sub {
 	cmp_ok($refused, '>', 100, "a hundred writers were refused $refused times");
 	cmp_ok($reads, '>', 100, "$reads reads meanwhile, the slowest in $worst s");
 	cmp_ok($worst, '<', 0.1, 'none of them waited for the lock');
-	diag(sprintf '%d refusals, %d reads, slowest %.1f ms, server busy %.2f s', $refused, $reads, $worst * 1e3, $busy);
+	diag(sprintf '%d refusals, %d reads, slowest %.1f ms, server busy %.2f s', $refused, $reads,
+		$worst * 1e3, $busy);
 	close $_ for @writers[0 .. 49];		# also while parked
 	kill 'CONT', $holder->{pid};
 	for my $writer (@writers[50 .. 59]) {
 		my $answer = read_response($writer);
-		$answer = request($writer, $WRITE) if hx($answer) eq '8606';	# it was refused just before
+		# it was refused just before
+		$answer = request($writer, $WRITE) if hx($answer) eq '8606';
 		is(hx($answer), hx($WRITE), 'done at last');
 	}
 	is(wait_exit($holder), 0, 'the stopped one finishes');
@@ -153,7 +163,8 @@ subtest 'two servers, four workers, one image' => sub {
 			print "$wrong wrong\n";
 CLIENT
 	}
-	is(wait_line($_, qr/(\d+) wrong/, 60, 'out'), 0, 'each acknowledged write is there, none is lost') for @children;
+	is(wait_line($_, qr/(\d+) wrong/, 60, 'out'), 0,
+		'each acknowledged write is there, none is lost') for @children;
 	is(hx(request($socks[0], h('03 03f2 0010'))), '0320' . '03e8fc17' x 8, 'all of them');
 	is(stop($second), 0, 'stops');
 };

@@ -1,7 +1,7 @@
 /* Following an image: replaced, removed, created again by us or by another, damaged, held by a
  * stopped writer; the plant file gone.  Each is logged once. */
 #include "image_fixture.h"
-#include "plant/plant.h"
+#include "plant/load.h"
 #include "program/follow.h"
 
 enum { ADDRESS = 1000, LOG_SIZE = 4096 };

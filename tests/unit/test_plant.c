@@ -2,7 +2,7 @@
 #include "modbus/exception.h"
 #include "plant/default.h"
 #include "plant/kinds.h"
-#include "plant/plant.h"
+#include "plant/load.h"
 #include "plant/sections.h"
 
 #include <errno.h>

@@ -8,6 +8,7 @@
 #include "modbus/function.h"
 #include "modbus/mbap.h"
 #include "modbus/wire.h"
+#include "plant/load.h"
 
 #include <ctype.h>
 #include <setjmp.h>

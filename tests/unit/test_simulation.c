@@ -1,5 +1,6 @@
 /* A step on a real image: one version each, and bounded when another writer is stopped inside the
  * lock. */
+#include "plant/load.h"
 #include "simulatord/simulation.h"
 
 #include <errno.h>

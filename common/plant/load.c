@@ -1,5 +1,5 @@
 /* Plant files: load one, and those of its units. */
-#include "plant/plant.h"
+#include "plant/load.h"
 
 #include "plant/default.h"
 #include "plant/sections.h"
