@@ -1,5 +1,5 @@
-/* The writer lock: one word, taken by CAS; whether its owner lives is asked of the kernel, which
- * drops the owner's slot lock at death. */
+/* The writer lock: one word, taken by compare-and-swap.  The kernel knows whether its owner lives:
+ * it drops the owner's slot lock at death. */
 #include "libshm/lock.h"
 
 #include "libshm/clock.h"
@@ -13,7 +13,7 @@ enum {
 	SPIN_TURNS = 20,  /* about 1 us of pauses before the first look at the clock */
 	NO_SLEEP_US = 20, /* waits up to this never sleep */
 	NAP_NS = 50 * 1000,
-	PROBE_NS = 1000 * 1000, /* ask for the owner's life at least this often */
+	PROBE_NS = 1000 * 1000, /* ask at least this often whether the owner lives */
 };
 
 /* The word's owner as slot + 1; 0: free. */
@@ -21,8 +21,8 @@ static unsigned word_owner(uint64_t word)
 {
 	return word & 0xffff;
 }
-/* Taking and releasing both raise the generation, so a word never comes back while somebody still
- * compares with it. */
+/* Taking and releasing both raise the generation, so a word never returns while another process
+ * still compares with it. */
 static uint64_t word_next(uint64_t word, unsigned owner)
 {
 	return ((word >> 16) + 1) << 16 | owner;
@@ -33,8 +33,8 @@ static struct flock slot_range(unsigned slot, short type)
 	return (struct flock){ .l_type = type, .l_whence = SEEK_SET, .l_start = slot, .l_len = 1 };
 }
 
-/* F_RDLCK: only a write lock conflicts, so somebody's read lock on the byte cannot pose as the
- * owner. */
+/* F_RDLCK conflicts with write locks only, so another process's read lock on the byte cannot pass
+ * for the owner. */
 static bool owner_dead(const struct mbshm *img, uint64_t word)
 {
 	unsigned slot = word_owner(word) - 1;
@@ -108,7 +108,7 @@ static int word_try(struct mbshm *img, bool probe)
 	uint64_t word = lock_load(control);
 	unsigned mine = img->slot + 1u;
 	bool stolen = word_owner(word) != 0;
-	/* Our own slot in the word while we do not hold it is a dead predecessor's. */
+	/* Our slot in a word that we do not hold means a dead predecessor in that slot. */
 	if (stolen && word_owner(word) != mine && !(probe && owner_dead(img, word)))
 		return 1;
 	if (!lock_swap(control, word, word_next(word, mine)))
@@ -139,8 +139,8 @@ int slot_claim(struct mbshm *img)
 			return -errno;
 		}
 		img->slot = (uint16_t)slot;
-		/* A dead predecessor may still own the lock under this slot, and would now look
-		 * alive: take it over like any dead one's. */
+		/* A dead predecessor may still own the lock under this slot, and would look alive
+		 * from now on: take its lock over. */
 		if (word_owner(lock_load(control)) == slot + 1 && !word_try(img, false))
 			lock_swap(control, img->held, word_next(img->held, 0));
 		return 0;

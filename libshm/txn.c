@@ -1,5 +1,5 @@
-/* Staging: every change is a list of masked 64-bit words; no lock and no segment is involved until
- * commit. */
+/* Staging: every change becomes a list of masked 64-bit words.  Neither lock nor segment is
+ * involved before commit. */
 #include "libshm/txn.h"
 
 #include <errno.h>
