@@ -248,7 +248,12 @@ static void replaced_by_the_dead(void **state)
 	strcpy(from, image_path(&other));
 	assert_int_equal(rename(from, image_path(&config)), 0);
 	pattern_expect(reader, 0);
+	/* One that sleeps until a version comes is woken: the futex's count says so. */
+	struct segment_control *control = &img->seg->control;
+	uint32_t woken = wake_count_load(control);
+	waiters_announce(control, mono_ns() + 60 * UINT64_C(1000000000));
 	assert_int_equal(pattern_commit(img, 8, SECOND_US, NULL), -ESTALE);
+	assert_int_equal(wake_count_load(control), woken + 1);
 	assert_int_equal(pattern_read(reader, &number, NULL), -ESTALE);
 	assert_int_equal(mbshm_check(reader), -ESTALE);
 	mbshm_close(anew);
