@@ -26,8 +26,8 @@ static inline int request_decode(const uint8_t *pdu, size_t bytes, struct reques
  * the specification allows. */
 size_t request_encode(uint8_t code, struct request *request, uint8_t *pdu);
 
-/* Is this PDU of bytes bytes the answer to the request, as it was encoded?  reply is filled when
- * the verdict is REPLY_OK, REPLY_EXCEPTION or REPLY_VALUE. */
+/* Is this PDU of bytes bytes the answer to the request, which was encoded or decoded?  reply is
+ * filled when the verdict is REPLY_OK, REPLY_EXCEPTION or REPLY_VALUE. */
 enum reply_verdict reply_check(const struct request *request, const uint8_t *pdu, size_t bytes,
 			       struct reply *reply);
 

@@ -39,6 +39,16 @@ struct items {
 	uint16_t addr, count;
 };
 
+/* A group of a file request: records of a file, a register each.  record + count <= FILE_RECORDS.
+ */
+struct file_group {
+	uint16_t file;          /* 1..65535 */
+	uint16_t record, count; /* count > 0 */
+	const uint8_t *data;    /* 21: the values, big-endian */
+};
+
+enum { GROUPS_MAX = 35, GROUP_TYPE = 6 }; /* 6.14: of a request; the first byte of each */
+
 /* One request.  Points into the PDU it was decoded from, or to what is to be encoded. */
 struct request {
 	const struct function *function;
@@ -50,23 +60,13 @@ struct request {
 	 * the data, data_bytes of them. */
 	const uint8_t *data;
 	size_t data_bytes;
-	uint16_t and_mask, or_mask;      /* 22 */
-	uint16_t diagnostic;             /* 8: one of the sub-functions that there are */
-	const struct file_group *groups; /* 20, 21, for encoding */
-	unsigned group_count;            /* 20, 21: at most GROUPS_MAX */
-	uint8_t id_code;                 /* 43/14: 1..4 */
+	uint16_t and_mask, or_mask; /* 22 */
+	uint16_t diagnostic;        /* 8: one of the sub-functions that there are */
+	uint8_t id_code;            /* 43/14: 1..4 */
 	uint8_t id_object;
+	unsigned group_count; /* 20, 21 */
+	struct file_group groups[GROUPS_MAX];
 };
-
-/* A group of a file request: records of a file, a register each.  record + count <= FILE_RECORDS.
- */
-struct file_group {
-	uint16_t file;          /* 1..65535 */
-	uint16_t record, count; /* count > 0 */
-	const uint8_t *data;    /* 21: the values, big-endian */
-};
-
-enum { GROUPS_MAX = 35, GROUPS_AT = 2, GROUP_TYPE = 6 }; /* 6.14: where they begin; first byte */
 
 enum reply_verdict {
 	REPLY_OK,

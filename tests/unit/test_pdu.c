@@ -18,9 +18,6 @@ static uint8_t values[256];
 
 /* ---- every function's request, and one good reply to it ------------------------------------ */
 
-static const struct file_group read_groups[] = { { 1, 0, 2, NULL }, { 3, 9998, 2, NULL } };
-static const struct file_group write_groups[] = { { 4, 7, 3, values }, { 5, 0, 1, values } };
-
 static const struct exchange {
 	uint8_t code;
 	struct request request;
@@ -63,11 +60,11 @@ static const struct exchange {
 	  "10 0001 0002" },
 	{ 0x11, { .function = NULL }, "11", "11 03 01FF41" },
 	{ 0x14,
-	  { .groups = read_groups, .group_count = 2 },
+	  { .groups = { { 1, 0, 2, NULL }, { 3, 9998, 2, NULL } }, .group_count = 2 },
 	  "14 0E 06000100000002 0600032 70E0002",
 	  "14 0C 0506 0DFE0020 0506 33CD0040" },
 	{ 0x15,
-	  { .groups = write_groups, .group_count = 2 },
+	  { .groups = { { 4, 7, 3, values }, { 5, 0, 1, values } }, .group_count = 2 },
 	  "15 16 06000400070003 000102030405 06000500000001 0001",
 	  "15 16 06000400070003 000102030405 06000500000001 0001" },
 	{ 0x16,
@@ -264,10 +261,7 @@ static void verdicts(void **state)
 static void refused_requests(void **state)
 {
 	uint8_t pdu[PDU_MAX];
-	struct file_group many[40];
 	(void)state;
-	for (unsigned i = 0; i < 40; i++)
-		many[i] = (struct file_group){ 1, 0, 120, values };
 	const struct {
 		uint8_t code;
 		struct request request;
@@ -285,9 +279,13 @@ static void refused_requests(void **state)
 		{ 0x17, { .read = { 0, 1 }, .write = { 0, 122 }, .data = values } },
 		{ 0x08, { .diagnostic = 4, .data = values, .data_bytes = 2 } },
 		{ 0x08, { .diagnostic = 0, .data = values, .data_bytes = 1 } },
-		{ 0x14, { .groups = many, .group_count = 40 } },
-		{ 0x15, { .groups = many, .group_count = 2 } },
-		{ 0x14, { .groups = many, .group_count = 0 } },
+		{ 0x14, { .group_count = 40 } },
+		{ 0x14,
+		  { .groups = { { 1, 0, 120, NULL }, { 1, 0, 120, NULL } }, .group_count = 2 } },
+		{ 0x15,
+		  { .groups = { { 1, 0, 120, values }, { 1, 0, 120, values } },
+		    .group_count = 2 } },
+		{ 0x14, { .group_count = 0 } },
 		{ 0x2B, { .id_code = 5 } },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
