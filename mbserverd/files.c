@@ -1,6 +1,7 @@
 /* Files and FIFOs, which are holding registers under other names: 20, 21, 24. */
 #include "mbserverd/call.h"
 #include "mbserverd/handlers.h"
+#include "modbus/reply.h"
 #include "modbus/wire.h"
 
 /* Where the group's registers are.  -1: there is no such file, or it ends before. */
@@ -52,16 +53,10 @@ int files_read(struct call *call)
 	int rc = mbshm_read(call->device->image, reads, request->group_count, NULL);
 	if (rc)
 		return call_exception(rc);
-
-	uint8_t *out = call->pdu + 2;
-	for (unsigned i = 0; i < request->group_count; i++) {
-		*out++ = (uint8_t)(1 + 2 * reads[i].count);
-		*out++ = GROUP_TYPE;
-		registers_to_wire(out, reads[i].out, reads[i].count);
-		out += 2 * reads[i].count;
-	}
-	call->pdu_bytes = (size_t)(out - call->pdu);
-	call->pdu[1] = (uint8_t)(call->pdu_bytes - 2);
+	call->pdu_bytes = 2;
+	for (unsigned i = 0; i < request->group_count; i++)
+		call->pdu_bytes =
+			reply_put_group(call->pdu, call->pdu_bytes, reads[i].out, reads[i].count);
 	return 0;
 }
 
@@ -107,10 +102,6 @@ int files_read_fifo(struct call *call)
 		return exception;
 	if (values[0] >= span->count)
 		return MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE;
-
-	unsigned queued = values[0];
-	wire_put16(call->pdu + 1, (uint16_t)(2 + 2 * queued));
-	registers_to_wire(call->pdu + 3, values, 1 + queued);
-	call->pdu_bytes = 5 + 2 * queued;
+	call->pdu_bytes = reply_put_fifo(call->pdu, values);
 	return 0;
 }

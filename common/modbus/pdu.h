@@ -22,6 +22,7 @@ enum {
 	FILE_RECORDS = 10000, /* of a file: 6.14 */
 	FIFO_VALUES = 31,     /* of a FIFO: 6.18 */
 	OBJECT_MAX = 244,     /* bytes of an identification object that fits a reply: 6.21 */
+	EVENTS_MAX = 64,      /* of a log: 6.10 */
 };
 
 /* Sub-functions of 8 that are served: 6.8.1. */
@@ -66,6 +67,13 @@ struct request {
 	uint8_t id_object;
 	unsigned group_count; /* 20, 21 */
 	struct file_group groups[GROUPS_MAX];
+};
+
+/* An identification object: 6.21. */
+struct object {
+	uint8_t id;
+	uint8_t bytes;    /* 0..OBJECT_MAX */
+	const char *text; /* not terminated */
 };
 
 enum reply_verdict {
