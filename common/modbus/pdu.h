@@ -91,7 +91,7 @@ enum reply_verdict {
 
 /* What a reply says.  Points into its PDU. */
 struct reply {
-	uint8_t exception; /* REPLY_EXCEPTION: its code */
+	uint8_t exception; /* the code of one, see reply_check */
 	/* 1-4, 23, 24: the values, as many as request.read.count (24: count), registers big-endian,
 	 * bits LSB first; 7: the status byte; 8: the data; 12: the events; 17: all after the byte
 	 * count; 20: the groups; 21: the echo; 43/14: the objects, {id, length, value} each. */
