@@ -351,7 +351,8 @@ subtest 'what cannot be' => sub {
 	my ($status, undef, $err) = run(program('mbserverd'), '--plant',
 		plant(name => $name, image => 'input_registers = ["7"]', points => undef));
 	is($status, 1, 'another layout: no start');
-	like($err, qr/image \Q$name\E: .*registers 7/, 'both layouts are named');
+	like($err, qr/image \Q$name\E: declares \{coil 0-99.*\}; the plant says \{input 7-7\}/,
+		'both layouts are named');
 	is(stop($first), 0, 'stops');
 };
 
