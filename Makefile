@@ -1,8 +1,7 @@
 # mbimage: Modbus TCP over one shared-memory register image.
 #
-#   make            the programs, in build/          make run     simulator, server and menu, at
-#   once
-#   make check      unit and system tests            make check T=name   one of them
+#   make            the programs, in build/          make run         simulator, server, menu
+#   make check      unit and system tests            make check T=name
 #   make check-san  the same under sanitizers        make check-long     the long proofs
 #   make fuzz       hostile input under libFuzzer, FUZZ_RUNS=10000000
 #   make bench      speed, and a report              make coverage    lines that the tests run
