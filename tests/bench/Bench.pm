@@ -1,4 +1,5 @@
-# Bench - what the parts of tests/bench/run share: servers on a CPU of their own, the load generator, figures and goals.
+# Bench - what the parts of tests/bench/run share: servers on a CPU of their own, the load generator
+# and figures.
 package Bench;
 use strict;
 use warnings;
@@ -6,10 +7,11 @@ use Exporter 'import';
 use List::Util qw(min max);
 use MB;
 
-our @EXPORT = qw($RUNS seconds $FIRST $load_cpu $side_cpu start_echo start_libmodbus start_mbserverd start_tool bench_program
-	load cpu_ns memory_kib median ratio column thousands spread print_server goal print_goals min max);
+our @EXPORT = qw($FULL $RUNS $load_at_start seconds $FIRST $load_cpu $side_cpu start_echo start_libmodbus start_mbserverd start_tool bench_program
+	load cpu_ns memory_kib median ratio column thousands spread print_server min max);
 
-our $RUNS = $ENV{RUNS} || 7;
+our $FULL = $ENV{FULL};
+our $RUNS = $ENV{RUNS} || ($FULL ? 7 : 5);
 our $FIRST = 1000;		# holding registers of the plants here
 my $REGISTERS = 200;
 
@@ -19,7 +21,9 @@ our $server_cpu = $cpus[0];
 our $load_cpu = $cpus[1] // $cpus[0];
 our $side_cpu = $cpus[2] // $load_cpu;
 print "server on CPU $server_cpu, load on CPU $load_cpu", @cpus > 1 ? '' : ' (only one CPU: ratios mean little)', "\n";
-print "load average $1: something else is running, the figures mean little\n" if load_average() =~ /^(\S+)/ && $1 > 0.7;
+our ($load_at_start) = load_average() =~ /^(\S+)/;
+print "load average $load_at_start: something else is running, the figures mean little\n"
+	if $load_at_start > 0.7;
 
 # ---- servers -------------------------------------------------------------------------------------
 
@@ -64,8 +68,12 @@ sub start_tool
 
 # ---- load ----------------------------------------------------------------------------------------
 
-# Length of one run.
-sub seconds { return ($ENV{MILLIS} || 1000 * $_[0]) / 1000 }
+# Length of one run: the usual one, and that of FULL=1.
+sub seconds
+{
+	my ($usual, $full) = @_;
+	return $ENV{MILLIS} ? $ENV{MILLIS} / 1000 : $FULL ? $full : $usual;
+}
 
 # One run against a server: what the generator reports, and the server's CPU time: cpu_ns per request and server_busy.
 # connections, depth, function, quantity, seconds.
@@ -158,33 +166,6 @@ sub print_server
 		100 * $of->('server_busy'), 100 * $of->('busy'), $errors ? ", $errors WRONG REPLIES" : '';
 	print "               something else had the CPUs: these figures mean little\n"
 		if max($of->('server_busy'), $of->('busy')) < 0.7 && !$results->[0]{may_idle};
-}
-
-# ---- goals ---------------------------------------------------------------------------------------
-
-my ($reached, @missed) = (0);
-
-# A figure; with a goal such as '>= 0.95' whether it is reached.
-sub goal
-{
-	my ($what, $figure, $goal, $format) = @_;
-	my $text = sprintf $format // '%.3f', $figure;
-	my $verdict = '';
-	if (defined $goal) {
-		my ($relation, $limit) = split ' ', $goal;
-		my $good = $relation eq '>=' ? $figure >= $limit : $figure <= $limit;
-		$verdict = "goal $goal: " . ($good ? 'reached' : 'MISSED');
-		$reached++ if $good;
-		push @missed, "$what: $text, goal $goal" unless $good;
-	}
-	printf "    %-76s %10s   %s\n", $what, $text, $verdict;
-	return;
-}
-
-sub print_goals
-{
-	printf "\n%d goals reached, %d missed%s\n", $reached, scalar @missed, @missed ? ':' : '';
-	print "  $_\n" for @missed;
 }
 
 1;
