@@ -24,7 +24,8 @@ use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-our @EXPORT = qw(machine install_tree edit_file slurp systemctl show unit_pid journal until_true poller report);
+our @EXPORT = qw(machine install_tree edit_file slurp systemctl show unit_pid journal until_true
+	poller report);
 
 my $INSIDE = 'MB_INSIDE_MACHINE';
 

@@ -128,7 +128,8 @@ sub spawn
 	if ($pid == 0) {
 		@SIG{qw(INT TERM HUP PIPE)} = ('DEFAULT') x 4;
 		sigprocmask(SIG_UNBLOCK, $signals);
-		delete @ENV{qw(NOTIFY_SOCKET WATCHDOG_USEC WATCHDOG_PID JOURNAL_STREAM LISTEN_FDS LISTEN_PID RUNTIME_DIRECTORY)};
+		delete @ENV{qw(NOTIFY_SOCKET WATCHDOG_USEC WATCHDOG_PID JOURNAL_STREAM LISTEN_FDS
+			LISTEN_PID RUNTIME_DIRECTORY)};
 		$ENV{XDG_RUNTIME_DIR} = temp_dir();
 		@ENV{keys %{$with{env}}} = values %{$with{env}} if $with{env};
 		pass_sockets(@{$with{listen}}) if $with{listen};

@@ -194,7 +194,8 @@ my @adders = map { spawn('perl', '-e', <<'END', program('mbshm'), $plant) } 1, 2
 my ($mbshm, $plant) = @ARGV;
 for (my $done = 0; $done < 20; ) {
 	my ($now) = `$mbshm --plant $plant get holding:1019` =~ /(\d+)$/;
-	$done++ if system("$mbshm --plant $plant set holding:1019 " . ($now + 1) . " --expect holding:1019=$now 2>/dev/null") == 0;
+	$done++ if system("$mbshm --plant $plant set holding:1019 " . ($now + 1)
+		. " --expect holding:1019=$now 2>/dev/null") == 0;
 }
 END
 is(wait_exit($_, 120), 0, 'one of two adders') for @adders;

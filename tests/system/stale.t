@@ -15,9 +15,9 @@ my $path = plant(name => $name, file => 'stale.conf',
 	listen = ["127.0.0.1:0"]
 	stale = (
 		{ range = "holding 1000-1009"  source = "boiler 1"  after = "400ms" },
-		{ range = "coil 1000"          source = "boiler 1"  after = "400ms"  answer = "06" },
-		{ range = "input 0-9"          source = "boiler 1"  after = "400ms"  answer = "0x0B" },
-		{ range = "discrete 0-9"       source = "boiler 1"  after = "400ms"  answer = "value" }
+		{ range = "coil 1000"  source = "boiler 1"  after = "400ms"  answer = "06" },
+		{ range = "input 0-9"  source = "boiler 1"  after = "400ms"  answer = "0x0B" },
+		{ range = "discrete 0-9"  source = "boiler 1"  after = "400ms"  answer = "value" }
 	)
 SERVER
 my $server = start_server($path);

@@ -98,7 +98,8 @@ for my $unit (@SERVICES) {
 # Where can it write, from inside and as its user?
 for my $unit (@SERVICES) {
 	my ($user) = $unit =~ /^([^@]+)/;
-	my @folders = qw(/dev/shm /run/mbimage /var/lib/mbimage /etc/mbimage /run /usr/bin / /var/lib /dev /dev/mqueue);
+	my @folders = qw(/dev/shm /run/mbimage /var/lib/mbimage /etc/mbimage
+		/run /usr/bin / /var/lib /dev /dev/mqueue);
 	my ($status, $out) = run('nsenter', '--mount', '--target', unit_pid($unit), 'setpriv',
 		"--reuid=$user", '--regid=mbimage',
 		'--clear-groups', 'sh', '-c',
@@ -176,7 +177,8 @@ is(hx(request($sock, h('03 03f2 0001'))), '0302beef',
 	}
 	# One worker alone, stopped by a debugger.
 	my $pid = unit_pid($SERVER);
-	my ($worker) = grep { slurp("/proc/$pid/task/$_/comm") eq "worker\n" } map { m{(\d+)$} } glob "/proc/$pid/task/*";
+	my ($worker) = grep { slurp("/proc/$pid/task/$_/comm") eq "worker\n" }
+		map { m{(\d+)$} } glob "/proc/$pid/task/*";
 	SKIP: {
 		my ($PTRACE, $SEIZE, $INTERRUPT) = (101, 0x4206, 0x4207);	# x86-64
 		skip 'no ptrace here', 1 if `uname -m` ne "x86_64\n" || syscall($PTRACE, $SEIZE,

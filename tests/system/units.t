@@ -25,7 +25,8 @@ sub plants
 	return plant(name => $main, file => 'units.conf', points => undef,
 		server => "listen = [\"127.0.0.1:0\"]  identity = { product_code = \"MAIN\" }\n"
 			. ($server // <<'UNITS'));
-	units = ( { id = 3  plant = "pump.conf" }, { id = 9  plant = "pump.conf" }, { id = 4  plant = "fan.conf" }, { id = 1 } )
+	units = ( { id = 3  plant = "pump.conf" }, { id = 9  plant = "pump.conf" },
+		{ id = 4  plant = "fan.conf" }, { id = 1 } )
 UNITS
 }
 
