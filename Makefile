@@ -1,11 +1,12 @@
 # mbimage: Modbus TCP over one shared-memory register image.
 #
-#   make            the programs, in build/          make run        simulator, server and menu
+#   make            the programs, in build/          make run     simulator, server and menu, at
+#   once
 #   make check      unit and system tests            make check T=name   one of them
 #   make check-san  the same under sanitizers        make check-long     the long proofs
 #   make fuzz       hostile input under libFuzzer, FUZZ_RUNS=10000000
-#   make bench      speed, with a report             make coverage   lines that the tests run
-#   make lint       static checks                    make format     as clang-format writes it
+#   make bench      speed, and a report              make coverage    lines that the tests run
+#   make lint       static checks                    make format      as lint wants it
 #   make install DESTDIR= PREFIX=     and uninstall
 #   make dist       a tarball of the sources       make deb         Debian packages
 #

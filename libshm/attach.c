@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* All handles of this process, so that a forked child can let go of what it inherited. */
+/* All handles of this process, so that a forked child can give up those that it inherited. */
 static pthread_mutex_t handles_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct mbshm *handles;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
@@ -31,8 +31,8 @@ static void fork_parent(void)
 }
 
 /* The slot's lock belongs to the open file description, which parent and child share: unlocking
- * here would unlock the parent, and keeping the descriptor would keep the slot alive after the
- * parent's death.  So: close.  (The mapping is not inherited: MADV_DONTFORK.) */
+ * here would unlock the parent, and keeping the descriptor would keep the slot locked after the
+ * parent's death.  So close it.  (The mapping is not inherited: MADV_DONTFORK.) */
 static void fork_child(void)
 {
 	for (struct mbshm *img = handles; img; img = img->next) {
@@ -48,15 +48,15 @@ static void fork_watch(void)
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 
-/* Opened and noted in one: a fork of another thread in between would give its child a descriptor
- * that nobody closes, and that keeps the slot's lock after our death. */
+/* Open and list under one mutex: if another thread forked in between, its child would have a
+ * descriptor that nobody closes and that keeps the slot locked after our death. */
 static int handle_add(struct mbshm *img, const char *path, int flags)
 {
 	int error;
 	pthread_once(&fork_once, fork_watch);
 	pthread_mutex_lock(&handles_mutex);
-	img->fd = open(path,
-		       flags | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: a FIFO must not hang us */
+	/* O_NONBLOCK: a FIFO must not hang us. */
+	img->fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);
 	error = errno;
 	if (img->fd >= 0) {
 		img->next = handles;
@@ -66,7 +66,7 @@ static int handle_add(struct mbshm *img, const char *path, int flags)
 	return img->fd < 0 ? -error : 0;
 }
 
-/* And closed under the same mutex, for the same reason. */
+/* Close under the same mutex, for the same reason. */
 static void handle_remove(struct mbshm *img)
 {
 	pthread_mutex_lock(&handles_mutex);
@@ -80,7 +80,7 @@ static void handle_remove(struct mbshm *img)
 	pthread_mutex_unlock(&handles_mutex);
 }
 
-/* Who could have written it?  Only me, root, or the plant's group. */
+/* Only this user, root and the plant's group may be able to write the segment. */
 static int file_check(const struct stat *st, const struct mbshm_config *config, char *why)
 {
 	if (!S_ISREG(st->st_mode))
@@ -114,8 +114,8 @@ static int wanted_check(const struct mbshm *img, const struct mbshm_config *conf
 	return 0;
 }
 
-/* Where each page's index stands in a root page, what of a page is in use, and where each table's
- * spans begin. */
+/* Compute where the index of each page is in a root page, which words of a page are used, and where
+ * the spans of each table begin. */
 static void index_build(struct mbshm *img)
 {
 	unsigned place = 0, i = 0;

@@ -1,5 +1,5 @@
-/* Commit: the staged words become one new version.  Before the publish nothing that counts has
- * changed; after it all has. */
+/* Commit: the staged words become one new version.  Before the publish nothing has changed that a
+ * reader looks at; after it everything has. */
 #include "libshm/clock.h"
 #include "libshm/freelist.h"
 #include "libshm/journal.h"
@@ -32,7 +32,7 @@ static inline void entry_set(uint64_t *root, unsigned place, unsigned page)
 	*word = (*word & ~(UINT64_C(0xffff) << shift)) | (uint64_t)page << shift;
 }
 
-/* Load the committed root; check what will be used of it. */
+/* Load the committed root and check the parts of it that will be used. */
 static int change_begin(const struct mbshm *img, const struct mbshm_txn *txn, struct change *change)
 {
 	uint32_t root = commit_root(change->base);
@@ -61,7 +61,7 @@ static bool expectations_hold(const struct mbshm *img, const struct mbshm_txn *t
 	return true;
 }
 
-/* Pages for everything; a damaged or stale free list is made anew.  *stamp: the highest version
+/* Take pages for everything; a damaged or stale free list is rebuilt.  *stamp: the highest version
  * that retired one of them. */
 static int pages_take(struct mbshm *img, const struct mbshm_txn *txn, struct change *change,
 		      uint64_t *stamp)
@@ -78,7 +78,7 @@ static int pages_take(struct mbshm *img, const struct mbshm_txn *txn, struct cha
 	return rc;
 }
 
-/* Warn off whoever still reads what the taken pages held before. */
+/* Warn readers that may still read what the taken pages held before. */
 static void readers_warn(struct segment_control *control, uint64_t stamp)
 {
 	if (stamp > min_valid_load(control))
@@ -86,7 +86,7 @@ static void readers_warn(struct segment_control *control, uint64_t stamp)
 	POINT(min_valid_raised);
 }
 
-/* Only the words that spans touch: the others are never read. */
+/* Copy only the words that spans touch; the others are never read. */
 static void page_copy(struct segment_page *to, const struct segment_page *from,
 		      struct word_range range)
 {
@@ -185,8 +185,8 @@ static int publish(struct mbshm *img, const struct mbshm_txn *txn, uint64_t *ver
 				   change.root[ROOT_JOURNAL] - txn->span_count + 1);
 	if (rc)
 		return rc;
-	/* Only the lock's owner stores commit: a failure means that somebody else owns it too.
-	 * dirty stays set. */
+	/* Only the lock's owner stores commit, so a failure means that another process owns it too.
+	 * Then dirty stays set. */
 	if (!commit_publish(control, change.base, *version << 16 | change.pages[txn->page_count]))
 		return -EBADMSG;
 	POINT(published);

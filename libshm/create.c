@@ -1,5 +1,5 @@
-/* Creation: the segment is built complete without a name and then linked to it, so nobody ever sees
- * half of it. */
+/* Creation: the segment is built complete without a name and then linked to its name, so nobody
+ * ever sees half of it. */
 #include "libshm/create.h"
 
 #include "libshm/attach.h"
@@ -32,8 +32,8 @@ static void header_fill(struct segment_header *header, const struct mbshm_config
 	header->checksum = header_checksum(header);
 }
 
-/* Version 1: live pages 0..live-1, all zero, root page behind them, the rest free with nothing to
- * validate (stamp 0). */
+/* Version 1: live pages 0..live-1, all zero, then the root page; the rest is free, with stamp 0,
+ * which warns no reader. */
 static void pool_fill(struct segment *seg, uint32_t pool_pages, unsigned live)
 {
 	struct segment_page *root =
@@ -51,8 +51,7 @@ static void pool_fill(struct segment *seg, uint32_t pool_pages, unsigned live)
 	commit_publish(&seg->control, 0, UINT64_C(1) << 16 | live);
 }
 
-/* The umask must not decide who may write: mode and group are set on the open file, whatever it
- * says. */
+/* The umask must not decide who may write, so mode and group are set on the open file. */
 static int segment_build(int fd, const struct mbshm_config *config, char *why)
 {
 	uint32_t pool_pages =
@@ -81,7 +80,7 @@ static int segment_build(int fd, const struct mbshm_config *config, char *why)
 	return 0;
 }
 
-/* Build without a name.  0 and *fd (caller's). */
+/* Build a segment without a name.  0 and *fd (the caller's), or -errno and why. */
 static int image_build(const struct mbshm_config *config, int *fd, char *why)
 {
 	int rc;
@@ -97,7 +96,7 @@ static int image_build(const struct mbshm_config *config, int *fd, char *why)
 	return rc;
 }
 
-/* Carry the journal over, and the sources: names outlive segments, too. */
+/* Copy the journal and the sources, whose names outlive segments too. */
 static void history_copy(struct mbshm *img, struct segment_page *root, const struct mbshm *old)
 {
 	uint64_t words[ROOT_WORDS_MAX];
@@ -115,8 +114,8 @@ static void history_copy(struct mbshm *img, struct segment_page *root, const str
 	owner_store(&img->seg->control.journal_floor, page_load(&old->seg->control.journal_floor));
 }
 
-/* Before anybody else can see it: the values of every address in both layouts, one version on, the
- * journal and the sources. */
+/* Fill the new image while nobody else can see it: with the values of every address in both
+ * layouts, as one version more, the journal and the sources. */
 static int image_seed(const char *path, const struct mbshm_config *config,
 		      const struct values *seed, const struct mbshm *old, char *why)
 {
@@ -141,11 +140,11 @@ int image_create(const struct mbshm_config *config, const struct values *seed,
 	int fd, rc = image_build(config, &fd, why);
 	if (rc)
 		return rc;
-	/* By /proc, since AT_EMPTY_PATH asks for a capability. */
+	/* By /proc, since AT_EMPTY_PATH needs a capability. */
 	snprintf(from, sizeof from, "/proc/self/fd/%d", fd);
 	if (seed)
 		rc = image_seed(from, config, seed, old, why);
-	/* Root replaces somebody's image: it stays theirs. */
+	/* If root replaces another user's image, that user stays its owner. */
 	if (!rc && old && !geteuid() &&
 	    fchown(fd, old->owner, config->group != (gid_t)-1 ? config->group : old->group))
 		rc = why_set(why, -errno, "cannot give the image to user %u: %s",
@@ -154,8 +153,8 @@ int image_create(const struct mbshm_config *config, const struct values *seed,
 		goto done;
 	name_path(config->name, to);
 	snprintf(beside, sizeof beside, NAME_FOLDER "/.%s.new", config->name + 1);
-	if (replace)
-		unlink(beside); /* of a replacer that was killed; we hold the old image's lock */
+	if (replace) /* a killed replacer may have left it; we own the old image's lock */
+		unlink(beside);
 	if (linkat(AT_FDCWD, from, AT_FDCWD, replace ? beside : to, AT_SYMLINK_FOLLOW)) {
 		rc = why_set(why, -errno, "cannot link the new image to %s: %s",
 			     replace ? beside : to, strerror(errno));

@@ -6,8 +6,8 @@
 
 /* An entry is the version that retired the page << 16 | page. */
 
-/* Make the list anew from the committed root: what no root names is free.  The stamps are the
- * current version: a reader may still hold any older one. */
+/* A page that the committed root does not name is free.  The stamps are the current version, since
+ * a reader may still hold any older one. */
 int freelist_rebuild(struct mbshm *img, uint64_t commit)
 {
 	struct segment_control *control = &img->seg->control;

@@ -6,8 +6,8 @@
 
 #include <errno.h>
 
-/* FNV-1a, 64 bits: each step is a bijection of the state, so no change of a single byte can go
- * unseen. */
+/* FNV-1a, 64 bits: each step is a bijection of the state, so a change of a single byte always
+ * changes the sum. */
 uint64_t checksum_add(uint64_t hash, const void *data, size_t size)
 {
 	const uint8_t *bytes = data;
@@ -42,14 +42,13 @@ int span_unpack(struct mbshm_layout *layout, const struct segment_span *packed, 
 	return layout_check(layout, why) ? -EBADMSG : 0;
 }
 
-/* header: a private copy.  On success its spans are in layout, checked. */
 int header_check(const struct segment_header *header, uint64_t file_bytes,
 		 struct mbshm_layout *layout, char *why)
 {
 	if (header->magic != SEGMENT_MAGIC)
 		return why_set(why, -EBADMSG, "not a register image (wrong magic number)");
 	if (header->byte_order != SEGMENT_BYTE_ORDER)
-		return why_set(why, -EBADMSG, "made on a machine of another byte order");
+		return why_set(why, -EBADMSG, "written by a machine with another byte order");
 	if (header->layout != SEGMENT_LAYOUT)
 		return why_set(why, -EBADMSG,
 			       "segment layout version %u; this program knows version %d: "

@@ -26,10 +26,10 @@ struct mbshm {
 	unsigned live;              /* pages that the spans touch */
 	unsigned root_words;        /* used words of a root page */
 	struct mbshm_layout layout; /* private, checked copy of the header's */
-	uint16_t first_span[MBSHM_TABLES +
-			    1]; /* a table's spans are first_span[t] .. first_span[t + 1] - 1 */
-	uint16_t root_slot[MBSHM_PAGES_MAX];     /* place of a page in the root, NO_PAGE */
-	struct word_range used[MBSHM_PAGES_MAX]; /* by place in the root: what spans touch */
+	/* The spans of table t are first_span[t] .. first_span[t + 1] - 1. */
+	uint16_t first_span[MBSHM_TABLES + 1];
+	uint16_t root_slot[MBSHM_PAGES_MAX];     /* place of a page in the root, or NO_PAGE */
+	struct word_range used[MBSHM_PAGES_MAX]; /* by place in the root: words that spans touch */
 	char name[MBSHM_NAME_SIZE];
 	dev_t dev;
 	ino_t ino;
@@ -49,13 +49,13 @@ struct mbshm {
 	struct mbshm *next; /* all handles of the process, for the fork handler */
 };
 
-/* Inherited by fork, and so of no use? */
+/* Was it inherited by a fork?  Then nothing may be done with it. */
 static inline bool handle_dead(const struct mbshm *img)
 {
 	return flag_load(&img->dead);
 }
 
-/* Inline, since each read begins with it. */
+/* mbshm_layout_has of the handle's layout.  Inline, since every read begins with it. */
 static inline bool handle_declares(const struct mbshm *img, enum mbshm_table table, uint32_t first,
 				   uint32_t count)
 {
@@ -79,7 +79,7 @@ static inline uint32_t commit_root(uint64_t commit)
 	return commit & 0xffff;
 }
 
-/* The pool page of a page's place in a root page; unchecked, compare with pool_pages before use. */
+/* The pool page at a place in a root page.  Unchecked: compare with pool_pages before use. */
 static inline uint32_t root_entry(const struct mbshm *img, uint32_t root, unsigned place)
 {
 	return page_load(&img->pool[root].word[ROOT_PAGES + place / 4]) >> place % 4 * 16 & 0xffff;

@@ -1,5 +1,5 @@
-/* The journal: a ring of entries that lies outside the pages, and yet is published with them, since
- * its head is a word of the root.
+/* The journal: a ring of entries outside the pages that is nevertheless published with them,
+ * because its head is a word of the root.
  *
  * Entry n (1, 2, ...) lies at (n - 1) % SEGMENT_JOURNAL.  A writer raises the floor before it
  * overwrites an old entry; a reader that copied an entry asks for the floor afterwards: the same

@@ -28,7 +28,7 @@ _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && sizeof(_Atomic uint32_t) == 4,
 
 #define SEGMENT_MAGIC      UINT64_C(0x4547414d49424d2e) /* ".MBIMAGE" in memory */
 #define SEGMENT_BYTE_ORDER UINT32_C(0x01020304)
-#define COMMIT_RETIRED     UINT64_MAX /* this image was replaced: open anew */
+#define COMMIT_RETIRED     UINT64_MAX /* the image was replaced: open again */
 /* 10 million publishes a second for 325 days. */
 #define VERSION_MAX ((UINT64_C(1) << 48) - 2)
 
@@ -130,6 +130,8 @@ enum {
 	ROOT_WORDS_MAX = ROOT_PAGES + MBSHM_PAGES_MAX / 4,
 };
 _Static_assert((int)ROOT_WORDS_MAX <= (int)PAGE_WORDS, "a root fits its page");
+
+_Static_assert((int)SEGMENT_SOURCES == (int)MBSHM_SOURCES_MAX, "every source can be asked for");
 
 /* All four tables are bit streams of pages: a register is 16 bits of it, in memory order.  Pages of
  * all tables are numbered through. */

@@ -1,9 +1,10 @@
-/* The writer lock: one word, taken by CAS; whether its owner lives is asked of the kernel, which
- * drops the owner's slot lock at death. */
+/* The writer lock: one word, taken by compare-and-swap.  The kernel knows whether its owner lives:
+ * it drops the owner's slot lock at death. */
 #include "libshm/lock.h"
 
 #include "libshm/clock.h"
 #include "libshm/name.h"
+#include "libshm/wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +13,7 @@ enum {
 	SPIN_TURNS = 20,  /* about 1 us of pauses before the first look at the clock */
 	NO_SLEEP_US = 20, /* waits up to this never sleep */
 	NAP_NS = 50 * 1000,
-	PROBE_NS = 1000 * 1000, /* ask for the owner's life at least this often */
+	PROBE_NS = 1000 * 1000, /* ask at least this often whether the owner lives */
 };
 
 /* The word's owner as slot + 1; 0: free. */
@@ -20,8 +21,8 @@ static unsigned word_owner(uint64_t word)
 {
 	return word & 0xffff;
 }
-/* Taking and releasing both raise the generation, so a word never comes back while somebody still
- * compares with it. */
+/* Taking and releasing both raise the generation, so a word never returns while another process
+ * still compares with it. */
 static uint64_t word_next(uint64_t word, unsigned owner)
 {
 	return ((word >> 16) + 1) << 16 | owner;
@@ -32,8 +33,8 @@ static struct flock slot_range(unsigned slot, short type)
 	return (struct flock){ .l_type = type, .l_whence = SEEK_SET, .l_start = slot, .l_len = 1 };
 }
 
-/* F_RDLCK: only a write lock conflicts, so somebody's read lock on the byte cannot pose as the
- * owner. */
+/* F_RDLCK conflicts with write locks only, so another process's read lock on the byte cannot pass
+ * for the owner. */
 static bool owner_dead(const struct mbshm *img, uint64_t word)
 {
 	unsigned slot = word_owner(word) - 1;
@@ -43,42 +44,59 @@ static bool owner_dead(const struct mbshm *img, uint64_t word)
 	return fcntl(img->fd, F_OFD_GETLK, &range) == 0 && range.l_type == F_UNLCK;
 }
 
-/* Bounded waiting, shared by the mutex and the lock word. */
+/* A bounded wait, first for the mutex and then for the lock word.  The clock is first read after
+ * the spinning. */
 struct wait {
-	uint64_t start_ns, timeout_ns;
+	uint64_t timeout_ns;
+	uint64_t start_ns; /* 0: the clock was not read yet */
+	uint64_t now_ns;
+	uint64_t probe_ns; /* when to ask next whether the owner lives */
 	unsigned turns;
 };
 
 /* One turn of waiting.  false: the time is over. */
-static bool wait_turn(struct wait *wait, uint64_t *now)
+static bool wait_turn(struct wait *wait)
 {
-	*now = 0;
 	if (wait->turns++ < SPIN_TURNS && wait->timeout_ns) {
 		cpu_relax();
 		return true;
 	}
-	*now = mono_ns();
-	if (!wait->start_ns)
-		wait->start_ns = *now;
-	if (*now - wait->start_ns >= wait->timeout_ns)
+	wait->now_ns = mono_ns();
+	if (!wait->start_ns) {
+		wait->start_ns = wait->now_ns;
+		wait->probe_ns =
+			wait->now_ns +
+			(wait->timeout_ns / 2 < PROBE_NS ? wait->timeout_ns / 2 : PROBE_NS);
+	}
+	uint64_t waited = wait->now_ns - wait->start_ns;
+	if (waited >= wait->timeout_ns)
 		return false;
 	if (wait->timeout_ns <= NO_SLEEP_US * 1000) {
 		cpu_relax();
 		return true;
 	}
-	uint64_t left = wait->timeout_ns - (*now - wait->start_ns);
+	uint64_t left = wait->timeout_ns - waited;
 	struct timespec nap = { 0, (long)(left < NAP_NS ? left : NAP_NS) };
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 	return true;
 }
 
+/* Is it time to ask whether the owner lives?  Half-way through a short wait, and each millisecond
+ * of a long one. */
+static bool probe_due(struct wait *wait)
+{
+	if (!wait->start_ns || wait->now_ns < wait->probe_ns)
+		return false;
+	wait->probe_ns = wait->now_ns + PROBE_NS;
+	return true;
+}
+
 static int mutex_take(struct mbshm *img, struct wait *wait)
 {
-	uint64_t now;
 	/* trylock and naps: a timed lock would do, but ThreadSanitizer misreads
 	 * pthread_mutex_clocklock. */
 	while (pthread_mutex_trylock(&img->mutex))
-		if (!wait_turn(wait, &now))
+		if (!wait_turn(wait))
 			return -ETIMEDOUT;
 	return 0;
 }
@@ -90,7 +108,7 @@ static int word_try(struct mbshm *img, bool probe)
 	uint64_t word = lock_load(control);
 	unsigned mine = img->slot + 1u;
 	bool stolen = word_owner(word) != 0;
-	/* Our own slot in the word while we do not hold it is a dead predecessor's. */
+	/* Our slot in a word that we do not hold means a dead predecessor in that slot. */
 	if (stolen && word_owner(word) != mine && !(probe && owner_dead(img, word)))
 		return 1;
 	if (!lock_swap(control, word, word_next(word, mine)))
@@ -100,10 +118,12 @@ static int word_try(struct mbshm *img, bool probe)
 	if (stolen) {
 		owner_store(&control->steals, owner_load(&control->steals) + 1);
 		POINT(lock_stolen);
-		/* The dead owner may have been replacing the image and have come as far as the new
-		 * name. */
-		if (mbshm_check(img) == -ESTALE)
-			owner_store(&control->commit, COMMIT_RETIRED);
+		/* The dead owner may have been replacing the image, and have given its name to the
+		 * new one already. */
+		if (mbshm_check(img) == -ESTALE) {
+			commit_retire(control);
+			wait_wake(img);
+		}
 	}
 	return 0;
 }
@@ -119,8 +139,8 @@ int slot_claim(struct mbshm *img)
 			return -errno;
 		}
 		img->slot = (uint16_t)slot;
-		/* A dead predecessor may still own the lock under this slot, and would now look
-		 * alive: take it over like any dead one's. */
+		/* A dead predecessor may still own the lock under this slot, and would look alive
+		 * from now on: take its lock over. */
 		if (word_owner(lock_load(control)) == slot + 1 && !word_try(img, false))
 			lock_swap(control, img->held, word_next(img->held, 0));
 		return 0;
@@ -131,8 +151,7 @@ int slot_claim(struct mbshm *img)
 int lock_take(struct mbshm *img, uint32_t timeout_us)
 {
 	struct wait wait = { .timeout_ns = timeout_us * UINT64_C(1000) };
-	uint64_t now = 0, probe_at = 0;
-	bool probe = false, more = true;
+	bool over = false, probe = false;
 	if (handle_dead(img))
 		return -EPERM;
 	if (!img->writable)
@@ -141,19 +160,12 @@ int lock_take(struct mbshm *img, uint32_t timeout_us)
 		return -ETIMEDOUT;
 	wait.turns = 0;
 	while (word_try(img, probe)) {
-		if (!more) {
+		if (over) {
 			pthread_mutex_unlock(&img->mutex);
 			return -ETIMEDOUT;
 		}
-		more = wait_turn(&wait, &now);
-		/* Half-way through a short wait, or each millisecond of a long one, and once more
-		 * before giving up. */
-		if (now && !probe_at)
-			probe_at = now + (wait.timeout_ns / 2 < PROBE_NS ? wait.timeout_ns / 2
-									 : PROBE_NS);
-		probe = !more || (probe_at && now >= probe_at);
-		if (probe)
-			probe_at = now + PROBE_NS;
+		over = !wait_turn(&wait);
+		probe = over || probe_due(&wait); /* ask once more before giving up */
 	}
 	if (commit_load(&img->seg->control) == COMMIT_RETIRED) {
 		lock_release(img);

@@ -1,34 +1,41 @@
 /* mbshm - the register image: four Modbus tables in one POSIX shared-memory segment, shared by
- * processes that may die.
+ * processes that may die at any moment.
  *
  * A program opens an image by name, reads it without locks, and changes it by transactions that
- * become visible as a whole. Nothing that another process does, and no instruction at which it is
- * killed, shows a reader a state that was never published.  docs/image.md has the argument.
+ * become visible as a whole.  Whatever another process does, and at whatever instruction it is
+ * killed, a reader never sees a state that was not published.  docs/image.md has the argument.
  *
  * Who may run with whom
  *
- *   call                         threads of one handle           other processes           may
- * block mbshm_open, mbshm_close      one at a time per handle        any                       no
- * (open: file system) mbshm_read*                  any number                      any never
- *   mbshm_txn_* but commit       one thread per transaction      -                         never
- *   mbshm_txn_commit             one thread per transaction;     queue on the writer lock  until
- * its timeout the handle's commits queue mbshm_status, _check         any number any never
- *   mbshm_audit, _snapshot,      queue on the writer lock        queue on the writer lock  until
- * its timeout _values_*, _revive, _recreate, _source_claim mbshm_wait                   any number
- * any                       until its timeout mbshm_journal_next           one thread per cursor
- * any                       never
+ *   call                           threads of one handle        other processes   may block
+ *   mbshm_open, _close             one at a time per handle     any               on files
+ *   mbshm_stat, _unlink            (no handle)                  any               on files
+ *   mbshm_read*, _status, _check,  any number                   any               never
+ *     _layout_of, _declared,
+ *     _source_get
+ *   mbshm_source_touch             any number, but not while    any               never
+ *                                  _source_claim runs
+ *   mbshm_txn_* but _commit        one thread per transaction   any               never
+ *   mbshm_txn_commit               one thread per transaction;  queue on the      up to its timeout
+ *                                  commits of a handle queue    writer lock
+ *   mbshm_audit, _snapshot,        queue on the writer lock     queue on the      up to its timeout
+ *     _values_*, _revive,                                       writer lock
+ *     _recreate, _source_claim
+ *   mbshm_wait                     any number                   any               up to its timeout
+ *   mbshm_journal_next             one thread per cursor        any               never
+ *   all others                     any number                   any               never
  *
- * After fork the child's handles are dead: every call returns -EPERM; mbshm_close frees them.  A
- * child that is to use the image opens it anew.  (A child made by a raw clone(2) system call is not
- * noticed and must not touch the handle.)
+ * After fork the child's handles are dead: every call returns -EPERM, and mbshm_close frees them.
+ * A child that needs the image opens it again.  (The library cannot notice a child made by a raw
+ * clone(2) system call; such a child must not touch the handle.)
  *
- * Errors are returned as -errno.  The library never logs, never exits, installs no signal handler.
- * If another program truncates the segment while it is mapped, access raises SIGBUS: only its owner
- * and root can.
+ * Errors are returned as -errno.  The library never logs, never exits and installs no signal
+ * handler.  If another program truncates the segment while it is mapped, access raises SIGBUS; only
+ * the segment's owner and root can do that.
  *
- * Addresses are the wire's: 0-based, 0..65535.  Registers are uint16_t in host order.  Bits are
- * packed LSB first, the order of the Modbus wire: bit i of a buffer is (buf[i / 8] >> i % 8) & 1;
- * unused bits of the last byte read as 0. */
+ * Addresses are those of the wire: 0-based, 0..65535.  Registers are uint16_t in host order.  Bits
+ * are packed LSB first, in the order of the Modbus wire: bit i of a buffer is
+ * (buf[i / 8] >> i % 8) & 1; unused bits of the last byte read as 0 and are ignored by writes. */
 #ifndef MBSHM_H
 #define MBSHM_H
 
@@ -63,7 +70,7 @@ enum {
 	MBSHM_WHY_SIZE = 512,  /* buffer for the reason of a failed open */
 };
 
-/* "coil", "discrete", "holding", "input": the word for a table in addresses.  NULL: no such table.
+/* The word for a table in addresses: "coil", "discrete", "holding", "input".  NULL: no such table.
  */
 const char *mbshm_table_name(enum mbshm_table table);
 
@@ -74,26 +81,27 @@ struct mbshm_span {
 	uint32_t count; /* 1..65536, first + count <= 65536 */
 };
 
-/* Spans sorted by table and first, not touching one another: what mbshm_layout_add makes. */
+/* Spans sorted by table and first that do not touch one another, as mbshm_layout_add builds them.
+ */
 struct mbshm_layout {
 	unsigned span_count;
 	struct mbshm_span spans[MBSHM_SPANS_MAX];
 };
 
-/* What to open.  Caller's; copied. */
+/* What to open.  The caller's; the library copies what it needs. */
 struct mbshm_config {
 	char name[MBSHM_NAME_SIZE]; /* "/NAME" */
-	struct mbshm_layout
-		layout;      /* without spans: whatever the image has (then it cannot be created) */
+	/* Without spans: whatever the image has; such a config cannot create one. */
+	struct mbshm_layout layout;
 	uint32_t pool_pages; /* 0: mbshm_pool_default() */
 	mode_t mode;         /* of a new segment, whatever the umask; never writable by others */
 	gid_t group;         /* of a new segment, and accepted as its owner; (gid_t)-1: none */
-	const char *retain;  /* file of saved values that fills a new image (mbshm_values_save);
-				NULL: none.  Caller's, used by open */
+	/* File of saved values (mbshm_values_save) that fills a new image; NULL: none. */
+	const char *retain;
 };
 
-/* Add a span, merging it with those it touches or overlaps.  0, -ERANGE (outside 0..65535), -ENOSPC
- * (more than MBSHM_SPANS_MAX). */
+/* Add a span and merge it with those that it touches or overlaps.
+ * 0, -ERANGE (outside 0..65535), -ENOSPC (more than MBSHM_SPANS_MAX). */
 int mbshm_layout_add(struct mbshm_layout *layout, enum mbshm_table table, uint32_t first,
 		     uint32_t count);
 
@@ -104,8 +112,8 @@ bool mbshm_layout_has(const struct mbshm_layout *layout, enum mbshm_table table,
 /* Pages of 1 KiB (512 registers or 8192 bits) that the spans touch. */
 unsigned mbshm_layout_pages(const struct mbshm_layout *layout);
 
-/* max(1024, 4 x (pages + 1)): a reader is overtaken only when the whole pool is rewritten while it
- * reads. */
+/* max(1024, 4 x (pages + 1)).  A reader is overtaken only when writers go through the whole pool
+ * while it reads. */
 uint32_t mbshm_pool_default(const struct mbshm_layout *layout);
 
 /* ---- open and close ------------------------------------------------------------------------ */
@@ -113,84 +121,88 @@ uint32_t mbshm_pool_default(const struct mbshm_layout *layout);
 struct mbshm; /* a handle: one mapping, and for writers one writer slot */
 
 enum {
-	MBSHM_WRITE = 1, /* may commit; needs write permission and takes one of 256 writer slots for
-			    the handle's lifetime */
-	MBSHM_CREATE = 2, /* make the image if its name is free; implies MBSHM_WRITE */
+	/* May commit.  Needs write permission, and takes one of 256 writer slots until close. */
+	MBSHM_WRITE = 1,
+	/* Create the image if its name is free; implies MBSHM_WRITE. */
+	MBSHM_CREATE = 2,
 };
 
 /* Attach to the image of that name, or create it complete, zeroed, at version 1.  Of many creators
- * at once one wins and the others attach to its image; a half-made image is never visible. why:
- * MBSHM_WHY_SIZE bytes or NULL; receives a sentence for people when the call fails, and when it
- * succeeds but the retain file was damaged (then the file is kept aside as FILE.refused and the
- * image starts at zero); otherwise empty.  A retain file that exists and cannot be read is an
- * error. 0, -ENOENT (no such image and no MBSHM_CREATE), -EINVAL (bad name, mode, pool or spans),
+ * at once one wins, and the others attach to its image; nobody ever sees a half-made image.
+ *
+ * why: MBSHM_WHY_SIZE bytes, or NULL.  On failure it receives a sentence for people.  It also does
+ * on success if the retain file was damaged: the file is then kept aside as FILE.refused, and the
+ * image starts at zero.  Otherwise it becomes empty.  A retain file that exists but cannot be read
+ * is an error.
+ *
+ * 0, -ENOENT (no such image, and no MBSHM_CREATE), -EINVAL (bad name, mode, pool or spans),
  * -EACCES, -EPERM (permission, owner, writable by others), -EBADMSG (not an image, damaged, other
  * layout version or byte order), -ENXIO (spans or pool differ from the image's; why names both),
- * -ENOSPC (no room in /dev/shm), -EUSERS (all writer slots taken), -ENOMEM, or what the system
- * says. */
+ * -ENOSPC (no room in /dev/shm), -EUSERS (all writer slots taken), -ENOMEM, or another error of the
+ * system. */
 int mbshm_open(const struct mbshm_config *config, int flags, struct mbshm **img, char *why);
 
-/* Give back slot and mapping.  No call on the handle may run or follow.  NULL is fine. */
+/* Give back slot and mapping.  No other call on the handle may run or follow.  NULL is allowed. */
 void mbshm_close(struct mbshm *img);
 
-/* What the image declares; valid until close. */
+/* The layout of the image; valid until close. */
 const struct mbshm_layout *mbshm_layout_of(const struct mbshm *img);
 
-/* Is every item of the span declared?  count 0 is not. */
+/* mbshm_layout_has of that layout, and faster. */
 bool mbshm_declared(const struct mbshm *img, enum mbshm_table table, uint32_t first,
 		    uint32_t count);
 
-/* What the file system knows of an image, also of a damaged one: owner, group, mode, size.
+/* What the file system knows about an image, even a damaged one: owner, group, mode, size.
  * 0, -ENOENT, ... */
 struct stat;
 int mbshm_stat(const char *name, struct stat *st);
 
-/* Remove the name; whoever is attached keeps the image.  0, -ENOENT, -EACCES, ... */
+/* Remove the name.  Attached processes keep the image.  0, -ENOENT, -EACCES, ... */
 int mbshm_unlink(const char *name);
 
-/* Does the name still lead to this image?  One stat(2): ask about once a second.
- * 0, -ESTALE (replaced: open anew), -ENOENT (the name is gone), -EPERM. */
+/* Does the name still lead to this image?  One stat(2); call it about once a second.
+ * 0, -ESTALE (replaced: open again), -ENOENT (the name is gone), -EPERM (after fork). */
 int mbshm_check(const struct mbshm *img);
 
 /* ---- read ---------------------------------------------------------------------------------- */
 
 /* Copy count items from addr into out, all from one version of the image.
- * Any thread; never blocks, stores nothing shared.  Costs tens of nanoseconds for 125 registers.
- * out: caller's; registers in host order, bits packed into (count + 7) / 8 bytes.  Undefined after
- * an error. version: set to the version that was read; may be NULL. 0, -ERANGE (span not declared),
- * -EAGAIN (overtaken 16 times), -ESTALE (image replaced), -EBADMSG (segment damaged), -EPERM (after
- * fork). */
+ * Any thread; never blocks and stores nothing shared.  125 registers take tens of nanoseconds.
+ * out: the caller's; registers in host order, bits packed into (count + 7) / 8 bytes.  Undefined
+ * after an error.  version: set to the version that was read; may be NULL.
+ * 0, -ERANGE (span not declared), -EAGAIN (overtaken 16 times), -ESTALE (image replaced), -EBADMSG
+ * (segment damaged), -EPERM (after fork). */
 int mbshm_read_registers(const struct mbshm *img, enum mbshm_table table, uint16_t addr,
 			 uint16_t count, uint16_t *out, uint64_t *version);
 int mbshm_read_bits(const struct mbshm *img, enum mbshm_table table, uint16_t addr, uint16_t count,
 		    uint8_t *out, uint64_t *version);
 
-/* One span of a read of several.  out as above, by the table. */
+/* A span to read.  out: as above, registers or bits by the table. */
 struct mbshm_read {
 	enum mbshm_table table;
 	uint32_t first, count;
 	void *out;
 };
 
-/* Several spans, all from one version.  Errors as above; count 0 reads the version only. */
+/* Read several spans, all from one version; count 0 reads only the version.  Errors as above. */
 int mbshm_read(const struct mbshm *img, const struct mbshm_read *reads, unsigned count,
 	       uint64_t *version);
 
 /* ---- write --------------------------------------------------------------------------------- */
 
-/* A transaction: staged privately, made visible at once by commit.  Later stagings win over earlier
- * ones.  Without locks until commit; reusable; bound to one image at a time. */
+/* A transaction: changes are staged privately, and commit makes them visible at once.  Later ones
+ * win over earlier ones.  Takes no lock before commit; reusable; bound to one image at a time. */
 struct mbshm_txn;
 
-/* words: 64-bit words (4 registers, 64 bits) to reserve room for; more are allocated when needed.
- * NULL: no memory. */
+/* words: room for so many 64-bit words (4 registers, 64 bits); more is allocated when needed.
+ * NULL: out of memory. */
 struct mbshm_txn *mbshm_txn_new(unsigned words);
 void mbshm_txn_free(struct mbshm_txn *txn);
 
-/* Forget what is staged; bind to img, which must outlive the transaction's next begin. */
+/* Forget what is staged and bind to img, which must stay open until the next begin. */
 void mbshm_txn_begin(struct mbshm_txn *txn, struct mbshm *img);
 
-/* A span to write, or to expect.  values as a read's out. */
+/* A span to write or to expect.  values: as a read's out; copied by the calls below. */
 struct mbshm_write {
 	enum mbshm_table table;
 	uint32_t first, count;
@@ -211,27 +223,27 @@ int mbshm_txn_mask_register(struct mbshm_txn *txn, enum mbshm_table table, uint1
 			    uint16_t and_mask, uint16_t or_mask);
 
 /* Publish only if these spans have these values in the version that is replaced; otherwise commit
- * returns -ECANCELED and changes nothing: compare-and-set over any number of spans.  All of them or
- * none are staged.  Errors as for writing. */
+ * returns -ECANCELED and changes nothing: compare-and-set over any number of spans.  All of them
+ * are staged or none.  Errors as for writing. */
 int mbshm_txn_expect(struct mbshm_txn *txn, const struct mbshm_write *writes, unsigned count);
 
-/* Write the stagings that follow into the journal as well: who asked for them.  origin: copied;
- * NULL: no longer. */
+/* Record the changes that follow in the journal, as requested by origin (copied).  NULL: stop. */
 struct mbshm_origin;
 void mbshm_txn_journal(struct mbshm_txn *txn, const struct mbshm_origin *origin);
 
-/* Read a span out of the version that commit publishes (function 23).  read->out is filled by
- * commit. At most MBSHM_TXN_READS of them: -ENOSPC. */
+/* Read a span from the version that commit publishes (function 23); commit fills read->out.
+ * 0, -ERANGE (span not declared), -ENOSPC (more than MBSHM_TXN_READS). */
 enum { MBSHM_TXN_READS = 4 };
 int mbshm_txn_read(struct mbshm_txn *txn, const struct mbshm_read *read);
 
-/* Publish everything staged as one new version.  Waits for other writers at most timeout_us (up to
- * 20 us it spins and never sleeps).  A stopped process inside the writer lock makes this time out;
- * a dead one is noticed and its lock taken over. version: the version that holds the change; may be
- * NULL. 0, -ETIMEDOUT (nothing changed; the staging is kept, commit may be called again),
- * -ECANCELED (an expectation failed; version says in which version; staging kept), -EACCES (handle
- * is not MBSHM_WRITE), -ESTALE (image replaced), -EBADMSG (segment damaged or mutual exclusion was
- * broken), -EPERM (after fork). */
+/* Publish everything staged as one new version.  Waits for other writers at most timeout_us; with
+ * 20 us or less it spins and never sleeps.  A stopped process that owns the writer lock makes this
+ * time out; a dead owner is noticed, and its lock taken over.
+ * version: set to the version that holds the change; may be NULL.
+ * 0, -ETIMEDOUT (nothing changed; the staging is kept, commit may be called again), -ECANCELED (an
+ * expectation failed in *version; the staging is kept), -EACCES (handle is not MBSHM_WRITE),
+ * -ESTALE (image replaced), -EBADMSG (segment damaged, or mutual exclusion was broken), -EPERM
+ * (after fork). */
 int mbshm_txn_commit(struct mbshm_txn *txn, uint32_t timeout_us, uint64_t *version);
 
 /* ---- look ---------------------------------------------------------------------------------- */
@@ -239,32 +251,31 @@ int mbshm_txn_commit(struct mbshm_txn *txn, uint32_t timeout_us, uint64_t *versi
 struct mbshm_status {
 	uint64_t version; /* 1: fresh */
 	int64_t wall_ns;  /* when it was published: CLOCK_REALTIME, to a clock tick (4 ms) */
-	int64_t mono_ns;  /* the same on CLOCK_MONOTONIC: good for ages until the next boot */
+	int64_t mono_ns;  /* the same on CLOCK_MONOTONIC: use it for ages; ends with the boot */
 	uint64_t size_bytes;
 	uint32_t pool_pages, live_pages;
-	uint32_t free_pages;   /* a hint while somebody commits */
-	uint64_t steals;       /* writer locks taken over from the dead, since creation */
-	uint64_t retries;      /* reads of this handle that were overtaken and tried again */
+	uint32_t free_pages;   /* approximate while another process commits */
+	uint64_t steals;       /* writer locks taken over from dead processes, since creation */
+	uint64_t retries;      /* reads of this handle that were overtaken and repeated */
 	uint64_t journal_next; /* sequence number of the next journal entry */
 };
 
 /* 0 or the errors of a read. */
 int mbshm_status(const struct mbshm *img, struct mbshm_status *status);
 
-/* Check the whole structure under the writer lock: every pool page is either named once by the
- * committed root or once by the free list, no stamp or min_valid is ahead of the version.  Needs
- * MBSHM_WRITE. 0, -EBADMSG (why says what), or the errors of commit. */
+/* Check the whole structure under the writer lock: every pool page is named once, either by the
+ * committed root or by the free list, and no stamp or min_valid is ahead of the version.  Needs
+ * MBSHM_WRITE.  0, -EBADMSG (why says what), or the errors of commit. */
 int mbshm_audit(struct mbshm *img, uint32_t timeout_us, char *why);
 
 /* ---- journal: writes that came from outside ------------------------------------------------ */
 
-enum {
-	MBSHM_JOURNAL_BYTES = 246
-}; /* values of one entry: 123 registers or 1968 bits, the most that a request writes */
+/* Values of one entry: 123 registers or 1968 bits, the most that a request writes. */
+enum { MBSHM_JOURNAL_BYTES = 246 };
 
 enum mbshm_origin_kind { MBSHM_ORIGIN_NETWORK = 1, MBSHM_ORIGIN_LOCAL = 2 };
 
-/* Who wrote.  family: AF_INET (first 4 bytes of address), AF_INET6, AF_UNIX or 0. */
+/* The client that wrote.  family: AF_INET (first 4 bytes of address), AF_INET6, AF_UNIX or 0. */
 struct mbshm_origin {
 	uint8_t kind; /* enum mbshm_origin_kind */
 	uint8_t family;
@@ -273,8 +284,8 @@ struct mbshm_origin {
 	uint8_t address[16];
 };
 
-/* One write, with all its new values.  Published in the same version as the values: neither is ever
- * seen without the other. */
+/* One write, with all its new values.  Entry and values are published in the same version, so
+ * neither is ever seen without the other. */
 struct mbshm_journal_entry {
 	uint64_t sequence; /* 1, 2, 3, ... without gaps */
 	uint64_t version;
@@ -285,68 +296,71 @@ struct mbshm_journal_entry {
 	uint8_t values[MBSHM_JOURNAL_BYTES + 2]; /* registers in host order, or packed bits */
 };
 
-/* The entry at *cursor, which moves on.  *cursor 0: the oldest there is; to follow from now on,
- * start at mbshm_status.journal_next. missed: entries that were overwritten before they could be
- * read; may be NULL. 0, -EAGAIN (no entry yet, or overtaken: try later), -ESTALE, -EBADMSG, -EPERM.
- */
+/* Read the entry at *cursor and move *cursor to the next.  Start at 0 for the oldest entry there
+ * is, at mbshm_status.journal_next for those from now on.
+ * missed: set to the number of entries that were overwritten before they could be read; may be
+ * NULL. 0, -EAGAIN (no entry yet, or overtaken: try later), -ESTALE, -EBADMSG, -EPERM. */
 int mbshm_journal_next(const struct mbshm *img, uint64_t *cursor, struct mbshm_journal_entry *entry,
 		       uint64_t *missed);
 
 /* ---- wait for a version -------------------------------------------------------------------- */
 
-/* Sleep until the version is above version, or timeout_ms is over.  A writable handle sleeps on a
- * futex that the next publish wakes; a read-only one looks each millisecond.  now: set to the
- * version that ended the wait; may be NULL. 0, -ETIMEDOUT, -ESTALE, -EPERM. */
+/* Sleep until the image's version is above version, for at most timeout_ms.  A writable handle
+ * sleeps on a futex that the next publish wakes; a read-only one looks each millisecond.
+ * now: set to the version that ended the wait; may be NULL.  0, -ETIMEDOUT, -ESTALE, -EPERM. */
 int mbshm_wait(const struct mbshm *img, uint64_t version, uint32_t timeout_ms, uint64_t *now);
 
-/* ---- sources: who produces, and how fresh is it -------------------------------------------- */
+/* ---- sources: named producers, and how fresh their values are ------------------------------- */
 
 enum { MBSHM_SOURCES_MAX = 32, MBSHM_SOURCE_NAME_SIZE = 48 };
 
-/* A named producer.  It outlives the process: the next one of that name goes on with the entry. */
+/* A named producer.  The entry outlives the process: the next one of that name continues it. */
 struct mbshm_source {
 	char name[MBSHM_SOURCE_NAME_SIZE];
 	int64_t wall_ns, mono_ns; /* last commit or touch; clock tick (4 ms) */
-	uint64_t version;         /* that it last published */
-	uint64_t commits;         /* in all */
+	uint64_t version;         /* the last that it published */
+	uint64_t commits;         /* in total */
 };
 
-/* Take the entry of that name for this handle; from now on each commit of the handle refreshes it.
+/* Claim the entry of that name for this handle; each commit of the handle then refreshes it.
  * 0, -EINVAL (name empty, too long, or with control characters), -ENOSPC (all taken), or the errors
  * of commit. */
 int mbshm_source_claim(struct mbshm *img, const char *name, uint32_t timeout_us);
 
-/* Still alive, nothing new: refresh the time without publishing. */
+/* Show that the producer lives, with nothing new: refresh the time without publishing. */
 void mbshm_source_touch(struct mbshm *img);
 
-/* 0, -ENOENT (entry unused), -ERANGE (index), -EBADMSG (being claimed, or damaged). */
+/* index: below MBSHM_SOURCES_MAX.  0, -ENOENT (entry unused), -ERANGE (index), -EBADMSG (being
+ * claimed, or damaged), -EPERM (after fork). */
 int mbshm_source_get(const struct mbshm *img, unsigned index, struct mbshm_source *source);
 
 /* ---- the whole image ----------------------------------------------------------------------- */
 
-/* Several spans from one version, even under a writer so fast that mbshm_read gives up: then under
- * the writer lock, if the handle is MBSHM_WRITE.  Errors of mbshm_read and commit. */
+/* mbshm_read, even beside writers so fast that it would give up: then, if the handle is
+ * MBSHM_WRITE, under the writer lock.  Errors of mbshm_read and commit. */
 int mbshm_snapshot(struct mbshm *img, const struct mbshm_read *reads, unsigned count,
 		   uint32_t timeout_us, uint64_t *version);
 
-/* Write all values into a file: complete or not at all (new file, fsync, rename, fsync of the
- * folder). version: the version saved; may be NULL.  0, or -errno and why. */
+/* Write all values to a file, completely or not at all (new file, fsync, rename, fsync of the
+ * folder).  version: set to the version saved; may be NULL.  0, or -errno and why. */
 int mbshm_values_save(struct mbshm *img, const char *path, uint32_t timeout_us, uint64_t *version,
 		      char *why);
 
-/* Publish all values of such a file as one version.  -ENXIO: it has another layout (why names
- * both); -EBADMSG: damaged. */
+/* Publish all values of such a file as one version.
+ * 0, or why and -ENXIO (its layout is not the image's; why names both), -EBADMSG (damaged), or the
+ * errors of commit and of the file system. */
 int mbshm_values_restore(struct mbshm *img, const char *path, uint32_t timeout_us, char *why);
 
-/* Replace the image by one of config's layout, which starts with the old values of every address in
- * both, and the old journal.  For its owner and root; it stays its owner's.  Who is attached sees
- * -ESTALE and opens anew.  Killed at any instruction, either image is the one. 0, -ENOENT, -EPERM,
- * -ETIMEDOUT, ... and why. */
+/* Replace the image by one with config's layout, which keeps the values of every address that is in
+ * both, the journal and the sources.  Only the owner and root may; the owner stays the same.
+ * Attached processes get -ESTALE and must open again.  If the caller is killed at any point,
+ * exactly one of the two images has the name.  0, or why and -ENOENT, -EPERM, -ETIMEDOUT, ... */
 int mbshm_recreate(const struct mbshm_config *config, uint32_t timeout_us, char *why);
 
-/* The name is gone (mbshm_check: -ENOENT): give the values a new image under the name, and retire
- * this one.  0, or -EEXIST or -ESTALE (somebody did already) or -EBADMSG (damaged, nothing can be
- * saved): in all four cases open anew.  Other errors: try again later. */
+/* After the name was removed (mbshm_check: -ENOENT): create a new image with these values under the
+ * name, and retire this one.  0, -EEXIST or -ESTALE (another process was faster), -EBADMSG
+ * (damaged, nothing can be saved): in all four cases open again.  After other errors try again
+ * later. */
 int mbshm_revive(struct mbshm *img, const struct mbshm_config *config, uint32_t timeout_us,
 		 char *why);
 
@@ -361,12 +375,12 @@ enum mbshm_type {
 	MBSHM_I64,
 	MBSHM_F32,
 	MBSHM_F64,
-	MBSHM_BOOL, /* a bit; in a register 0 or 1, and whatever else is not 0 reads as 1 */
+	MBSHM_BOOL, /* a bit; in a register 0 or 1, and any other value reads as 1 */
 	MBSHM_TYPES
 };
 
-/* How the bytes A (most significant) B C D of a 32-bit value lie in two registers; 64-bit values
- * likewise.  The first is Modbus' own. */
+/* How the bytes A (most significant) B C D of a 32-bit value are ordered in two registers; 64-bit
+ * values likewise.  The first is the order of Modbus. */
 enum mbshm_order {
 	MBSHM_ABCD, /* high word first */
 	MBSHM_CDAB, /* low word first */

@@ -58,9 +58,11 @@ static int create_filled(const struct mbshm_config *config, char *why)
 	if (!rc) {
 		rc = image_create(config, &values, NULL, false, why);
 		values_free(&values);
-		return rc == -EEXIST ? why_set(why, rc, "%s", "") : rc;
+		if (rc == -EEXIST) /* another creator was faster, which is no failure */
+			why_clear(why);
+		return rc;
 	}
-	/* Only what is damaged is set aside: a file that cannot be read today may be whole. */
+	/* Only a damaged file is moved aside; one that cannot be read now may still be good. */
 	if (rc == -EBADMSG)
 		saved_refuse(config->retain, refused);
 	else if (rc == -ENOENT)
@@ -68,7 +70,7 @@ static int create_filled(const struct mbshm_config *config, char *why)
 	else
 		return why_set(why, rc, "%s", refused);
 	rc = image_create(config, NULL, NULL, false, why);
-	if (!rc || rc == -EEXIST) /* attaching to another creator's is no failure */
+	if (!rc || rc == -EEXIST)
 		why_set(why, 0, "%s", refused);
 	return rc;
 }
@@ -87,7 +89,7 @@ static int name_open(const struct mbshm_config *config, int flags, struct mbshm 
 		if (rc && rc != -EEXIST)
 			return rc;
 	}
-	return why_set(why, -EEXIST, "the name appears and disappears");
+	return why_set(why, -EEXIST, "the name keeps appearing and disappearing");
 }
 
 int mbshm_open(const struct mbshm_config *config, int flags, struct mbshm **out, char *why)
@@ -106,5 +108,5 @@ int mbshm_open(const struct mbshm_config *config, int flags, struct mbshm **out,
 		mbshm_close(*out);
 		*out = NULL;
 	}
-	return rc ? rc : why_set(why, -ESTALE, "the image is retired, and yet has the name");
+	return rc ? rc : why_set(why, -ESTALE, "the image is retired but still has the name");
 }

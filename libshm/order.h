@@ -1,6 +1,6 @@
 /* Every access to a word that several processes share, with its memory order and the partner it
- * pairs with. Nobody else in this project's image code writes memory_order.  docs/image.md has the
- * argument that these are enough. */
+ * pairs with.  No other file of the library writes memory_order or uses an atomic operation.
+ * docs/image.md has the argument that these are enough. */
 #ifndef LIBSHM_ORDER_H
 #define LIBSHM_ORDER_H
 
@@ -17,8 +17,8 @@ static inline void page_store(_Atomic uint64_t *word, uint64_t value)
 	atomic_store_explicit(word, value, memory_order_release); /* pairs with page_load */
 }
 
-/* The commit word.  Acquire pairs with the release of commit_publish: who sees a version sees its
- * pages.  (seq_cst: see waiters_announce.) */
+/* The commit word.  Acquire pairs with the release of commit_publish: a reader that sees a version
+ * sees its pages.  (seq_cst: see waiters_announce.) */
 static inline uint64_t commit_load(const struct segment_control *control)
 {
 	return atomic_load_explicit(&control->commit, memory_order_acquire);
@@ -27,6 +27,13 @@ static inline bool commit_publish(struct segment_control *control, uint64_t old,
 {
 	return atomic_compare_exchange_strong_explicit(&control->commit, &old, new,
 						       memory_order_seq_cst, memory_order_acquire);
+}
+
+/* No version will follow: the image was replaced.  Sequentially consistent like commit_publish, and
+ * for the same reason: whoever waits sees it, or is seen by waiters_load. */
+static inline void commit_retire(struct segment_control *control)
+{
+	atomic_store(&control->commit, COMMIT_RETIRED);
 }
 
 /* min_valid.  Loaded after the data: the acquires of page_load keep it there.  Stored before the
@@ -64,9 +71,9 @@ static inline void owner_store(_Atomic uint64_t *word, uint64_t value)
 	atomic_store_explicit(word, value, memory_order_release);
 }
 
-/* Waiting.  A waiter announces itself, then looks at commit; a writer publishes, then looks for an
- * announcement.  All four accesses are sequentially consistent, so at least one of the two sees the
- * other. */
+/* Waiting.  A waiter announces itself, then looks at commit; a writer publishes or retires, then
+ * looks for an announcement.  All four accesses are sequentially consistent, so at least one of the
+ * two sees the other. */
 static inline void waiters_announce(struct segment_control *control, uint64_t until)
 {
 	uint64_t known = atomic_load(&control->wait_until);
@@ -94,7 +101,8 @@ static inline void wake_count_up(struct segment_control *control)
 	atomic_fetch_add(&control->wait_futex, 1);
 }
 
-/* The mark of a handle that a fork inherited. */
+/* A flag of a handle that is raised once, in a child that is still single-threaded; no data depends
+ * on it. */
 static inline bool flag_load(const _Atomic bool *flag)
 {
 	return atomic_load_explicit(flag, memory_order_relaxed);

@@ -3,8 +3,8 @@
 #ifndef LIBSHM_POINTS_H
 #define LIBSHM_POINTS_H
 
-/* Those of commit and recovery, in the order in which a commit that had to take over a dead
- * writer's lock passes them. */
+/* The points of commit and recovery, in the order in which a commit passes them that takes over a
+ * dead writer's lock. */
 /* clang-format off */
 #define MBSHM_POINT_LIST(X) \
 	X(lock_taken) X(lock_stolen) X(rebuild_started) X(rebuild_half) X(rebuild_listed) \
@@ -13,8 +13,8 @@
 	X(recreate_read) X(recreate_named) X(recreate_retired) X(unlocked)
 /* clang-format on */
 
-/* Mistakes in the order of things that tear a read or lose pages on any machine: tests show that
- * they would notice. */
+/* Mistakes of order that tear a read or lose pages on any machine.  Tests switch them on to show
+ * that they would notice. */
 enum mbshm_mutation {
 	MUTATION_NONE,
 	MUTATION_MIN_VALID_LATE,    /* raised after the pages are overwritten */

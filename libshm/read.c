@@ -1,4 +1,4 @@
-/* Reading: copy first, ask afterwards whether what was copied could have been overwritten
+/* Reading: copy first, then ask whether anything that was copied may have been overwritten
  * meanwhile. */
 #include "libshm/read.h"
 

@@ -1,9 +1,9 @@
-/* Giving a running image another segment: because its layout changes, or because its name was taken
- * away.
+/* Giving a running image another segment, because its layout changes or its name was removed.
  *
- * The order makes every instruction a safe one to die at: old image locked, new one complete and
- * seeded, name given to it, old one RETIRED, unlocked.  Who dies after the name leaves a lock
- * behind; whoever steals it sees that the name leads elsewhere (lock.c). */
+ * The order of steps makes every instruction a safe one to die at: lock the old image, build and
+ * fill the new one, give it the name, retire the old one, unlock.  A process that dies after it has
+ * given the name leaves a lock behind; the next owner of that lock sees that the name leads
+ * elsewhere, and retires the image (lock.c). */
 #include "libshm/create.h"
 #include "libshm/image.h"
 #include "libshm/lock.h"
@@ -16,12 +16,20 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Under the lock: whoever is attached is told to open anew. */
+/* Under the lock: tell all attached processes to open again. */
 static void retire(struct mbshm *img)
 {
-	owner_store(&img->seg->control.commit, COMMIT_RETIRED);
+	commit_retire(&img->seg->control);
 	POINT(recreate_retired);
 	wait_wake(img);
+}
+
+static const char REPLACED[] = "another process has just replaced the image";
+
+static int lock_failed(int rc, char *why)
+{
+	return rc == -ESTALE ? why_set(why, rc, REPLACED)
+			     : why_set(why, rc, "could not get the writer lock in time");
 }
 
 static int replace_locked(struct mbshm *old, const struct mbshm_config *config, bool over,
@@ -35,8 +43,8 @@ static int replace_locked(struct mbshm *old, const struct mbshm_config *config, 
 	rc = image_create(config, &values, old, over, why);
 	POINT(recreate_named);
 	values_free(&values);
-	/* Also when somebody else was faster with the free name: nobody shall go on writing into an
-	 * image without one. */
+	/* Also if another process took the free name first: no process may continue to write into
+	 * an image without a name. */
 	if (!rc || (rc == -EEXIST && !over))
 		retire(old);
 	return rc;
@@ -60,16 +68,12 @@ int mbshm_recreate(const struct mbshm_config *config, uint32_t timeout_us, char 
 	if (!rc) {
 		rc = lock_take(old, timeout_us);
 		if (rc)
-			why_set(why, rc,
-				rc == -ESTALE ? "replaced by somebody else just now"
-					      : "the writer lock was not to be had");
+			lock_failed(rc, why);
 	}
 	if (!rc) {
-		/* Locked the image that the name leads to?  Else it was replaced while we waited.
-		 */
+		/* It may have been replaced while we waited for the lock. */
 		rc = mbshm_check(old);
-		rc = rc ? why_set(why, rc, "replaced by somebody else just now")
-			: replace_locked(old, config, true, why);
+		rc = rc ? why_set(why, rc, REPLACED) : replace_locked(old, config, true, why);
 		released = lock_release(old);
 		rc = rc ? rc : released;
 	}
@@ -90,17 +94,14 @@ int mbshm_revive(struct mbshm *img, const struct mbshm_config *config, uint32_t 
 		return rc;
 	rc = lock_take(img, timeout_us);
 	if (rc)
-		return why_set(why, rc,
-			       rc == -ESTALE ? "replaced by somebody else"
-					     : "the writer lock was not to be had");
+		return lock_failed(rc, why);
 	rc = mbshm_check(img);
 	if (rc == -ENOENT)
 		rc = replace_locked(img, config, false, why);
 	else if (!rc)
 		rc = why_set(why, -EEXIST, "the name leads to this image");
 	else if (rc == -ESTALE)
-		retire(img); /* a fresh one has the name: nobody shall go on writing into this one
-			      */
+		retire(img); /* a new one has the name, so no process may write into this one */
 	released = lock_release(img);
 	return rc ? rc : released;
 }

@@ -16,11 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* All values at once: taken out of an image, put into one, kept in a file.
- *
- * A file is a struct values_header, the values of its spans in order (registers little-endian, bits
- * packed, each span padded to 8 bytes), and a checksum of all of it. */
-
 #define VALUES_MAGIC UINT64_C(0x3153474552424d2e) /* ".MBREGS1" */
 
 struct values_header {
@@ -35,8 +30,8 @@ _Static_assert(sizeof(struct values_header) == 32 + MBSHM_SPANS_MAX * 8, "no hol
 
 enum {
 	VALUES_FORMAT = 1,
-	VALUES_MAX = 2 * MBSHM_ITEMS * 2 + 2 * MBSHM_ITEMS / 8 +
-		     MBSHM_SPANS_MAX * 8, /* all four tables */
+	/* All four tables. */
+	VALUES_MAX = 2 * MBSHM_ITEMS * 2 + 2 * MBSHM_ITEMS / 8 + MBSHM_SPANS_MAX * 8,
 };
 
 static uint64_t values_checksum(const struct values_header *header, const struct values *values)
@@ -134,7 +129,7 @@ int mbshm_values_save(struct mbshm *img, const char *path, uint32_t timeout_us, 
 	if (rc)
 		return why_set(why, rc, "cannot read the image: %s", strerror(-rc));
 	if (saved_load(path, &found, refused) == -EBADMSG)
-		saved_refuse(path, refused); /* what was refused is not overwritten */
+		saved_refuse(path, refused); /* do not overwrite what was refused */
 	else
 		values_free(&found);
 	rc = file_replace(path, &values);

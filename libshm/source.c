@@ -1,5 +1,5 @@
-/* Named producers.  An entry belongs to a name, not to a process: it tells how fresh the name's
- * values are, whoever writes them now. */
+/* Named producers.  An entry belongs to a name, not to a process: it tells how fresh the values of
+ * that name are, whichever process writes them now. */
 #include "libshm/source.h"
 
 #include "libshm/clock.h"
@@ -59,8 +59,8 @@ void mbshm_source_touch(struct mbshm *img)
 	owner_store(&img->source->word[SOURCE_MONO_NS], (uint64_t)clock_ns(CLOCK_MONOTONIC_COARSE));
 }
 
-/* Under the lock: the entry of that name, or a free one made ready.  The mark of use is stored
- * last: an entry whose claimer died is free. */
+/* Under the lock: find the entry of that name, or prepare a free one.  The mark of use is stored
+ * last, so an entry whose claimer died stays free. */
 static struct segment_source *entry_find(struct mbshm *img, const char *name)
 {
 	struct segment_source *free_entry = NULL;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Words of point addresses, also for messages. */
+/* The words of addresses, in messages too. */
 static const char *const table_names[MBSHM_TABLES] = {
 	[MBSHM_COILS] = "coil",
 	[MBSHM_DISCRETE_INPUTS] = "discrete",
@@ -39,7 +39,7 @@ int mbshm_layout_add(struct mbshm_layout *layout, enum mbshm_table table, uint32
 	       (spans[from].table < table ||
 		(spans[from].table == table && spans[from].first + spans[from].count < first)))
 		from++;
-	/* spans[from..to) touch the new one: they become one. */
+	/* spans[from..to) touch the new one, and become one with it. */
 	uint32_t end = first + count;
 	for (to = from;
 	     to < layout->span_count && spans[to].table == table && spans[to].first <= end; to++) {
@@ -62,7 +62,7 @@ bool mbshm_layout_has(const struct mbshm_layout *layout, enum mbshm_table table,
 	const struct mbshm_span wanted = { table, first, count };
 	if (!in_bounds(&wanted))
 		return false;
-	/* The spans do not touch one another, so one of them has all of it. */
+	/* Spans do not touch one another, so one of them must have all of it. */
 	for (unsigned i = 0; i < layout->span_count; i++) {
 		const struct mbshm_span *span = &layout->spans[i];
 		if (span->table == table && first >= span->first &&
@@ -94,7 +94,6 @@ uint32_t mbshm_pool_default(const struct mbshm_layout *layout)
 	return pool < 1024 ? 1024 : pool;
 }
 
-/* Sorted, apart, in range: what the readers' search relies on. */
 int layout_check(const struct mbshm_layout *layout, char *why)
 {
 	const struct mbshm_span *last = NULL;
@@ -128,8 +127,6 @@ bool layout_equal(const struct mbshm_layout *a, const struct mbshm_layout *b)
 
 void layout_text(const struct mbshm_layout *layout, char *text, size_t size)
 {
-	static const char *const words[MBSHM_TABLES] = { "coils", "discrete inputs",
-							 "holding registers", "input registers" };
 	size_t used = 0;
 	text[0] = '\0';
 	for (unsigned i = 0; i < layout->span_count && used < size; i++) {
@@ -139,7 +136,7 @@ void layout_text(const struct mbshm_layout *layout, char *text, size_t size)
 					 same ? ","
 					 : i  ? "; "
 					      : "",
-					 same ? "" : words[span->table], same ? "" : " ",
+					 same ? "" : table_names[span->table], same ? "" : " ",
 					 span->first, span->first + span->count - 1);
 	}
 	if (used >= size && size > 4)

@@ -9,7 +9,7 @@ int layout_check(const struct mbshm_layout *layout, char *why);
 
 bool layout_equal(const struct mbshm_layout *a, const struct mbshm_layout *b);
 
-/* "coils 0-99; holding registers 1000-1099", cut with "..." when it does not fit. */
+/* "coil 0-99; holding 1000-1099", cut with "..." when it does not fit. */
 void layout_text(const struct mbshm_layout *layout, char *text, size_t size);
 
 #endif

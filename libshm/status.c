@@ -52,7 +52,7 @@ static int audit(const struct mbshm *img, char *why)
 		owners[page] = 1;
 	}
 	if (owner_load(&control->dirty))
-		return 0; /* the free list is made anew by the next commit */
+		return 0; /* the next commit rebuilds the free list */
 	if (tail - head != img->pool_pages - img->live - 1)
 		return why_set(why, -EBADMSG, "%llu free pages; expected %u",
 			       (unsigned long long)(tail - head), img->pool_pages - img->live - 1);
@@ -72,7 +72,7 @@ int mbshm_audit(struct mbshm *img, uint32_t timeout_us, char *why)
 	int rc, released;
 	rc = lock_take(img, timeout_us);
 	if (rc)
-		return why_set(why, rc, "the writer lock was not to be had: %s", strerror(-rc));
+		return why_set(why, rc, "could not get the writer lock: %s", strerror(-rc));
 	rc = audit(img, why);
 	released = lock_release(img);
 	return rc ? rc : released;

@@ -1,5 +1,5 @@
-/* Staging: every change is a list of masked 64-bit words; no lock and no segment is involved until
- * commit. */
+/* Staging: every change becomes a list of masked 64-bit words.  Neither lock nor segment is
+ * involved before commit. */
 #include "libshm/txn.h"
 
 #include <errno.h>
@@ -44,39 +44,46 @@ void mbshm_txn_begin(struct mbshm_txn *txn, struct mbshm *img)
 	txn->journal = false;
 }
 
-static int reserve(struct mbshm_txn *txn, unsigned words)
+static int words_grow(struct mbshm_txn *txn, size_t more)
 {
+	size_t wanted = (txn->count + more) * 2;
 	struct staged_word *grown;
-	if (txn->capacity - txn->count >= words)
-		return 0;
-	grown = reallocarray(txn->words, (size_t)(txn->count + words) * 2, sizeof *grown);
+	grown = wanted > UINT32_MAX ? NULL : reallocarray(txn->words, wanted, sizeof *grown);
 	if (!grown)
 		return -ENOMEM;
 	txn->words = grown;
-	txn->capacity = (txn->count + words) * 2;
+	txn->capacity = (unsigned)wanted;
 	return 0;
 }
 
-/* Note a change for the journal, in pieces that fit an entry. */
-static int journal_stage(struct mbshm_txn *txn, enum mbshm_table table, uint32_t addr,
-			 uint32_t count)
+static int entries_grow(struct mbshm_txn *txn, size_t more)
 {
-	uint32_t most = MBSHM_JOURNAL_BYTES * 8 / table_bits(table);
+	size_t wanted = (txn->span_count + more) * 2;
 	struct journal_span *grown;
-	for (uint32_t n; count; addr += n, count -= n) {
-		n = count < most ? count : most;
-		if (txn->span_count == txn->span_capacity) {
-			grown = reallocarray(txn->spans, (size_t)txn->span_capacity * 2,
-					     sizeof *grown);
-			if (!grown)
-				return -ENOMEM;
-			txn->spans = grown;
-			txn->span_capacity *= 2;
-		}
-		txn->spans[txn->span_count++] =
-			(struct journal_span){ txn->origin, table, (uint16_t)addr, (uint16_t)n };
-	}
+	grown = wanted > UINT32_MAX ? NULL : reallocarray(txn->spans, wanted, sizeof *grown);
+	if (!grown)
+		return -ENOMEM;
+	txn->spans = grown;
+	txn->span_capacity = (unsigned)wanted;
 	return 0;
+}
+
+/* The most items of a table that one journal entry holds. */
+static uint32_t entry_items(enum mbshm_table table)
+{
+	return MBSHM_JOURNAL_BYTES * 8 / table_bits(table);
+}
+
+/* Note a change for the journal, in pieces that fit an entry.  There is room. */
+static void entries_put(struct mbshm_txn *txn, const struct mbshm_write *write)
+{
+	uint32_t most = entry_items(write->table);
+	for (uint32_t done = 0, n; done < write->count; done += n) {
+		n = write->count - done < most ? write->count - done : most;
+		txn->spans[txn->span_count++] =
+			(struct journal_span){ txn->origin, write->table,
+					       (uint16_t)(write->first + done), (uint16_t)n };
+	}
 }
 
 /* Bits at..at + n - 1 (n <= 64) of a buffer of size_bits; never reads beyond it. */
@@ -104,18 +111,14 @@ static void page_touch(struct mbshm_txn *txn, unsigned page)
 	txn->touched[page / 64] |= bit;
 }
 
-int txn_stage(struct mbshm_txn *txn, const struct mbshm_span *span, const uint8_t *buffer,
-	      size_t skip, bool expect)
+/* Stage a declared span, whose values begin at bit skip of write->values, as a change or as an
+ * expectation.  There is room. */
+static inline __attribute__((always_inline)) void
+words_put(struct mbshm_txn *txn, const struct mbshm_write *write, size_t skip, bool expect)
 {
-	unsigned width = table_bits(span->table), page = table_first_page(span->table);
-	uint32_t bits = span->count * width, first = span->first * width;
-	int rc = reserve(txn, bits / 64 + 2);
-	if (!rc && txn->journal && !expect)
-		rc = journal_stage(txn, span->table, span->first, span->count);
-	if (rc)
-		return rc;
-	if (expect)
-		txn->expects = true;
+	const uint8_t *buffer = write->values;
+	unsigned width = table_bits(write->table), page = table_first_page(write->table);
+	uint32_t bits = write->count * width, first = write->first * width;
 	for (uint32_t done = 0, n; done < bits; done += n) {
 		uint32_t word = (first + done) / 64;
 		unsigned shift = (first + done) % 64;
@@ -135,52 +138,65 @@ int txn_stage(struct mbshm_txn *txn, const struct mbshm_span *span, const uint8_
 					staged->mask;
 		}
 	}
+}
+
+/* All or none: what can fail comes first.  Inlined with words_put, since nearly every call has one
+ * span, whose kind of table it knows. */
+static inline __attribute__((always_inline)) int stage(struct mbshm_txn *txn,
+						       const struct mbshm_write *writes,
+						       unsigned count, size_t skip, bool expect)
+{
+	bool journal = txn->journal && !expect;
+	size_t words = 0, entries = 0;
+	for (unsigned i = 0; i < count; i++) {
+		const struct mbshm_write *write = &writes[i];
+		if (!handle_declares(txn->img, write->table, write->first, write->count))
+			return -ERANGE;
+		words += write->count * table_bits(write->table) / 64 + 2;
+		if (journal)
+			entries += write->count / entry_items(write->table) + 1;
+	}
+	if (words > txn->capacity - txn->count && words_grow(txn, words))
+		return -ENOMEM;
+	if (entries > txn->span_capacity - txn->span_count && entries_grow(txn, entries))
+		return -ENOMEM;
+	for (unsigned i = 0; i < count; i++) {
+		words_put(txn, &writes[i], skip, expect);
+		if (journal)
+			entries_put(txn, &writes[i]);
+	}
+	if (expect && count)
+		txn->expects = true;
 	return 0;
 }
 
-/* All of it or nothing: the pages that a failed one has noted only cost a copy. */
-static int stage_all(struct mbshm_txn *txn, const struct mbshm_write *writes, unsigned count,
-		     bool expect)
+int txn_write_part(struct mbshm_txn *txn, const struct mbshm_write *write, size_t skip)
 {
-	unsigned words = txn->count, spans = txn->span_count;
-	int rc = 0;
-	for (unsigned i = 0; i < count; i++)
-		if (!handle_declares(txn->img, writes[i].table, writes[i].first, writes[i].count))
-			return -ERANGE;
-	for (unsigned i = 0; i < count && !rc; i++) {
-		const struct mbshm_span span = { writes[i].table, writes[i].first,
-						 writes[i].count };
-		rc = txn_stage(txn, &span, writes[i].values, 0, expect);
-	}
-	if (rc) {
-		txn->count = words;
-		txn->span_count = spans;
-	}
-	return rc;
+	return stage(txn, write, 1, skip, false);
 }
 
 int mbshm_txn_write(struct mbshm_txn *txn, const struct mbshm_write *writes, unsigned count)
 {
-	return stage_all(txn, writes, count, false);
+	return stage(txn, writes, count, 0, false);
 }
 
 int mbshm_txn_expect(struct mbshm_txn *txn, const struct mbshm_write *writes, unsigned count)
 {
-	return stage_all(txn, writes, count, true);
+	return stage(txn, writes, count, 0, true);
 }
 
 int mbshm_txn_write_registers(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr,
 			      uint16_t count, const uint16_t *values)
 {
 	const struct mbshm_write write = { table, addr, count, values };
-	return table >= MBSHM_HOLDING_REGISTERS ? mbshm_txn_write(txn, &write, 1) : -ERANGE;
+	return table >= MBSHM_HOLDING_REGISTERS ? stage(txn, &write, 1, 0, false) : -ERANGE;
 }
 
 int mbshm_txn_write_bits(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr,
 			 uint16_t count, const uint8_t *bits)
 {
 	const struct mbshm_write write = { table, addr, count, bits };
-	return table < MBSHM_HOLDING_REGISTERS ? mbshm_txn_write(txn, &write, 1) : -ERANGE;
+	return table < MBSHM_HOLDING_REGISTERS ? stage(txn, &write, 1, 0, false) : -ERANGE;
 }
 
 void mbshm_txn_journal(struct mbshm_txn *txn, const struct mbshm_origin *origin)

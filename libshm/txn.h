@@ -35,9 +35,7 @@ struct mbshm_txn {
 	struct mbshm_read reads[MBSHM_TXN_READS];
 };
 
-/* Stage items first..first + count - 1 (declared), as a change or as an expectation.  The values
- * are those of buffer from its bit skip on.  0 or -ENOMEM. */
-int txn_stage(struct mbshm_txn *txn, const struct mbshm_span *span, const uint8_t *buffer,
-	      size_t skip, bool expect);
+/* mbshm_txn_write of one span whose values begin at bit skip of write->values. */
+int txn_write_part(struct mbshm_txn *txn, const struct mbshm_write *write, size_t skip);
 
 #endif

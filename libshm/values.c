@@ -88,8 +88,9 @@ static int values_stage(struct mbshm_txn *txn, const struct mbshm *img, const st
 		for (unsigned j = 0; j < img->layout.span_count && !rc; j++) {
 			if (!overlap(span, &img->layout.spans[j], &part))
 				continue;
-			size_t skip = (size_t)(part.first - span->first) * table_bits(span->table);
-			rc = txn_stage(txn, &part, bytes, skip, false);
+			struct mbshm_write write = { part.table, part.first, part.count, bytes };
+			rc = txn_write_part(txn, &write,
+					    (part.first - span->first) * table_bits(part.table));
 		}
 		bytes += span_bytes(span);
 	}

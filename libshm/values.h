@@ -5,7 +5,7 @@
 #include "mbshm.h"
 
 struct values {
-	uint64_t version; /* they had */
+	uint64_t version; /* of the image that they were taken from */
 	struct mbshm_layout layout;
 	size_t size_bytes;
 	uint8_t *bytes; /* per span in order, padded to 8 bytes; what values_free frees */

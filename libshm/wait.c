@@ -11,17 +11,17 @@
 
 enum {
 	POLL_NS = 1000 * 1000, /* of a read-only waiter */
-	SLICE_NS =
-		100 * 1000 * 1000, /* look again: a writer may be killed between publish and wake */
+	/* Look again after this: a writer may be killed between publish and wake. */
+	SLICE_NS = 100 * 1000 * 1000,
 };
 
-/* After a publish.  Cheap when nobody waits: one load. */
+/* One load when nobody waits. */
 void wait_wake(struct mbshm *img)
 {
 	struct segment_control *control = &img->seg->control;
 	if (!waiters_load(control))
 		return;
-	/* Taken away whole: who still waits for more comes back and leaves it again. */
+	/* Take the whole announcement; a process that still waits announces itself again. */
 	if ((uint64_t)clock_ns(CLOCK_MONOTONIC_COARSE) >= waiters_take(control))
 		return;
 	wake_count_up(control);
@@ -34,7 +34,7 @@ static void nap(uint64_t ns)
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
 }
 
-/* Passed?  1: not yet. */
+/* Has the version come?  0, 1 (not yet), -ESTALE. */
 static int passed(const struct mbshm *img, uint64_t version, uint64_t *now)
 {
 	uint64_t commit = commit_load_ordered(&img->seg->control);
@@ -66,8 +66,8 @@ int mbshm_wait(const struct mbshm *img, uint64_t version, uint32_t timeout_ms, u
 		uint64_t slice = end - time < SLICE_NS ? end - time : SLICE_NS;
 		struct timespec limit = { 0, (long)slice };
 		waiters_announce(control, time + slice + 2 * POLL_NS);
-		rc = passed(img, version,
-			    now); /* published before the announcement was to be seen? */
+		/* It may have been published before the announcement could be seen. */
+		rc = passed(img, version, now);
 		if (rc != 1)
 			break;
 		syscall(SYS_futex, &control->wait_futex, FUTEX_WAIT, count, &limit, NULL, 0);

@@ -4,7 +4,7 @@
 
 #include "libshm/image.h"
 
-/* After a publish: wake everybody who waits. */
+/* After a publish, or after the image was retired: wake all that wait. */
 void wait_wake(struct mbshm *img);
 
 #endif

@@ -5,6 +5,7 @@
 #include "mbserverd/counters.h"
 #include "mbserverd/peer.h"
 #include "modbus/exception.h"
+#include "modbus/reply.h"
 
 #include <errno.h>
 #include <string.h>
@@ -89,8 +90,7 @@ void call_begin(const struct call *call)
 
 int call_commit(struct call *call, size_t bytes)
 {
-	memcpy(call->pdu, call->request->pdu, bytes);
-	call->pdu_bytes = bytes;
+	call->pdu_bytes = reply_put_echo(call->pdu, call->request, bytes);
 	return call_exception(
 		mbshm_txn_commit(call->execution->txn, call->execution->lock_wait_us, NULL));
 }

@@ -1,6 +1,7 @@
 /* Functions about the device itself: 7, 8, 11, 12, 17, 43/14. */
 #include "mbserverd/call.h"
 #include "mbserverd/handlers.h"
+#include "modbus/reply.h"
 #include "modbus/wire.h"
 
 #include <string.h>
@@ -25,8 +26,7 @@ int device_read_status(struct call *call)
 		exception = call_may_read(call, MBSHM_COILS, reads[i].first, 1);
 	for (unsigned i = 0; i < 8; i++)
 		byte |= (uint8_t)(bits[i] << i);
-	call->pdu[1] = byte;
-	call->pdu_bytes = 2;
+	call->pdu_bytes = reply_put_status(call->pdu, byte);
 	return exception;
 }
 
@@ -54,8 +54,7 @@ static void clear(struct call *call)
 int device_diagnose(struct call *call)
 {
 	uint16_t sub = call->request->diagnostic;
-	memcpy(call->pdu, call->request->pdu, call->request->bytes);
-	call->pdu_bytes = call->request->bytes;
+	call->pdu_bytes = reply_put_echo(call->pdu, call->request, call->request->bytes);
 	if (sub == DIAGNOSTIC_REGISTER)
 		wire_put16(call->pdu + 3, diagnostic_register(call));
 	else if (sub == DIAGNOSTIC_CLEAR)
@@ -67,25 +66,22 @@ int device_diagnose(struct call *call)
 	return 0;
 }
 
-/* The status word tells whether a program function is going on: here never. */
 int device_count_events(struct call *call)
 {
-	wire_put16(call->pdu + 1, 0);
-	wire_put16(call->pdu + 3, call->client->line.completed);
-	call->pdu_bytes = 5;
+	call->pdu_bytes = reply_put_event_counter(call->pdu, call->client->line.completed);
 	return 0;
 }
 
 int device_list_events(struct call *call)
 {
-	size_t events = diagnostics_events(&call->client->line, call->pdu + 8);
-	call->pdu[1] = (uint8_t)(6 + events);
-	wire_put16(call->pdu + 2, 0);
-	wire_put16(call->pdu + 4, call->client->line.completed);
-	wire_put16(call->pdu + 6, diagnostics_counter(DIAGNOSTIC_FIRST_COUNTER));
-	call->pdu_bytes = 8 + events;
+	const struct diagnostics_line *line = &call->client->line;
+	size_t log_bytes = diagnostics_events(line, call->pdu + EVENTS_AT);
+	uint16_t messages = diagnostics_counter(DIAGNOSTIC_FIRST_COUNTER);
+	call->pdu_bytes = reply_put_event_log(call->pdu, line->completed, messages, log_bytes);
 	return 0;
 }
+
+_Static_assert(2 + PLANT_ID_MAX + 1 + PLANT_ID_TEXT_MAX <= PDU_MAX, "the reply to 17 fits");
 
 int device_report_id(struct call *call)
 {
@@ -96,14 +92,11 @@ int device_report_id(struct call *call)
 	out += id->id.count;
 	*out++ = running(call) ? 0xFF : 0x00;
 	memcpy(out, id->text, text_bytes);
-	call->pdu_bytes = 2 + id->id.count + 1 + text_bytes;
-	call->pdu[1] = (uint8_t)(call->pdu_bytes - 2);
+	call->pdu_bytes = reply_put_count(call->pdu, id->id.count + 1 + text_bytes);
 	return 0;
 }
 
 int device_identify(struct call *call)
 {
-	const struct request *request = call->request;
-	return identity_read(&call->device->identity, request->id_code, request->id_object,
-			     call->pdu, &call->pdu_bytes);
+	return identity_read(&call->device->identity, call->request, call->pdu, &call->pdu_bytes);
 }

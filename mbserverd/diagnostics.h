@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DIAGNOSTICS_EVENTS = 64 };
+enum { DIAGNOSTICS_EVENTS = EVENTS_MAX };
 
 /* A connection's.  All zero: it has just been opened, which is an event, 00. */
 struct diagnostics_line {

@@ -6,6 +6,7 @@
 #include "mbserverd/handlers.h"
 #include "modbus/exception.h"
 #include "modbus/function.h"
+#include "modbus/reply.h"
 
 static const struct handler {
 	int (*run)(struct call *call);
@@ -51,9 +52,7 @@ static int answer_refusal(const struct execution *execution, struct client *clie
 	}
 	counters_add(&counters->exceptions, 1);
 	counters_add(&counters->exception_codes[exception], 1);
-	out[0] = function | EXCEPTION_FLAG;
-	out[1] = (uint8_t)exception;
-	return 2;
+	return (int)reply_put_exception(out, function, exception);
 }
 
 /* 0 and the answer, the exception, or ANSWER_LATER. */

@@ -1,7 +1,7 @@
 /* Files and FIFOs, which are holding registers under other names: 20, 21, 24. */
 #include "mbserverd/call.h"
 #include "mbserverd/handlers.h"
-#include "modbus/request.h"
+#include "modbus/reply.h"
 #include "modbus/wire.h"
 
 /* Where the group's registers are.  -1: there is no such file, or it ends before. */
@@ -19,76 +19,65 @@ static int locate(const struct call *call, const struct file_group *group)
 	return -1;
 }
 
-/* All groups are looked up before anything is done. */
-static int groups_allowed(const struct call *call, bool write)
+/* Look all groups up, into addrs, and ask whether they are allowed, before anything is done. */
+static int groups_locate(const struct call *call, bool write, int *addrs)
 {
-	for (size_t at = GROUPS_AT; at < call->request->bytes;) {
-		struct file_group group = group_next(call->request, &at);
-		if (locate(call, &group) < 0)
+	const struct request *request = call->request;
+	for (unsigned i = 0; i < request->group_count; i++) {
+		addrs[i] = locate(call, &request->groups[i]);
+		if (addrs[i] < 0)
 			return MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS;
 	}
 	if (!call->device->image)
 		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
-	for (size_t at = GROUPS_AT; at < call->request->bytes;) {
-		struct file_group group = group_next(call->request, &at);
-		uint32_t addr = (uint32_t)locate(call, &group);
-		int exception = (write ? call_may_write : call_may_read)(
-			call, MBSHM_HOLDING_REGISTERS, addr, group.count);
-		if (exception)
-			return exception;
-	}
-	return 0;
+	int exception = 0;
+	for (unsigned i = 0; i < request->group_count && !exception; i++)
+		exception = (write ? call_may_write : call_may_read)(call, MBSHM_HOLDING_REGISTERS,
+								     (uint32_t)addrs[i],
+								     request->groups[i].count);
+	return exception;
 }
 
 int files_read(struct call *call)
 {
+	const struct request *request = call->request;
+	int addrs[GROUPS_MAX];
 	struct mbshm_read reads[GROUPS_MAX];
-	uint16_t values[PDU_MAX / 2];
-	unsigned count = 0, used = 0;
-	int exception = groups_allowed(call, false);
+	uint16_t values[PDU_MAX / 2], *next = values;
+	int exception = groups_locate(call, false, addrs);
 	if (exception)
 		return exception;
-
-	for (size_t at = GROUPS_AT; at < call->request->bytes; used += reads[count++].count) {
-		struct file_group group = group_next(call->request, &at);
-		uint32_t addr = (uint32_t)locate(call, &group);
-		reads[count] = (struct mbshm_read){ MBSHM_HOLDING_REGISTERS, addr, group.count,
-						    &values[used] };
-	}
-	int rc = mbshm_read(call->device->image, reads, count, NULL);
+	for (unsigned i = 0; i < request->group_count; next += request->groups[i++].count)
+		reads[i] = (struct mbshm_read){ MBSHM_HOLDING_REGISTERS, (uint32_t)addrs[i],
+						request->groups[i].count, next };
+	int rc = mbshm_read(call->device->image, reads, request->group_count, NULL);
 	if (rc)
 		return call_exception(rc);
-
-	uint8_t *out = call->pdu + 2;
-	for (unsigned i = 0; i < count; i++) {
-		*out++ = (uint8_t)(1 + 2 * reads[i].count);
-		*out++ = GROUP_TYPE;
-		registers_to_wire(out, reads[i].out, reads[i].count);
-		out += 2 * reads[i].count;
-	}
-	call->pdu_bytes = (size_t)(out - call->pdu);
-	call->pdu[1] = (uint8_t)(call->pdu_bytes - 2);
+	call->pdu_bytes = 2;
+	for (unsigned i = 0; i < request->group_count; i++)
+		call->pdu_bytes =
+			reply_put_group(call->pdu, call->pdu_bytes, reads[i].out, reads[i].count);
 	return 0;
 }
 
 int files_write(struct call *call)
 {
+	const struct request *request = call->request;
+	int addrs[GROUPS_MAX];
 	uint16_t values[PDU_MAX / 2];
-	int exception = groups_allowed(call, true);
+	int exception = groups_locate(call, true, addrs);
 	if (exception)
 		return exception;
-
 	call_begin(call);
-	for (size_t at = GROUPS_AT; at < call->request->bytes;) {
-		struct file_group group = group_next(call->request, &at);
-		uint16_t addr = (uint16_t)locate(call, &group);
-		registers_from_wire(values, group.data, group.count);
+	for (unsigned i = 0; i < request->group_count; i++) {
+		const struct file_group *group = &request->groups[i];
+		registers_from_wire(values, group->data, group->count);
 		int rc = mbshm_txn_write_registers(call->execution->txn, MBSHM_HOLDING_REGISTERS,
-						   addr, group.count, values);
+						   (uint16_t)addrs[i], group->count, values);
 		if (rc)
 			return call_exception(rc);
 	}
-	return call_commit(call, call->request->bytes);
+	return call_commit(call, request->bytes);
 }
 
 int files_read_fifo(struct call *call)
@@ -113,10 +102,6 @@ int files_read_fifo(struct call *call)
 		return exception;
 	if (values[0] >= span->count)
 		return MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE;
-
-	unsigned queued = values[0];
-	wire_put16(call->pdu + 1, (uint16_t)(2 + 2 * queued));
-	registers_to_wire(call->pdu + 3, values, 1 + queued);
-	call->pdu_bytes = 5 + 2 * queued;
+	call->pdu_bytes = reply_put_fifo(call->pdu, values);
 	return 0;
 }

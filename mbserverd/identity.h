@@ -5,27 +5,22 @@
 #ifndef MBSERVERD_IDENTITY_H
 #define MBSERVERD_IDENTITY_H
 
+#include "modbus/pdu.h"
 #include "plant/plant.h"
-
-#include <stddef.h>
-#include <stdint.h>
 
 struct identity {
 	uint8_t level;
 	unsigned count;
-	struct identity_object {
-		uint8_t id;
-		uint8_t bytes;    /* 0..OBJECT_MAX */
-		const char *text; /* into the plant */
-	} objects[PLANT_OBJECTS]; /* by id, ascending */
+	struct object objects[PLANT_OBJECTS]; /* by id, ascending; their texts are the plant's */
 };
 
 /* texts: kept by the caller as long as identity. */
 void identity_init(struct identity *identity, const struct plant_identity *texts);
 
-/* Answer read device id code 1..3 (a stream from object on, objects up to that level, as many as
- * fit) or 4 (that object) into pdu (PDU_MAX bytes).  0 and *bytes, or the exception. */
-int identity_read(const struct identity *identity, uint8_t code, uint8_t object, uint8_t *pdu,
+/* Answer read device id code 1..3 (a stream from the object asked for on, objects up to that level,
+ * as many as fit) or 4 (that object) into pdu (PDU_MAX bytes), whose function code is there.  0 and
+ * *bytes, or the exception. */
+int identity_read(const struct identity *identity, const struct request *request, uint8_t *pdu,
 		  size_t *bytes);
 
 #endif

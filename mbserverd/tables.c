@@ -1,7 +1,7 @@
 /* Functions on the four tables: 1-6, 15, 16, 22, 23. */
 #include "mbserverd/call.h"
 #include "mbserverd/handlers.h"
-#include "modbus/function.h"
+#include "modbus/reply.h"
 #include "modbus/wire.h"
 
 int tables_read_bits(struct call *call)
@@ -13,19 +13,8 @@ int tables_read_bits(struct call *call)
 				 request->read.count, call->pdu + 2, NULL);
 	if (rc)
 		return call_exception(rc);
-
-	call->pdu[1] = (uint8_t)bytes;
-	call->pdu_bytes = 2 + bytes;
+	call->pdu_bytes = reply_put_count(call->pdu, bytes);
 	return call_may_read(call, table, request->read.addr, request->read.count);
-}
-
-static int answer_registers(struct call *call, const uint16_t *values)
-{
-	const struct request *request = call->request;
-	call->pdu[1] = (uint8_t)(2 * request->read.count);
-	registers_to_wire(call->pdu + 2, values, request->read.count);
-	call->pdu_bytes = 2 + 2U * request->read.count;
-	return 0;
 }
 
 int tables_read_registers(struct call *call)
@@ -37,7 +26,7 @@ int tables_read_registers(struct call *call)
 				      request->read.count, values, NULL);
 	if (rc)
 		return call_exception(rc);
-	answer_registers(call, values);
+	call->pdu_bytes = reply_put_registers(call->pdu, values, request->read.count);
 	return call_may_read(call, table, request->read.addr, request->read.count);
 }
 
@@ -99,5 +88,7 @@ int tables_read_write_registers(struct call *call)
 		exception = call_may_write(call, table, request->write.addr, request->write.count);
 	if (!exception)
 		exception = call_commit(call, 0);
-	return exception ? exception : answer_registers(call, values);
+	if (!exception)
+		call->pdu_bytes = reply_put_registers(call->pdu, values, request->read.count);
+	return exception;
 }

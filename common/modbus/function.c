@@ -81,12 +81,11 @@ enum reply_verdict reply_check(const struct request *request, const uint8_t *pdu
 		return REPLY_LENGTH;
 	if (pdu[0] == code)
 		return request->function->check(request, pdu, bytes, reply);
-	if (pdu[0] != (code | EXCEPTION_FLAG))
-		return REPLY_FUNCTION;
-	if (bytes != 2)
-		return REPLY_LENGTH;
+	bool due = pdu[0] == (code | EXCEPTION_FLAG);
+	if (bytes != 2 || !(pdu[0] & EXCEPTION_FLAG))
+		return due ? REPLY_LENGTH : REPLY_FUNCTION;
 	reply->exception = pdu[1];
-	return REPLY_EXCEPTION;
+	return due ? REPLY_EXCEPTION : REPLY_FUNCTION;
 }
 
 const char *reply_words(enum reply_verdict verdict)

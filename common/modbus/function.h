@@ -26,8 +26,10 @@ static inline int request_decode(const uint8_t *pdu, size_t bytes, struct reques
  * the specification allows. */
 size_t request_encode(uint8_t code, struct request *request, uint8_t *pdu);
 
-/* Is this PDU of bytes bytes the answer to the request, as it was encoded?  reply is filled when
- * the verdict is REPLY_OK, REPLY_EXCEPTION or REPLY_VALUE. */
+/* Is this PDU of bytes bytes the answer to the request, which was encoded or decoded?  reply is
+ * filled when the verdict is REPLY_OK, REPLY_EXCEPTION or REPLY_VALUE.  With REPLY_FUNCTION only
+ * its exception may be set: that of another function (some devices answer 80 and a code), which
+ * most likely is a refusal. */
 enum reply_verdict reply_check(const struct request *request, const uint8_t *pdu, size_t bytes,
 			       struct reply *reply);
 

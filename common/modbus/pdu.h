@@ -22,6 +22,7 @@ enum {
 	FILE_RECORDS = 10000, /* of a file: 6.14 */
 	FIFO_VALUES = 31,     /* of a FIFO: 6.18 */
 	OBJECT_MAX = 244,     /* bytes of an identification object that fits a reply: 6.21 */
+	EVENTS_MAX = 64,      /* of a log: 6.10 */
 };
 
 /* Sub-functions of 8 that are served: 6.8.1. */
@@ -39,6 +40,16 @@ struct items {
 	uint16_t addr, count;
 };
 
+/* A group of a file request: records of a file, a register each.  record + count <= FILE_RECORDS.
+ */
+struct file_group {
+	uint16_t file;          /* 1..65535 */
+	uint16_t record, count; /* count > 0 */
+	const uint8_t *data;    /* 21: the values, big-endian */
+};
+
+enum { GROUPS_MAX = 35, GROUP_TYPE = 6 }; /* 6.14: of a request; the first byte of each */
+
 /* One request.  Points into the PDU it was decoded from, or to what is to be encoded. */
 struct request {
 	const struct function *function;
@@ -50,23 +61,20 @@ struct request {
 	 * the data, data_bytes of them. */
 	const uint8_t *data;
 	size_t data_bytes;
-	uint16_t and_mask, or_mask;      /* 22 */
-	uint16_t diagnostic;             /* 8: one of the sub-functions that there are */
-	const struct file_group *groups; /* 20, 21, for encoding */
-	unsigned group_count;            /* 20, 21: at most GROUPS_MAX */
-	uint8_t id_code;                 /* 43/14: 1..4 */
+	uint16_t and_mask, or_mask; /* 22 */
+	uint16_t diagnostic;        /* 8: one of the sub-functions that there are */
+	uint8_t id_code;            /* 43/14: 1..4 */
 	uint8_t id_object;
+	unsigned group_count; /* 20, 21 */
+	struct file_group groups[GROUPS_MAX];
 };
 
-/* A group of a file request: records of a file, a register each.  record + count <= FILE_RECORDS.
- */
-struct file_group {
-	uint16_t file;          /* 1..65535 */
-	uint16_t record, count; /* count > 0 */
-	const uint8_t *data;    /* 21: the values, big-endian */
+/* An identification object: 6.21. */
+struct object {
+	uint8_t id;
+	uint8_t bytes;    /* 0..OBJECT_MAX */
+	const char *text; /* not terminated */
 };
-
-enum { GROUPS_MAX = 35, GROUPS_AT = 2, GROUP_TYPE = 6 }; /* 6.14: where they begin; first byte */
 
 enum reply_verdict {
 	REPLY_OK,
@@ -83,7 +91,7 @@ enum reply_verdict {
 
 /* What a reply says.  Points into its PDU. */
 struct reply {
-	uint8_t exception; /* REPLY_EXCEPTION: its code */
+	uint8_t exception; /* the code of one, see reply_check */
 	/* 1-4, 23, 24: the values, as many as request.read.count (24: count), registers big-endian,
 	 * bits LSB first; 7: the status byte; 8: the data; 12: the events; 17: all after the byte
 	 * count; 20: the groups; 21: the echo; 43/14: the objects, {id, length, value} each. */

@@ -1,10 +1,86 @@
-/* Replies as PDUs: checking and taking apart, by kind. */
+/* Replies as PDUs: encoding, checking and taking apart, by kind. */
 #include "modbus/reply.h"
 
 #include "modbus/request.h"
-#include "modbus/wire.h"
 
 #include <string.h>
+
+/* ---- encoding ------------------------------------------------------------------------------ */
+
+size_t reply_put_echo(uint8_t *pdu, const struct request *request, size_t bytes)
+{
+	memcpy(pdu, request->pdu, bytes);
+	return bytes;
+}
+
+size_t reply_put_status(uint8_t *pdu, uint8_t status)
+{
+	pdu[1] = status;
+	return 2;
+}
+
+/* FFFF would say that a program command is being processed: none ever is. */
+enum { STATUS_READY = 0x0000 };
+
+size_t reply_put_event_counter(uint8_t *pdu, uint16_t events)
+{
+	wire_put16(pdu + 1, STATUS_READY);
+	wire_put16(pdu + 3, events);
+	return 5;
+}
+
+size_t reply_put_event_log(uint8_t *pdu, uint16_t events, uint16_t messages, size_t log_bytes)
+{
+	wire_put16(pdu + 2, STATUS_READY);
+	wire_put16(pdu + 4, events);
+	wire_put16(pdu + 6, messages);
+	return reply_put_count(pdu, EVENTS_AT - 2 + log_bytes);
+}
+
+size_t reply_put_group(uint8_t *pdu, size_t used, const uint16_t *values, unsigned count)
+{
+	pdu[used] = (uint8_t)(1 + 2 * count);
+	pdu[used + 1] = GROUP_TYPE;
+	registers_to_wire(pdu + used + 2, values, count);
+	return reply_put_count(pdu, used + 2U * count);
+}
+
+size_t reply_put_fifo(uint8_t *pdu, const uint16_t *values)
+{
+	unsigned queued = values[0];
+	wire_put16(pdu + 1, (uint16_t)(2 + 2 * queued));
+	registers_to_wire(pdu + 3, values, 1 + queued);
+	return 5 + 2 * queued;
+}
+
+/* MEI type, code, conformity, more follows, next object, number of objects. */
+enum { OBJECTS_AT = 7, MORE_FOLLOWS = 0xFF };
+
+static size_t object_put(uint8_t *bytes, const struct object *object)
+{
+	bytes[0] = object->id;
+	bytes[1] = object->bytes;
+	memcpy(bytes + 2, object->text, object->bytes);
+	return 2U + object->bytes;
+}
+
+size_t reply_put_objects(uint8_t *pdu, const struct request *request, uint8_t conformity,
+			 const struct object *objects, unsigned count)
+{
+	size_t used = OBJECTS_AT;
+	unsigned i = 0;
+	for (; i < count && used + 2U + objects[i].bytes <= PDU_MAX; i++)
+		used += object_put(pdu + used, &objects[i]);
+	pdu[1] = MEI_IDENTIFICATION;
+	pdu[2] = request->id_code;
+	pdu[3] = conformity;
+	pdu[4] = i < count ? MORE_FOLLOWS : 0x00;
+	pdu[5] = i < count ? objects[i].id : 0x00;
+	pdu[6] = (uint8_t)i;
+	return used;
+}
+
+/* ---- checking ------------------------------------------------------------------------------ */
 
 static enum reply_verdict give(struct reply *reply, const uint8_t *data, size_t bytes)
 {
@@ -100,7 +176,7 @@ enum reply_verdict check_event_log(const struct request *request, const uint8_t 
 	(void)request;
 	if (!counted(pdu, bytes))
 		return REPLY_LENGTH;
-	if (pdu[1] < 6 || pdu[1] > 6 + 64)
+	if (pdu[1] < 6 || pdu[1] > 6 + EVENTS_MAX)
 		return REPLY_COUNT;
 	reply->status = wire_get16(pdu + 2);
 	reply->events = wire_get16(pdu + 4);
@@ -175,25 +251,48 @@ enum reply_verdict check_fifo(const struct request *request, const uint8_t *pdu,
 	return give(reply, pdu + 5, 2U * reply->count);
 }
 
-/* 43/14: MEI type, code, conformity, more follows, next object, number of objects, objects. */
+bool reply_object(const struct reply *reply, size_t *at, struct object *object)
+{
+	const uint8_t *bytes = reply->data + *at;
+	size_t left = reply->data_bytes - *at;
+	if (left < 2 || left - 2 < bytes[1])
+		return false;
+	*object = (struct object){ bytes[0], bytes[1], (const char *)bytes + 2 };
+	*at += 2U + object->bytes;
+	return true;
+}
+
+/* reply->count objects and not a byte more; of code 4 the one that was asked for. */
+static enum reply_verdict objects_check(const struct request *request, const struct reply *reply)
+{
+	struct object object = { 0 };
+	size_t at = 0;
+	for (unsigned i = 0; i < reply->count; i++)
+		if (!reply_object(reply, &at, &object))
+			return REPLY_COUNT;
+	if (at != reply->data_bytes)
+		return REPLY_COUNT;
+	if (request->id_code < 4)
+		return REPLY_OK;
+	if (reply->count != 1)
+		return REPLY_COUNT;
+	return object.id == request->id_object ? REPLY_OK : REPLY_ECHO;
+}
+
+/* 43/14 */
 enum reply_verdict check_identify(const struct request *request, const uint8_t *pdu, size_t bytes,
 				  struct reply *reply)
 {
-	size_t at = 7;
-	if (bytes < 7)
+	if (bytes < OBJECTS_AT)
 		return REPLY_LENGTH;
 	if (pdu[1] != MEI_IDENTIFICATION || pdu[2] != request->id_code)
 		return REPLY_ECHO;
 	reply->conformity = pdu[3];
-	reply->more = pdu[4] == 0xFF;
+	reply->more = pdu[4] == MORE_FOLLOWS;
 	reply->next_object = pdu[5];
 	reply->count = pdu[6];
 	if (pdu[4] != 0 && !reply->more)
 		return REPLY_CONTENT;
-	for (unsigned i = 0; i < reply->count; i++) {
-		if (bytes - at < 2 || bytes - at - 2 < pdu[at + 1])
-			return REPLY_COUNT;
-		at += 2U + pdu[at + 1];
-	}
-	return at == bytes ? give(reply, pdu + 7, bytes - 7) : REPLY_COUNT;
+	give(reply, pdu + OBJECTS_AT, bytes - OBJECTS_AT);
+	return objects_check(request, reply);
 }

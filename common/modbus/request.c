@@ -156,25 +156,27 @@ size_t encode_diagnose(const struct request *request, uint8_t *pdu)
 
 /* ---- 20, 21: groups of reference type, file, record, length -------------------------------- */
 
-enum { GROUP_BYTES = 7 };
+enum { GROUPS_AT = 2, GROUP_BYTES = 7 };
 
-struct file_group group_next(const struct request *request, size_t *at)
+/* The group at that byte of the PDU.  One of another reference type is taken for one of file 0,
+ * which does not exist either. */
+static const struct file_group *group_get(struct request *request, size_t at)
 {
-	const uint8_t *bytes = request->pdu + *at;
-	struct file_group group = { wire_get16(bytes + 1), wire_get16(bytes + 3),
-				    wire_get16(bytes + 5), bytes + GROUP_BYTES };
-	*at += GROUP_BYTES + (request->function->writes ? 2U * group.count : 0);
+	const uint8_t *bytes = request->pdu + at;
+	struct file_group *group = &request->groups[request->group_count++];
+	group->file = bytes[0] == GROUP_TYPE ? wire_get16(bytes + 1) : 0;
+	group->record = wire_get16(bytes + 3);
+	group->count = wire_get16(bytes + 5);
+	group->data = bytes + GROUP_BYTES;
 	return group;
 }
 
 /* All lengths have been found good; 02 is decided on every group. */
 static int groups_check(const struct request *request)
 {
-	for (size_t at = GROUPS_AT; at < request->bytes;) {
-		uint8_t type = request->pdu[at];
-		struct file_group group = group_next(request, &at);
-		if (type != GROUP_TYPE || group.file == 0 ||
-		    group.record + group.count > FILE_RECORDS)
+	for (unsigned i = 0; i < request->group_count; i++) {
+		const struct file_group *group = &request->groups[i];
+		if (group->file == 0 || group->record + group->count > FILE_RECORDS)
 			return BAD_ADDRESS;
 	}
 	return OK;
@@ -185,13 +187,13 @@ int decode_read_files(struct request *request)
 {
 	size_t bytes = request->bytes < 2 ? 0 : request->pdu[1], answer = 0;
 	if (bytes < GROUP_BYTES || bytes > 0xF5 || bytes % GROUP_BYTES != 0 ||
-	    request->bytes != 2 + bytes)
+	    request->bytes != GROUPS_AT + bytes)
 		return BAD_VALUE;
-	for (size_t at = GROUPS_AT; at < request->bytes; request->group_count++) {
-		struct file_group group = group_next(request, &at);
-		if (group.count == 0)
+	for (size_t at = GROUPS_AT; at < request->bytes; at += GROUP_BYTES) {
+		const struct file_group *group = group_get(request, at);
+		if (group->count == 0)
 			return BAD_VALUE;
-		answer += 2 + 2U * group.count;
+		answer += 2 + 2U * group->count;
 	}
 	return answer <= 0xF5 ? groups_check(request) : BAD_VALUE;
 }
@@ -200,17 +202,24 @@ int decode_read_files(struct request *request)
 int decode_write_files(struct request *request)
 {
 	size_t bytes = request->bytes < 2 ? 0 : request->pdu[1], at = GROUPS_AT;
-	if (bytes < GROUP_BYTES + 2 || bytes > 0xFB || request->bytes != 2 + bytes)
+	if (bytes < GROUP_BYTES + 2 || bytes > 0xFB || request->bytes != GROUPS_AT + bytes)
 		return BAD_VALUE;
-	for (; at < request->bytes; request->group_count++)
-		if (request->bytes - at < GROUP_BYTES || group_next(request, &at).count == 0)
+	while (at < request->bytes) {
+		if (request->bytes - at < GROUP_BYTES)
 			return BAD_VALUE;
+		const struct file_group *group = group_get(request, at);
+		if (group->count == 0)
+			return BAD_VALUE;
+		at += GROUP_BYTES + 2U * group->count;
+	}
 	return at == request->bytes ? groups_check(request) : BAD_VALUE;
 }
 
 size_t encode_files(const struct request *request, uint8_t *pdu)
 {
 	size_t used = GROUPS_AT;
+	if (request->group_count > GROUPS_MAX)
+		return 0;
 	for (unsigned i = 0; i < request->group_count; i++) {
 		const struct file_group *group = &request->groups[i];
 		size_t bytes = request->function->writes ? 2U * group->count : 0;

@@ -7,10 +7,6 @@
 
 #include "modbus/pdu.h"
 
-/* Take the group at *at of the decoded request, and move on.  The first is at GROUPS_AT; all have
- * been taken when *at is request->bytes. */
-struct file_group group_next(const struct request *request, size_t *at);
-
 /* How one kind of request is decoded: fill request, whose function, pdu and bytes are there
  * already. 0, or the exception that goes on the wire. */
 int decode_read(struct request *request);

@@ -5,13 +5,19 @@
  * An input is three bytes of how, then the client's bytes: as they are (HOW_RAW), or as requests
  * without their header, each {bytes of the PDU, unit, PDU}, which get a right one.  The transport
  * is this file's: it hands out and takes as many bytes as the input says.  All else is the server's
- * own code. */
+ * own code.
+ *
+ * The answers, right ones and spoilt ones, then go through the check of a master. */
 #include "base/log.h"
 #include "fuzz.h"
 #include "libshm/lock.h"
 #include "mbserverd/connection.h"
 #include "mbserverd/counters.h"
 #include "mbserverd/policy.h"
+#include "modbus/exception.h"
+#include "modbus/function.h"
+#include "modbus/mbap.h"
+#include "modbus/reply.h"
 #include "oracle.h"
 #include "plant/load.h"
 
@@ -45,6 +51,7 @@ enum {
 	ANSWERS_MAX = STREAM_MAX / 8 * ADU_MAX,
 	DETACHED_UNIT = 78,
 	UNKNOWN_UNIT = 77,
+	REPLY_ROOM = PDU_MAX + 256, /* for replies that are longer than they may be */
 };
 _Static_assert(STREAM_MAX / 8 <= SEGMENT_JOURNAL,
 	       "the journal has room for all writes of an input");
@@ -404,6 +411,109 @@ static void answers_compare(size_t wanted_bytes, bool open)
 		hex(wanted + at, wanted_bytes - at < ADU_MAX ? wanted_bytes - at : ADU_MAX));
 }
 
+/* ---- the master's half ---------------------------------------------------------------------- */
+
+/* What a good reply gives a master lies in the reply, and is no more than was asked for. */
+static void reply_values_check(const struct request *request, const struct reply *reply,
+			       const uint8_t *pdu, size_t bytes)
+{
+	const struct function *function = request->function;
+	size_t wanted_bytes = reply->data_bytes, objects = 0, at = 0;
+	struct object object;
+	if (!reply->data)
+		return;
+	if (function->max && request->read.count)
+		wanted_bytes = function->table < MBSHM_HOLDING_REGISTERS
+				       ? (request->read.count + 7U) / 8
+				       : 2U * request->read.count;
+	else if (request->pdu[0] == FC_READ_FIFO)
+		wanted_bytes = reply->count <= FIFO_VALUES ? 2U * reply->count : 0;
+	if (reply->data < pdu || reply->data_bytes > (size_t)(pdu + bytes - reply->data) ||
+	    reply->data_bytes != wanted_bytes)
+		finding("%zu bytes of values for the request %s out of the reply %s",
+			reply->data_bytes, hex(request->pdu, request->bytes), hex(pdu, bytes));
+	if (request->pdu[0] != FC_ENCAPSULATED)
+		return;
+	while (reply_object(reply, &at, &object))
+		objects++;
+	if (objects != reply->count || at != reply->data_bytes)
+		finding("%zu objects of %u in the reply %s", objects, reply->count,
+			hex(pdu, bytes));
+}
+
+/* Give a master these bytes as the reply.  They stand at the end of their memory, so that a
+ * sanitizer sees a look past it. */
+static enum reply_verdict reply_give(const struct request *request, const uint8_t *bytes,
+				     size_t count)
+{
+	static uint8_t memory[REPLY_ROOM];
+	uint8_t *pdu = memory + sizeof memory - count;
+	struct reply reply;
+	memcpy(pdu, bytes, count);
+	enum reply_verdict verdict = reply_check(request, pdu, count, &reply);
+	if (!reply_words(verdict))
+		finding("verdict %d", (int)verdict);
+	if (verdict == REPLY_OK || verdict == REPLY_VALUE)
+		reply_values_check(request, &reply, pdu, count);
+	return verdict;
+}
+
+/* Give a master the answer cut at some places: as it is, and with a byte count that fits. */
+static void reply_cut(const struct request *request, const uint8_t *answer, size_t answer_bytes,
+		      size_t noise)
+{
+	uint8_t pdu[PDU_MAX];
+	size_t step = 1 + answer_bytes / 16;
+	for (size_t cut = noise % step; cut < answer_bytes; cut += step) {
+		reply_give(request, answer, cut);
+		if (cut < 2)
+			continue;
+		memcpy(pdu, answer, cut);
+		pdu[1] = (uint8_t)(cut - 2);
+		reply_give(request, pdu, cut);
+	}
+}
+
+/* The server's answer to a request is good for a master; so may be others, but none makes it look
+ * elsewhere: the answer with a byte changed or its end moved, and the client's next request. */
+static void reply_try(const uint8_t *adu, size_t bytes, const uint8_t *answer, size_t answer_bytes)
+{
+	uint8_t pdu[REPLY_ROOM] = { 0 };
+	struct request request;
+	const uint8_t *next = adu + bytes, *end = client.stream + client.sent;
+	size_t left = next < end ? (size_t)(end - next) : 0, noise = left ? next[left / 2] : 0;
+	if (request_decode(adu + MBAP_BYTES, bytes - MBAP_BYTES, &request))
+		return;
+	enum reply_verdict verdict = reply_give(&request, answer, answer_bytes);
+	if (verdict != (answer[0] & EXCEPTION_FLAG ? REPLY_EXCEPTION : REPLY_OK))
+		finding("a master finds the answer %s to %s %s", hex(answer, answer_bytes),
+			hex(adu, bytes), reply_words(verdict));
+	memcpy(pdu, answer, answer_bytes);
+	pdu[noise % answer_bytes] ^= (uint8_t)(1 + noise);
+	reply_give(&request, pdu, answer_bytes);
+	reply_give(&request, pdu, answer_bytes + noise);
+	reply_cut(&request, answer, answer_bytes, noise);
+	if (left > MBAP_BYTES)
+		reply_give(&request, next + MBAP_BYTES,
+			   left - MBAP_BYTES < sizeof pdu ? left - MBAP_BYTES : sizeof pdu);
+}
+
+/* Go through the requests of the stream and the answers to them, which are right ones. */
+static void replies_check(size_t wanted_bytes)
+{
+	const uint8_t *answer = wanted, *end = wanted + wanted_bytes;
+	for (size_t at = 0; answer < end;) {
+		struct frame frame = frame_next(client.stream + at, client.sent - at),
+			     reply = frame_next(answer, (size_t)(end - answer));
+		if (frame.kind == FRAME_ADU) {
+			reply_try(client.stream + at, frame.bytes, answer + MBAP_BYTES,
+				  reply.bytes - MBAP_BYTES);
+			answer += reply.bytes;
+		}
+		at += frame.bytes;
+	}
+}
+
 static void values_compare(void)
 {
 	static uint16_t got[RANGES][VALUES_MAX], packed[VALUES_MAX];
@@ -507,6 +617,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		finding("%s\n  stream %s", open ? "left open" : "closed",
 			hex(client.stream, client.sent));
 	answers_compare(wanted_bytes, open);
+	replies_check(wanted_bytes);
 	if (open && (held_input(c) != left || client.sent != client.bytes))
 		finding("keeps %zu bytes of input, expected %zu", held_input(c), left);
 	connection_free(&workspace, c);

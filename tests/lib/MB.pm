@@ -32,6 +32,9 @@ our @EXPORT = qw(program built temp_dir image_name write_file plant
 	tcp h hx adu send_all read_exactly read_response request closed);
 
 our $TIMEOUT = 20;	# seconds, of every wait that is given none
+# Seconds.  What hangs takes longer, what works takes a hundredth of it: an upper bound that a busy
+# machine does not reach.
+our $SOON = 10;
 my $owner = $$;
 my (@running, @images, $dir, $files);
 

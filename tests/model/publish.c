@@ -1,9 +1,9 @@
 /* Model 1: publishing and reading, with weak memory and kills.
  *
  * Modelled cell by cell as in libshm: freelist_rebuild, freelist_take, min_valid, page copies and
- * changes, root, publish, free_give (free.c, commit.c), and a validated read (read.c).  Two live
- * pages of two words in a pool of six: the smallest pool that can be created, so that every page is
- * reused as early as it ever can be.  A page's words hold the version that wrote them.
+ * changes, root, publish, freelist_give (freelist.c, commit.c), and a validated read (read.c).  Two
+ * live pages of two words in a pool of six: the smallest pool that can be created, so that every
+ * page is reused as early as it ever can be.  A page's words hold the version that wrote them.
  *
  * Memory.  Stores wait in the writer's buffer and reach memory in any order, but a release store
  * after everything before it (x86 order: first in, first out).  A compare-and-swap acts on memory

@@ -50,7 +50,7 @@ for my $round (1 .. 2) {
 	kill 'STOP', $sim->{pid};
 	my $took = state_becomes($STALE, 'stopped');
 	cmp_ok($took, '>', 0.3, "after 400 ms and not before ($took s)");
-	cmp_ok($took, '<', 1.5, 'and soon');
+	cmp_ok($took, '<', $MB::SOON, 'and soon');
 	is(hx(request($sock, h('03 03e9 0001'))), '8304',
 		'an address beside the point, in the range');
 	is(hx(request($sock, h('03 03f1 0002'))), '8304', 'a span that touches the range');

@@ -39,13 +39,14 @@ my $server = start_server(plant(name => $image, server => 'workers = 2'));
 my @socks = map { tcp($server->{port}) } 1 .. 8;
 
 subtest 'a stopped writer' => sub {
+	my $reads = 0;
 	for my $point ('lock_taken', 'min_valid_raised', 'root_written', 'published') {
 		my $holder = hold_lock($image, $point);
 		my $start = time;
 		my $seen = $point eq 'published' ? '03021092' : hx(request($socks[0], $READ));
 		is(hx(request($socks[1], $WRITE)), '8606', "$point: a write gets exception 06");
 		my $waited = time - $start;
-		ok($waited > 0.045 && $waited < 1, "after 50 ms ($waited s)");
+		ok($waited > 0.045 && $waited < $MB::SOON, "after 50 ms ($waited s)");
 		is(hx(request($socks[1], h('0f 0000 0003 01 05'))), '8f06', 'so does one of coils');
 		is(hx(request($socks[$_], $READ)), $seen, "reader $_ sees what was published")
 			for 0 .. 7;
@@ -55,12 +56,10 @@ subtest 'a stopped writer' => sub {
 		send_all($socks[2], adu(1, 1, $READ) . adu(2, 1, $WRITE) . adu(3, 1, $READ));
 		is(hx(scalar read_response($socks[2])), $seen,
 			'what came before a parked write is answered');
-		my $reads = 0;
 		until (IO::Select->new($socks[2])->can_read(0)) {
 			request($socks[$_], $READ) for 0, 3 .. 7;
 			$reads += 6;
 		}
-		cmp_ok($reads, '>', 12, "others read meanwhile ($reads times)");
 		my ($answer, $tid) = read_response($socks[2]);
 		is("$tid " . hx($answer), '2 8606', 'then it is refused');
 		($answer, $tid) = read_response($socks[2]);
@@ -76,6 +75,8 @@ subtest 'a stopped writer' => sub {
 			'both writes are there');
 		request($socks[0], h('10 03e8 0002 04 0000 0000'));
 	}
+	# At each point there are 50 ms for it, of which a busy machine may take all.
+	cmp_ok($reads, '>', 12, "others read meanwhile ($reads times)");
 };
 
 subtest 'a killed writer' => sub {
@@ -110,9 +111,11 @@ subtest 'many writers wait, readers do not' => sub {
 		$worst = time - $before if time - $before > $worst;
 	}
 	my $busy = (cpu_ticks($server) - $ticks) / 100;
+	# In a second: 20 rounds of a hundred, some of which a busy machine misses.
 	cmp_ok($refused, '>', 100, "a hundred writers were refused $refused times");
 	cmp_ok($reads, '>', 100, "$reads reads meanwhile, the slowest in $worst s");
-	cmp_ok($worst, '<', 0.1, 'none of them waited for the lock');
+	# The lock is held for as long as the test runs.
+	cmp_ok($worst, '<', 0.9, 'none of them waited for the lock');
 	diag(sprintf '%d refusals, %d reads, slowest %.1f ms, server busy %.2f s', $refused, $reads,
 		$worst * 1e3, $busy);
 	close $_ for @writers[0 .. 49];		# also while parked
@@ -140,7 +143,7 @@ subtest 'stop while a write is parked' => sub {
 	is(hx(scalar read_response($client)), '03020000', 'read');
 	ok(closed($client), 'and closed');
 	is(wait_exit($stopped), 0, 'exit status 0');
-	cmp_ok(time - $start, '<', 1, 'in under a second');
+	cmp_ok(time - $start, '<', $MB::SOON, 'soon');
 	kill9($holder);
 };
 

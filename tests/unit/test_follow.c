@@ -28,7 +28,7 @@ static int follow_teardown(void **state)
 	return image_teardown(state);
 }
 
-#define WHY "the writer lock was not to be had"
+#define WHY "could not get the writer lock in time"
 
 #define FOLLOW_TEST(function) \
 	cmocka_unit_test_setup_teardown(function, follow_setup, follow_teardown)

@@ -502,14 +502,20 @@ static void spans_are_staged_together(void **state)
 	default_declare();
 	struct mbshm *img = image_open(MBSHM_CREATE);
 	mbshm_txn_begin(txn, img);
+	mbshm_txn_journal(txn, &(struct mbshm_origin){ .kind = MBSHM_ORIGIN_LOCAL });
 	assert_int_equal(mbshm_txn_write(txn, writes, 3), -ERANGE);
 	assert_int_equal(mbshm_txn_expect(txn, expected, 2), -ERANGE);
 	assert_int_equal(mbshm_txn_commit(txn, 0, &version), 0);
 	assert_int_equal(version, 1); /* nothing was staged */
+	assert_int_equal(image_status(img).journal_next, 1);
+	assert_int_equal(mbshm_txn_write(txn, NULL, 0), 0);
+	assert_int_equal(mbshm_txn_expect(txn, NULL, 0), 0);
+	mbshm_txn_journal(txn, &(struct mbshm_origin){ .kind = MBSHM_ORIGIN_LOCAL });
 	assert_int_equal(mbshm_txn_write(txn, writes, 2), 0);
 	assert_int_equal(mbshm_txn_expect(txn, expected, 1), 0);
 	assert_int_equal(mbshm_txn_commit(txn, 0, &version), 0);
 	assert_int_equal(version, 2);
+	assert_int_equal(image_status(img).journal_next, 3);
 	assert_int_equal(mbshm_txn_write(txn, writes, 2), 0);
 	assert_int_equal(mbshm_txn_expect(txn, expected, 1), 0);
 	assert_int_equal(mbshm_txn_commit(txn, 0, &version), -ECANCELED);
@@ -518,6 +524,43 @@ static void spans_are_staged_together(void **state)
 	assert_memory_equal(registers, one, sizeof one);
 	assert_int_equal(mbshm_read_bits(img, MBSHM_COILS, 97, 3, &coils, NULL), 0);
 	assert_int_equal(coils, 5);
+	mbshm_txn_free(txn);
+	mbshm_close(img);
+}
+
+/* Spans of 65,536 items in one call, written and expected. */
+static void whole_tables_in_one_call(void **state)
+{
+	static uint16_t registers[2][MBSHM_ITEMS];
+	static uint8_t bits[2][MBSHM_ITEMS / 8];
+	struct mbshm_txn *txn = mbshm_txn_new(0);
+	struct mbshm_write writes[MBSHM_TABLES];
+	struct mbshm *img;
+	uint64_t random = test_seed();
+	(void)state;
+	for (unsigned t = 0; t < MBSHM_TABLES; t++) {
+		mbshm_layout_add(&config.layout, t, 0, MBSHM_ITEMS);
+		void *values = is_registers(t) ? (void *)registers[t % 2] : bits[t % 2];
+		writes[t] = (struct mbshm_write){ t, 0, MBSHM_ITEMS, values };
+		for (unsigned i = 0; i < (is_registers(t) ? MBSHM_ITEMS * 2 : MBSHM_ITEMS / 8); i++)
+			((uint8_t *)values)[i] = (uint8_t)random_next(&random);
+	}
+	img = image_open(MBSHM_CREATE);
+	mbshm_txn_begin(txn, img);
+	assert_int_equal(mbshm_txn_write(txn, writes, MBSHM_TABLES), 0);
+	assert_int_equal(mbshm_txn_commit(txn, 0, NULL), 0);
+	assert_int_equal(mbshm_txn_expect(txn, writes, MBSHM_TABLES), 0);
+	assert_int_equal(mbshm_txn_commit(txn, 0, NULL), 0);
+	for (unsigned t = 0; t < MBSHM_TABLES; t++) {
+		uint8_t *last = is_registers(t) ? (uint8_t *)&registers[t % 2][MBSHM_ITEMS - 1]
+						: &bits[t % 2][MBSHM_ITEMS / 8 - 1];
+		*last ^= 0x80;
+		mbshm_txn_begin(txn, img);
+		assert_int_equal(mbshm_txn_expect(txn, writes, MBSHM_TABLES), 0);
+		assert_int_equal(mbshm_txn_commit(txn, 0, NULL), -ECANCELED);
+		*last ^= 0x80;
+	}
+	image_audit(img);
 	mbshm_txn_free(txn);
 	mbshm_close(img);
 }
@@ -1117,6 +1160,7 @@ int main(void)
 		IMAGE_TEST(borders),
 		IMAGE_TEST(several_spans_of_one_version),
 		IMAGE_TEST(spans_are_staged_together),
+		IMAGE_TEST(whole_tables_in_one_call),
 		IMAGE_TEST(layout_has_what_it_declares),
 		IMAGE_TEST(transaction_reads),
 		IMAGE_TEST(status_tells),

@@ -3,6 +3,7 @@
 #include "modbus/exception.h"
 #include "modbus/function.h"
 #include "modbus/mbap.h"
+#include "modbus/reply.h"
 #include "modbus/request.h"
 #include "modbus/wire.h"
 
@@ -17,9 +18,6 @@
 static uint8_t values[256];
 
 /* ---- every function's request, and one good reply to it ------------------------------------ */
-
-static const struct file_group read_groups[] = { { 1, 0, 2, NULL }, { 3, 9998, 2, NULL } };
-static const struct file_group write_groups[] = { { 4, 7, 3, values }, { 5, 0, 1, values } };
 
 static const struct exchange {
 	uint8_t code;
@@ -63,11 +61,11 @@ static const struct exchange {
 	  "10 0001 0002" },
 	{ 0x11, { .function = NULL }, "11", "11 03 01FF41" },
 	{ 0x14,
-	  { .groups = read_groups, .group_count = 2 },
+	  { .groups = { { 1, 0, 2, NULL }, { 3, 9998, 2, NULL } }, .group_count = 2 },
 	  "14 0E 06000100000002 0600032 70E0002",
 	  "14 0C 0506 0DFE0020 0506 33CD0040" },
 	{ 0x15,
-	  { .groups = write_groups, .group_count = 2 },
+	  { .groups = { { 4, 7, 3, values }, { 5, 0, 1, values } }, .group_count = 2 },
 	  "15 16 06000400070003 000102030405 06000500000001 0001",
 	  "15 16 06000400070003 000102030405 06000500000001 0001" },
 	{ 0x16,
@@ -83,6 +81,10 @@ static const struct exchange {
 	  { .id_code = 1, .id_object = 0 },
 	  "2B 0E 01 00",
 	  "2B 0E 01 01 FF 02 02 00 0141 01 0242 43" },
+	{ 0x2B,
+	  { .id_code = 4, .id_object = 0x80 },
+	  "2B 0E 04 80",
+	  "2B 0E 04 83 00 00 01 80 0141" },
 };
 enum { EXCHANGES = sizeof exchanges / sizeof *exchanges };
 
@@ -138,6 +140,8 @@ static void what_replies_say(void **state)
 	struct request request;
 	struct reply reply;
 	uint16_t registers[3];
+	struct object object;
+	size_t at;
 	(void)state;
 	for (unsigned i = 0; i < EXCHANGES; i++) {
 		encode(i, &request);
@@ -159,10 +163,19 @@ static void what_replies_say(void **state)
 			assert_int_equal(reply.data_bytes, 4);
 			break;
 		case 0x2B:
+			if (request.id_code != 1)
+				break;
 			assert_true(reply.more);
 			assert_int_equal(reply.next_object, 2);
 			assert_int_equal(reply.count, 2);
 			assert_int_equal(reply.data_bytes, 7);
+			at = 0;
+			assert_true(reply_object(&reply, &at, &object));
+			assert_true(reply_object(&reply, &at, &object));
+			assert_int_equal(object.id, 1);
+			assert_int_equal(object.bytes, 2);
+			assert_memory_equal(object.text, "BC", 2);
+			assert_false(reply_object(&reply, &at, &object));
 			break;
 		}
 	}
@@ -185,6 +198,69 @@ static void lengths(void **state)
 	}
 }
 
+/* The first bytes of a reply, up to the values, are decided by its request. */
+static const uint8_t decided[256] = {
+	[0x01] = 2, [0x02] = 2, [0x03] = 2, [0x04] = 2, [0x05] = 3, [0x06] = 3, [0x07] = 1,
+	[0x08] = 3, [0x0B] = 1, [0x0C] = 2, [0x0F] = 5, [0x10] = 5, [0x11] = 2, [0x14] = 4,
+	[0x15] = 9, [0x16] = 3, [0x17] = 2, [0x18] = 5, [0x2B] = 3,
+};
+
+/* With any bit of those another, or with other values, and when these are longer. */
+static void changed_bits(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < EXCHANGES; i++) {
+		uint8_t pdu[PDU_MAX + 1] = { 0 };
+		struct request request;
+		struct reply reply;
+		encode(i, &request);
+		size_t bytes = from_hex(exchanges[i].reply_hex, pdu);
+		for (unsigned bit = 0; bit < 8 * decided[exchanges[i].code]; bit++) {
+			pdu[bit / 8] ^= (uint8_t)(1 << bit % 8);
+			enum reply_verdict verdict = reply_check(&request, pdu, bytes, &reply);
+			if (verdict == REPLY_OK || verdict == REPLY_VALUE)
+				fail_msg("%s with bit %u another: %s", exchanges[i].reply_hex, bit,
+					 reply_words(verdict));
+			pdu[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		}
+		assert_int_equal(reply_check(&request, pdu, bytes, &reply), REPLY_OK);
+	}
+}
+
+static void assert_same_items(const struct items *got, const struct items *wanted)
+{
+	assert_int_equal(got->count, wanted->count);
+	if (wanted->count)
+		assert_int_equal(got->addr, wanted->addr);
+}
+
+/* A server decodes what a master encodes, and either may check the reply. */
+static void both_ends(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < EXCHANGES; i++) {
+		uint8_t pdu[PDU_MAX], again[PDU_MAX];
+		struct request request, decoded;
+		struct reply reply;
+		size_t bytes = from_hex(exchanges[i].request_hex, pdu);
+		encode(i, &request);
+		assert_int_equal(request_decode(pdu, bytes, &decoded), 0);
+		assert_ptr_equal(decoded.function, request.function);
+		assert_same_items(&decoded.read, &request.read);
+		assert_same_items(&decoded.write, &request.write);
+		assert_int_equal(decoded.group_count, request.group_count);
+		for (unsigned k = 0; k < request.group_count; k++) {
+			const struct file_group *group = &decoded.groups[k];
+			assert_int_equal(group->file, request.groups[k].file);
+			assert_int_equal(group->record, request.groups[k].record);
+			assert_int_equal(group->count, request.groups[k].count);
+		}
+		assert_int_equal(request_encode(pdu[0], &decoded, again), bytes);
+		assert_memory_equal(again, pdu, bytes);
+		assert_int_equal(check_hex(&decoded, exchanges[i].reply_hex, &reply), REPLY_OK);
+	}
+}
+
 static void exceptions(void **state)
 {
 	(void)state;
@@ -200,6 +276,9 @@ static void exceptions(void **state)
 		assert_int_equal(reply_check(&request, pdu, 0, &reply), REPLY_LENGTH);
 		pdu[0] = EXCEPTION_FLAG; /* of function 0 */
 		assert_int_equal(reply_check(&request, pdu, 2, &reply), REPLY_FUNCTION);
+		assert_int_equal(reply.exception, 0x0C); /* what some devices answer */
+		assert_int_equal(reply_check(&request, pdu, 3, &reply), REPLY_FUNCTION);
+		assert_int_equal(reply.exception, 0);
 	}
 	assert_string_equal(exception_name(0x0B), "Gateway Target Device Failed to Respond");
 	assert_null(exception_name(0x09));
@@ -223,6 +302,25 @@ static void verdicts(void **state)
 		{ "06 0001 0003", "06 0001 000306", REPLY_LENGTH },
 		{ "06 0001 0003", "06 0003", REPLY_LENGTH },
 		{ "05 00AC FF00", "05 00AC 0000", REPLY_VALUE },
+		{ "01 0013 0013", "01 02 CD6B", REPLY_COUNT },
+		{ "01 0013 0013", "01 04 CD6B0500", REPLY_COUNT },
+		{ "01 0013 0013", "01 04 CD6B05", REPLY_LENGTH },
+		{ "02 00C4 0016", "01 03 ACDB35", REPLY_FUNCTION },
+		{ "04 0008 0001", "04 01 00", REPLY_COUNT },
+		{ "04 0008 0001", "04 00", REPLY_COUNT },
+		{ "05 00AC FF00", "05 00AC 0001", REPLY_VALUE }, /* on, as some devices write it */
+		{ "05 00AC FF00", "05 00AD FF00", REPLY_ECHO },
+		{ "07", "07", REPLY_LENGTH },
+		{ "0B", "0B FFFF 0108 00", REPLY_LENGTH },
+		{ "0F 0013 000A 02 CD01", "0F 0013 000A 02 CD01", REPLY_LENGTH },
+		{ "11", "11 04 01FF41", REPLY_LENGTH },
+		{ "17 0003 0002 000E 0001 02 00FF", "17 02 00FE", REPLY_COUNT },
+		{ "17 0003 0002 000E 0001 02 00FF", "03 04 00FE0ACD", REPLY_FUNCTION },
+		{ "15 16 06000400070003 000102030405 06000500000001 0001",
+		  "15 16 06000400070003 000102030405 06000500010001 0001", REPLY_ECHO },
+		{ "18 04DE", "18 0007 0002 01B81284", REPLY_LENGTH },
+		{ "2B 0E 04 80", "2B 0E 04 83 00 00 01 81 0141", REPLY_ECHO },
+		{ "2B 0E 04 80", "2B 0E 04 83 00 00 02 80 0141 81 00", REPLY_COUNT },
 		{ "0F 0013 000A 02 CD01", "0F 0013 0009", REPLY_ECHO },
 		{ "10 0001 0002 04 000A0102", "10 0002 0002", REPLY_ECHO },
 		{ "08 0000 A537", "08 0000 A538", REPLY_ECHO },
@@ -248,10 +346,10 @@ static void verdicts(void **state)
 		struct request request;
 		struct reply reply;
 		unsigned i = 0;
-		while (i < EXCHANGES && strcmp(exchanges[i].request_hex, cases[n].request_hex) != 0)
-			i++;
-		assert_true(i < EXCHANGES);
-		encode(i, &request);
+		while (strcmp(exchanges[i].request_hex, cases[n].request_hex) != 0)
+			if (++i == EXCHANGES)
+				fail_msg("%s: not in exchanges", cases[n].request_hex);
+		encode(i % EXCHANGES, &request);
 		enum reply_verdict verdict = check_hex(&request, cases[n].reply_hex, &reply);
 		if (verdict != cases[n].verdict)
 			fail_msg("%s: the reply %s is %s, expected: %s", cases[n].request_hex,
@@ -264,10 +362,7 @@ static void verdicts(void **state)
 static void refused_requests(void **state)
 {
 	uint8_t pdu[PDU_MAX];
-	struct file_group many[40];
 	(void)state;
-	for (unsigned i = 0; i < 40; i++)
-		many[i] = (struct file_group){ 1, 0, 120, values };
 	const struct {
 		uint8_t code;
 		struct request request;
@@ -285,9 +380,13 @@ static void refused_requests(void **state)
 		{ 0x17, { .read = { 0, 1 }, .write = { 0, 122 }, .data = values } },
 		{ 0x08, { .diagnostic = 4, .data = values, .data_bytes = 2 } },
 		{ 0x08, { .diagnostic = 0, .data = values, .data_bytes = 1 } },
-		{ 0x14, { .groups = many, .group_count = 40 } },
-		{ 0x15, { .groups = many, .group_count = 2 } },
-		{ 0x14, { .groups = many, .group_count = 0 } },
+		{ 0x14, { .group_count = 40 } },
+		{ 0x14,
+		  { .groups = { { 1, 0, 120, NULL }, { 1, 0, 120, NULL } }, .group_count = 2 } },
+		{ 0x15,
+		  { .groups = { { 1, 0, 120, values }, { 1, 0, 120, values } },
+		    .group_count = 2 } },
+		{ 0x14, { .group_count = 0 } },
 		{ 0x2B, { .id_code = 5 } },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -337,7 +436,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_function), cmocka_unit_test(what_replies_say),
-		cmocka_unit_test(lengths),        cmocka_unit_test(exceptions),
+		cmocka_unit_test(lengths),        cmocka_unit_test(changed_bits),
+		cmocka_unit_test(both_ends),      cmocka_unit_test(exceptions),
 		cmocka_unit_test(verdicts),       cmocka_unit_test(refused_requests),
 		cmocka_unit_test(headers),        cmocka_unit_test(registers_on_the_wire),
 	};

@@ -67,14 +67,32 @@ static const char *to_hex(const uint8_t *bytes, size_t count)
 
 /* ---- ask the server's code ----------------------------------------------------------------- */
 
+/* A master encodes the request like this, and takes the answer for one to it. */
+static void master_agrees(const uint8_t *pdu, size_t bytes, const uint8_t *answer,
+			  size_t answer_bytes)
+{
+	uint8_t encoded[PDU_MAX];
+	struct request request;
+	struct reply reply;
+	if (request_decode(pdu, bytes, &request))
+		return;
+	assert_int_equal(request_encode(pdu[0], &request, encoded), bytes);
+	assert_memory_equal(encoded, pdu, bytes);
+	enum reply_verdict verdict = reply_check(&request, answer, answer_bytes, &reply);
+	if (verdict != (answer[0] & EXCEPTION_FLAG ? REPLY_EXCEPTION : REPLY_OK))
+		fail_msg("%s: a master finds it %s", to_hex(answer, answer_bytes),
+			 reply_words(verdict));
+}
+
 /* The answer to a PDU. */
 static size_t ask_bytes(uint8_t unit, const uint8_t *pdu, size_t bytes, uint8_t *answer)
 {
 	uint8_t *exact = malloc(bytes); /* the sanitizer sees a look past its end */
 	memcpy(exact, pdu, bytes);
 	int answer_bytes = execute(&world.with, &world.client, unit, exact, bytes, answer);
-	free(exact);
 	assert_in_range(answer_bytes, 2, PDU_MAX);
+	master_agrees(exact, bytes, answer, (size_t)answer_bytes);
+	free(exact);
 	return (size_t)answer_bytes;
 }
 

@@ -246,10 +246,9 @@ static void other_layout(void **state)
 	mbshm_layout_add(&config.layout, MBSHM_COILS, 1, 1);
 	img = image_open(MBSHM_CREATE);
 	assert_int_equal(mbshm_values_restore(img, path, SECOND_US, why), -ENXIO);
-	assert_non_null(strstr(
-		why, "holds {coils 8100-8299; discrete inputs 77-276; holding registers 500-1099; "
-		     "input registers 65000-65063}"));
-	assert_non_null(strstr(why, "declares {coils 1-1,8100-8299; "));
+	assert_non_null(strstr(why, "holds {coil 8100-8299; discrete 77-276; holding 500-1099; "
+				    "input 65000-65063}"));
+	assert_non_null(strstr(why, "declares {coil 1-1,8100-8299; "));
 	assert_int_equal(image_status(img).version, 1);
 	mbshm_close(img);
 }
