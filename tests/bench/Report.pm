@@ -2,8 +2,7 @@
 #
 #   report_part('server');                        what follows belongs to it
 #   goal('rate / echo', 0.97, '>= 0.95');         print it; returns its text for a cell of a table
-#   report_table([ 'request', 'rate / echo' ], @rows);    of this part, in place of its list of
-#   goals
+#   report_table([ 'request', 'rate / echo' ], @rows);    in place of the part's list of goals
 #   print_goals();  report_write('build/bench.md');
 package Report;
 use strict;
@@ -54,8 +53,12 @@ sub print_goals
 
 # ---- the page ------------------------------------------------------------------------------------
 
-sub line_of { my ($command) = @_; my ($line) = qx($command 2>/dev/null) =~ /(.+)/; return $line
-	// '' }
+sub line_of
+{
+	my ($command) = @_;
+	my ($line) = qx($command 2>/dev/null) =~ /(.+)/;
+	return $line // '';
+}
 
 sub machine
 {
