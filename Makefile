@@ -7,6 +7,7 @@
 #   make bench      speed, as ratios in one run      make lint        static checks
 #   make install DESTDIR= PREFIX=     and uninstall
 #   make dist       a tarball of the sources       make deb         Debian packages
+#   make format     the C files as make lint wants them
 #
 # V=1 shows the commands.  SAN=address,undefined or SAN=thread, CC=clang and BUILD=dir make other builds.
 
@@ -187,10 +188,16 @@ fuzz-run: $(FUZZ) $(FUZZ:$(BUILD)/tests/test_%=$(BUILD)/%) $(BUILD)/tests/test_c
 UNSEEN := nullPointer nullPointerRedundantCheck ctunullpointer uninitvar ctuuninitvar overlappingWriteUnion
 lint:
 	$(Q)scripts/deps.sh ci
+	$(Q)tests/lint/house
 	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
 		$(UNSEEN:%=--suppress=%) -D_GNU_SOURCE -I. -Ilibshm -Icommon \
 		common libshm mbserverd simulatord mbclient mbshm tests
 	$(Q)shellcheck $(wildcard scripts/*.sh systemd/*.sh tests/*.sh tests/run tests/run-san tests/fuzz/run .ci/run)
+
+# Write all C files as .clang-format says.
+format:
+	$(Q)scripts/deps.sh ci
+	$(Q)git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
 
 bench: deps
 	$(Q)$(MAKE) --no-print-directory all $(BENCHES)
@@ -220,6 +227,6 @@ dist deb:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all tests check check-san check-long fuzz fuzz-run lint bench deps run install uninstall dist deb clean
+.PHONY: all tests check check-san check-long fuzz fuzz-run lint format bench deps run install uninstall dist deb clean
 .SECONDARY:
 .DELETE_ON_ERROR:

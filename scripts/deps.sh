@@ -27,6 +27,9 @@ list() {
 	asan -                | libclang-rt-dev    | its AddressSanitizer and ThreadSanitizer
 	command cppcheck      | cppcheck           | static checks
 	command shellcheck    | shellcheck         | static checks of the scripts
+	command git           | git                | static checks: the list of files
+	command clang-format  | clang-format       | static checks: the format of C files
+	command ctags         | universal-ctags    | static checks: names and lengths of functions
 	command c++           | g++                | the library's header in C++
 	command python3       | python3            | the library's example in Python
 	command mandoc        | mandoc             | checks of the manual pages
