@@ -1,6 +1,6 @@
 # mbimage: Modbus TCP over one shared-memory register image.
 #
-#   make            the programs, in build/          make run     simulator, server and menu, at once
+#   make            the programs, in build/          make run     simulator, server and menu
 #   make check      unit and system tests            make check T=name   one of them
 #   make check-san  the same under sanitizers        make check-long     the long proofs
 #   make fuzz       hostile input under libFuzzer, FUZZ_RUNS=10000000
@@ -9,7 +9,8 @@
 #   make dist       a tarball of the sources       make deb         Debian packages
 #   make format     the C files as make lint wants them
 #
-# V=1 shows the commands.  SAN=address,undefined or SAN=thread, CC=clang and BUILD=dir make other builds.
+# V=1 shows the commands.  SAN=address,undefined or SAN=thread, CC=clang and BUILD=dir make other
+# builds.
 
 BUILD   ?= build
 PREFIX  ?= /usr/local
@@ -22,8 +23,9 @@ ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 
-WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
-	-Wvla -Wformat=2 -Wundef -Wpointer-arith -Wwrite-strings -Wimplicit-fallthrough
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wold-style-definition -Wvla -Wformat=2 -Wundef -Wpointer-arith \
+	-Wwrite-strings -Wimplicit-fallthrough
 OPT  ?= -O2 -g
 HARD := -fstack-protector-strong -fPIC
 ifdef SAN
@@ -33,9 +35,11 @@ else
 HARD += -D_FORTIFY_SOURCE=2
 endif
 PKGS     := libmodbus liburcu-qsbr libsystemd libconfig
-# Asked only when something is compiled, so that "make run" on a bare machine can install them first.
+# Asked only when something is compiled, so that "make run" on a bare machine can install them
+# first.
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-CPPFLAGS += -D_GNU_SOURCE -DMBIMAGE_VERSION='"$(VERSION)"' -DURCU_INLINE_SMALL_FUNCTIONS -I. -Ilibshm -Icommon
+CPPFLAGS += -D_GNU_SOURCE -DMBIMAGE_VERSION='"$(VERSION)"' -DURCU_INLINE_SMALL_FUNCTIONS \
+	-I. -Ilibshm -Icommon
 CFLAGS   += -std=c11 $(OPT) $(HARD) $(WARN) -pthread
 LDFLAGS  += -pthread -Wl,-z,relro,-z,now -Wl,--as-needed
 
@@ -90,8 +94,8 @@ $(BUILD)/$(1): $(2)
 	$$(call say,AR)
 	$(Q)rm -f $$@ && $(AR) qcs $$@ $(2)
 endef
-# The image as a library for others' programs: one object whose only global names are mbshm_*, and a shared library of the same.
-# (Sanitizers need the objects as they are.)
+# The image as a library for others' programs: one object whose only global names are mbshm_*, and a
+# shared library of the same.  (Sanitizers need the objects as they are.)
 SHM_OBJ := $(if $(SAN),$(call obj,$(SHM_SRC)),$(O)/libmbshm.o)
 $(O)/libmbshm.o: $(call obj,$(SHM_SRC))
 	$(call say,LD)
@@ -100,7 +104,8 @@ $(eval $(call archive,libmbshm.a,$(SHM_OBJ)))
 SONAME := libmbshm.so.0
 $(BUILD)/libmbshm.so.$(VERSION): $(call obj,$(SHM_SRC)) libshm/libmbshm.map
 	$(call say,LD)
-	$(Q)$(CC) -shared $(LDFLAGS) -Wl,-soname,$(SONAME) -Wl,--version-script,libshm/libmbshm.map -o $@ $(filter %.o,$^)
+	$(Q)$(CC) -shared $(LDFLAGS) -Wl,-soname,$(SONAME) \
+		-Wl,--version-script,libshm/libmbshm.map -o $@ $(filter %.o,$^)
 $(BUILD)/$(SONAME) $(BUILD)/libmbshm.so: $(BUILD)/libmbshm.so.$(VERSION)
 	$(Q)ln -sfn $(<F) $@
 $(eval $(call archive,libmbshm-points.a,$(call points,$(SHM_SRC))))
@@ -145,8 +150,8 @@ $(MODEL): $(call obj,$(wildcard tests/model/*.c))
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^
 
-# Fuzz targets: with replay.c a test of the kept inputs and some mutations; for "make fuzz" with libFuzzer, which wants to see the
-# branches of what reads input.
+# Fuzz targets: with replay.c a test of the kept inputs and some mutations; for "make fuzz" with
+# libFuzzer, which wants to see the branches of what reads input.
 FUZZ  := $(addprefix $(BUILD)/tests/test_fuzz_,protocol plant values)
 PARTS := $(call obj,tests/fuzz/fuzz.c tests/fuzz/oracle.c)
 $(BUILD)/tests/test_fuzz_%: $(O)/tests/fuzz/%.o $(PARTS) $(O)/tests/fuzz/replay.o $(TEST_LIBS)
@@ -155,7 +160,8 @@ $(BUILD)/tests/test_fuzz_%: $(O)/tests/fuzz/%.o $(PARTS) $(O)/tests/fuzz/replay.
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(TEST_LIBS) $(LIBS_mbserverd) -lm
 $(BUILD)/fuzz_%: $(O)/tests/fuzz/%.o $(PARTS) $(BUILD)/libserver.a $(LIBS)
 	$(call say,LD)
-	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(BUILD)/libserver.a $(LIBS) $(LIBS_mbserverd) -lm
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) \
+		$(BUILD)/libserver.a $(LIBS) $(LIBS_mbserverd) -lm
 ifdef COVER
 CFLAGS += -O2
 $(O)/common/%.o $(O)/mbserverd/%.o $(O)/libshm/values.o $(O)/tests/fuzz/oracle.o: \
@@ -178,21 +184,26 @@ check-long: deps
 
 fuzz:
 	$(Q)scripts/deps.sh ci
-	+$(Q)$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)/fuzz SAN=address,undefined COVER=1 fuzz-run
+	+$(Q)$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)/fuzz SAN=address,undefined \
+		COVER=1 fuzz-run
 
 fuzz-run: $(FUZZ) $(FUZZ:$(BUILD)/tests/test_%=$(BUILD)/%) $(BUILD)/tests/test_corruption
 	$(Q)BUILD=$(BUILD) tests/fuzz/run
 
-# Static checks.  Left out: what this cppcheck takes for a null or unset variable because it does not see that a function fills it, or
-# never returns; the compilers' warnings and the sanitizers look after those.
-UNSEEN := nullPointer nullPointerRedundantCheck ctunullpointer uninitvar ctuuninitvar overlappingWriteUnion
+# Static checks.  Left out: what this cppcheck takes for a null or unset variable because it does
+# not see that a function fills it, or never returns; the compilers' warnings and the sanitizers
+# look after those.
+UNSEEN := nullPointer nullPointerRedundantCheck ctunullpointer uninitvar ctuuninitvar \
+	overlappingWriteUnion
 lint:
 	$(Q)scripts/deps.sh ci
 	$(Q)tests/lint/house
-	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
+	$(Q)cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
+		--enable=warning,performance,portability \
 		$(UNSEEN:%=--suppress=%) -D_GNU_SOURCE -I. -Ilibshm -Icommon \
 		common libshm mbserverd simulatord mbclient mbshm tests
-	$(Q)shellcheck $(wildcard scripts/*.sh systemd/*.sh tests/*.sh tests/run tests/run-san tests/fuzz/run .ci/run)
+	$(Q)shellcheck $(wildcard scripts/*.sh systemd/*.sh tests/*.sh tests/run tests/run-san \
+		tests/fuzz/run .ci/run)
 
 # Write all C files as .clang-format says.
 format:
@@ -214,7 +225,8 @@ run: deps
 
 # Where things go; LIBDIR is another one on Debian, /usr/lib/x86_64-linux-gnu.
 LIBDIR ?= $(PREFIX)/lib
-INSTALL = BUILD=$(BUILD) PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) DESTDIR=$(DESTDIR) VERSION=$(VERSION) systemd/install.sh
+INSTALL = BUILD=$(BUILD) PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) DESTDIR=$(DESTDIR) \
+	VERSION=$(VERSION) systemd/install.sh
 install: all
 	$(Q)$(INSTALL) install
 uninstall:
@@ -227,6 +239,7 @@ dist deb:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all tests check check-san check-long fuzz fuzz-run lint format bench deps run install uninstall dist deb clean
+.PHONY: all tests check check-san check-long fuzz fuzz-run lint format bench deps run \
+	install uninstall dist deb clean
 .SECONDARY:
 .DELETE_ON_ERROR:

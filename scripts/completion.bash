@@ -6,10 +6,13 @@ _mbimage() {
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 	elif [[ $word == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(grep -oE '^ +--[a-z-]+' <<<"$help")" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "$(grep -oE '^ +--[a-z-]+' <<<"$help")" \
+			-- "$word")
 	elif [[ $1 == *mbshm ]]; then
 		# A command, then files.
-		mapfile -t COMPREPLY < <(compgen -W "$(sed -nE 's/^  ([a-z]+)( .*)?$/\1/p' <<<"$help")" -- "$word"; compgen -f -- "$word")
+		mapfile -t COMPREPLY < <(
+			compgen -W "$(sed -nE 's/^  ([a-z]+)( .*)?$/\1/p' <<<"$help")" -- "$word"
+			compgen -f -- "$word")
 	fi
 }
 complete -F _mbimage mbserverd simulatord mbclient mbshm

@@ -1,6 +1,6 @@
 #!/bin/sh
-# scripts/deps.sh [GROUP]: install what building and testing need and is missing, from Debian; silent when nothing is.
-# GROUP ci adds what .ci/run needs beyond that, deb what "make deb" needs.
+# scripts/deps.sh [GROUP]: install what building and testing need and is missing, from Debian;
+# silent when nothing is.  GROUP ci adds what .ci/run needs beyond that, deb what "make deb" needs.
 set -eu
 
 # what to look for | Debian package | what for
@@ -12,7 +12,7 @@ list() {
 	command pkg-config    | pkg-config         | build: finds the libraries
 	pc libmodbus          | libmodbus-dev      | the menu client; reference peer in tests
 	pc liburcu-qsbr       | liburcu-dev        | the server's policy swap
-	pc libsystemd         | libsystemd-dev     | readiness, watchdog and event loop of the daemons
+	pc libsystemd         | libsystemd-dev     | the daemons' event loop and watchdog
 	pc libconfig          | libconfig-dev      | plant files
 	pc cmocka             | libcmocka-dev      | unit tests
 	command prove         | perl               | runs the tests
@@ -51,7 +51,8 @@ present() {
 	esac
 }
 
-# libclang-rt-dev is new in Debian 12; before, clang brought it.  The package carries the version of clang that it belongs to.
+# libclang-rt-dev is new in Debian 12; before, clang brought it.  The package carries the version of
+# clang that it belongs to.
 missing=$(list "$@" | while IFS='|' read -r what package why; do
 	# shellcheck disable=SC2086
 	present $what || echo "$package|$why"
@@ -73,4 +74,5 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 $root apt-get -qq update
 # shellcheck disable=SC2086
-$root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends $packages >/dev/null
+$root env DEBIAN_FRONTEND=noninteractive \
+	apt-get -qq install --no-install-recommends $packages >/dev/null

@@ -1,7 +1,9 @@
 #!/bin/sh
-# systemd/install.sh install|uninstall: what "make install" and "make uninstall" do; both go by one list.
+# systemd/install.sh install|uninstall: what "make install" and "make uninstall" do; both go by one
+# list.
 #
-# From the environment: BUILD, PREFIX, LIBDIR, DESTDIR, VERSION.  Run in the top folder.  A changed /etc/mbimage/default.conf is never touched.
+# From the environment: BUILD, PREFIX, LIBDIR, DESTDIR, VERSION.  Run in the top folder.  A changed
+# /etc/mbimage/default.conf is never touched.
 set -eu
 
 UNITS=$PREFIX/lib/systemd/system
@@ -30,7 +32,8 @@ list() {
 		echo "644 $document $SHARE/doc/mbimage/${document##*/}"
 	done
 	for example in docs/examples/*; do
-		[ ! -f "$example" ] || echo "644 $example $SHARE/doc/mbimage/examples/${example##*/}"
+		[ ! -f "$example" ] ||
+			echo "644 $example $SHARE/doc/mbimage/examples/${example##*/}"
 	done
 	echo "644 libshm/mbshm.h $PREFIX/include/mbshm.h"
 	for library in "$BUILD"/libmbshm.a "$BUILD"/libmbshm.so*; do
@@ -42,7 +45,7 @@ list() {
 # The file as it is installed, on stdout.
 edited() {
 	case $1 in
-	*.service) sed "s|/usr/bin/mb|$PREFIX/bin/mb|; s|/usr/bin/simulatord|$PREFIX/bin/simulatord|" "$1" ;;
+	*.service) sed -E "s#/usr/bin/(mb|simulatord)#$PREFIX/bin/\1#" "$1" ;;
 	*.pc.in) sed "s|@PREFIX@|$PREFIX|g; s|@LIBDIR@|$LIBDIR|g; s|@VERSION@|$VERSION|g" "$1" ;;
 	default.conf) sed -f systemd/default.sed "$1" ;;
 	*) cat "$1" ;;
@@ -68,7 +71,8 @@ do_install() {
 	mkdir -p "$DESTDIR$SHARE/doc/mbimage/examples"
 	[ -e "$DESTDIR$CONFIG" ] || put 644 default.conf $CONFIG
 	tell_system
-	[ -n "$DESTDIR" ] || echo "To start the default plant now and at each boot: systemctl enable --now mbimage.target"
+	[ -n "$DESTDIR" ] || echo "To start the default plant now and at each boot:" \
+		"systemctl enable --now mbimage.target"
 }
 
 do_uninstall() {

@@ -1,12 +1,14 @@
 #!/bin/sh
-# systemd/package.sh dist|deb: the release tarball, and from it the Debian packages, in the build folder.
+# systemd/package.sh dist|deb: the release tarball, and from it the Debian packages, in the build
+# folder.
 #
 # From the environment: BUILD, VERSION.  Run in the top folder.
 set -eu
 
 NAME=mbimage-$VERSION
 
-# All that belongs to the sources; outside of git, as in an unpacked tarball, all there is but builds.
+# All that belongs to the sources; outside of git, as in an unpacked tarball, all there is but
+# builds.
 sources() {
 	if git rev-parse --git-dir >/dev/null 2>&1; then
 		git ls-files --cached --others --exclude-standard
@@ -20,7 +22,8 @@ sources() {
 # The same sources make the same bytes.
 dist() {
 	mkdir -p "$BUILD"
-	sources | tar --files-from - --create --owner=0 --group=0 --numeric-owner --mode=go-w,a+r --mtime=2026-01-01 \
+	sources | tar --files-from - --create --owner=0 --group=0 --numeric-owner --mode=go-w,a+r \
+		--mtime=2026-01-01 \
 		--transform "s|^|$NAME/|" | gzip -n >"$BUILD/$NAME.tar.gz"
 	echo "$BUILD/$NAME.tar.gz"
 }
@@ -35,7 +38,8 @@ deb() {
 	cp -r systemd/debian debian
 	sed -i "1s/(.*)/($VERSION)/" debian/changelog
 	# The build is one of its own, whatever make called this.
-	env -u MAKEFLAGS -u MAKELEVEL -u BUILD -u VERSION dpkg-buildpackage --build=binary --no-sign >../log 2>&1 || {
+	env -u MAKEFLAGS -u MAKELEVEL -u BUILD -u VERSION \
+		dpkg-buildpackage --build=binary --no-sign >../log 2>&1 || {
 		tail -50 ../log >&2
 		exit 1
 	}

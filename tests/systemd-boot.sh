@@ -1,17 +1,23 @@
 #!/bin/sh
-# tests/systemd-boot.sh TREE COMMAND [ARGUMENT...]: run a command on a machine of its own, which lasts as long as the command.
+# tests/systemd-boot.sh TREE COMMAND [ARGUMENT...]: run a command on a machine of its own, which
+# lasts as long as the command.
 #
-# The machine is this one's files with TREE (from "make install DESTDIR=TREE") laid over them, all writes to memory, and the real systemd
-# as PID 1 in new pid, mount, network, ipc, uts and cgroup namespaces.  Its units are TREE's and the static ones of the distribution;
-# sysusers.d and tmpfiles.d are applied; the network is lo.  The command starts in the present folder when the boot is over, with this
-# environment and these files.  Nothing on this machine is changed, and nothing stays behind.
+# The machine is this one's files with TREE (from "make install DESTDIR=TREE") laid over them, all
+# writes to memory, and the real systemd as PID 1 in new pid, mount, network, ipc, uts and cgroup
+# namespaces.  Its units are TREE's and the static ones of the distribution; sysusers.d and
+# tmpfiles.d are applied; the network is lo.  The command starts in the present folder when the boot
+# is over, with this environment and these files.  Nothing on this machine is changed, and nothing
+# stays behind.
 #
-# Exit status: the command's; 77 when it cannot be done here (the reason is said), 70 when the machine did not come up.
-#   MB_BOOT_SHARE="HOST_FOLDER:FOLDER ..."   host folders that the machine sees under another name, and may write
+# Exit status: the command's; 77 when it cannot be done here (the reason is said), 70 when the
+# machine did not come up.
+#   MB_BOOT_SHARE="HOST_FOLDER:FOLDER ..."   host folders that the machine sees under another name,
+#                                            and may write
 #   MB_BOOT_TIMEOUT=SECONDS                  for the boot (30)
 set -eu
 
-BASE=/sys/fs/cgroup	# any folder that every machine has: in a private mount namespace it can be covered
+# Any folder that every machine has: in a private mount namespace it can be covered.
+BASE=/sys/fs/cgroup
 ROOT=$BASE/root
 INIT=/lib/systemd/systemd
 
@@ -31,12 +37,14 @@ lay_files() {
 	mkdir $BASE/upper $BASE/work $ROOT $BASE/cgroup
 	quiet_mount -t overlay -o lowerdir=/,upperdir=$BASE/upper,workdir=$BASE/work boot $ROOT
 	# What this host has enabled, configured or logged is not the machine's.
-	rm -rf $ROOT/etc/systemd/system/* $ROOT/usr/lib/systemd/system-generators/* $ROOT/var/log/journal $ROOT/etc/.updated
+	rm -rf $ROOT/etc/systemd/system/* $ROOT/usr/lib/systemd/system-generators/* \
+		$ROOT/var/log/journal $ROOT/etc/.updated
 	mkdir -p $ROOT/etc/systemd/system $ROOT/etc/tmpfiles.d
 	for unit in getty.target systemd-logind.service; do
 		ln -s /dev/null $ROOT/etc/systemd/system/$unit
 	done
-	ln -sf /dev/null $ROOT/etc/tmpfiles.d/tmp.conf		# would empty /tmp, where builds and tests may be
+	# It would empty /tmp, where builds and tests may be.
+	ln -sf /dev/null $ROOT/etc/tmpfiles.d/tmp.conf
 	tar -C "$1" --owner=0 --group=0 -c . | tar -C $ROOT --keep-directory-symlink -x
 	for share in ${MB_BOOT_SHARE-}; do
 		mkdir -p "$ROOT${share#*:}"
@@ -44,7 +52,8 @@ lay_files() {
 	done
 }
 
-# A cgroup for the machine.  Those of runs that were killed go as well: they bear the pid of their owner.
+# A cgroup for the machine.  Those of runs that were killed go as well: they bear the pid of their
+# owner.
 lay_cgroup() {
 	quiet_mount -t cgroup2 cgroup2 $BASE/cgroup
 	for old in "$BASE"/cgroup/mbimage-boot.*; do
@@ -56,11 +65,13 @@ lay_cgroup() {
 
 remove_cgroup() { find "$1" -depth -type d -exec rmdir {} + 2>/dev/null || true; }
 
-# UNSHARE is the process that waits outside of the new pid namespace; its one child is the machine's PID 1.
+# UNSHARE is the process that waits outside of the new pid namespace; its one child is the machine's
+# PID 1.
 start_machine() {
 	(
 		echo 0 >"$CGROUP/cgroup.procs"
-		MB_BOOT_STAGE=init exec setpriv --pdeathsig KILL --bounding-set=-sys_module,-sys_rawio,-sys_time \
+		MB_BOOT_STAGE=init exec setpriv --pdeathsig KILL \
+			--bounding-set=-sys_module,-sys_rawio,-sys_time \
 			unshare --fork --kill-child --pid --mount --net --ipc --uts --cgroup sh "$0"
 	) >$BASE/log 2>&1 3<&- &
 	UNSHARE=$!
@@ -121,7 +132,8 @@ host() {
 init() {
 	quiet_mount -t proc proc $ROOT/proc
 	quiet_mount --bind $ROOT/proc/sys $ROOT/proc/sys
-	quiet_mount -o remount,bind,ro $ROOT/proc/sys		# the kernel's settings are the host's, too
+	# The kernel's settings are the host's, too.
+	quiet_mount -o remount,bind,ro $ROOT/proc/sys
 	quiet_mount -t sysfs -o ro sysfs $ROOT/sys
 	quiet_mount -t cgroup2 cgroup2 $ROOT/sys/fs/cgroup
 	quiet_mount -t tmpfs -o mode=755 run $ROOT/run

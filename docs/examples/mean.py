@@ -1,9 +1,13 @@
 #!/usr/bin/python3
-"""Reads a register of a running plant a number of times, each time it has changed, and writes the mean into another.
+"""Reads a register of a running plant a number of times, each time it has changed, and writes the
+mean into another.
 
-    python3 mean.py /mbimage-default 1000 1001 10       read holding 1000 ten times, write the mean to holding 1001
+    python3 mean.py /mbimage-default 1000 1001 10
 
-Only the standard library is needed: the image is reached by ctypes.  MBSHM_LIBRARY names another libmbshm.so.0.
+reads holding 1000 ten times and writes the mean to holding 1001.
+
+Only the standard library is needed: the image is reached by ctypes.  MBSHM_LIBRARY names another
+libmbshm.so.0.
 """
 import ctypes as c
 import errno
@@ -24,7 +28,8 @@ class Layout(c.Structure):
 
 
 class Config(c.Structure):
-    _fields_ = [("name", c.c_char * NAME_SIZE), ("layout", Layout), ("pool_pages", c.c_uint32), ("mode", c.c_uint32),
+    _fields_ = [("name", c.c_char * NAME_SIZE), ("layout", Layout),
+                ("pool_pages", c.c_uint32), ("mode", c.c_uint32),
                 ("group", c.c_uint32), ("retain", c.c_char_p)]
 
 
@@ -66,7 +71,8 @@ class Image:
     def read(self, address, count=1):
         """Registers, and the version that they are all of."""
         values, version = (c.c_uint16 * count)(), c.c_uint64()
-        check(lib.mbshm_read_registers(self.handle, HOLDING_REGISTERS, address, count, values, version))
+        check(lib.mbshm_read_registers(self.handle, HOLDING_REGISTERS, address, count, values,
+                                       version))
         return list(values), version.value
 
     def wait(self, version, timeout_ms):
@@ -81,7 +87,8 @@ class Image:
         txn, version = lib.mbshm_txn_new(len(values) // 4 + 2), c.c_uint64()
         try:
             lib.mbshm_txn_begin(txn, self.handle)
-            check(lib.mbshm_txn_write_registers(txn, HOLDING_REGISTERS, address, len(values), (c.c_uint16 * len(values))(*values)))
+            check(lib.mbshm_txn_write_registers(txn, HOLDING_REGISTERS, address, len(values),
+                                                (c.c_uint16 * len(values))(*values)))
             check(lib.mbshm_txn_commit(txn, timeout_us, version))
         finally:
             lib.mbshm_txn_free(txn)

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # The release tarball builds, and so do the Debian packages, under the real systemd: lintian finds
-# no error, the installed plant runs at
-# once, an upgrade refuses no connection and loses no value, a purge leaves nothing.
+# no error, the installed plant runs at once, an upgrade refuses no connection and loses no value, a
+# purge leaves nothing.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -46,13 +46,16 @@ if (!$ENV{MB_INSIDE_MACHINE}) {
 
 sub traces
 {
-	my @folders = grep { -e } qw(/etc /usr/bin /usr/include /usr/lib/systemd /usr/lib/sysusers.d /usr/lib/tmpfiles.d
+	my @folders = grep { -e } qw(/etc /usr/bin /usr/include /usr/lib/systemd /usr/lib/sysusers.d
+		/usr/lib/tmpfiles.d
 		/usr/share/doc /usr/share/man /usr/share/bash-completion /var/lib /dev/shm);
 	my ($status, $out) = run('find', @folders, '-not', '-path', '/var/lib/dpkg/*', '-not',
 		'-path', '/var/lib/systemd/*');
 	# Not the backups of passwd and the like, nor folders of systemd that are made when first
 	# used.
-	return grep { !m{^/etc/[.\w-]+$|^/etc/systemd/system/(?:multi-user|sockets)\.target\.wants$} } split /\n/, $out;
+	my $usual = qr{^/etc/[.\w-]+$|^/etc/systemd/system/(?:multi-user|sockets)\.target\.wants$};
+	return grep { !/$usual/ }
+		split /\n/, $out;
 }
 
 # dpkg's database is the machine's own copy: what other packages left unfinished there is not our

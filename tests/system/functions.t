@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# The functions beyond reading and writing a table, over sockets: by hand and with libmodbus as the client; switched off and on.
+# The functions beyond reading and writing a table, over sockets: by hand and with libmodbus as the
+# client; switched off and on.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -19,7 +20,8 @@ my $server = start_server(plant(@plant, server => $device));
 my $sock = tcp($server->{port});
 
 sub ask { return hx(request($sock, h($_[0]))) }
-sub is_asked { my ($pdu, $wanted, $name) = @_; is(ask($pdu), $wanted =~ s/ //gr, $name || "function $pdu") }
+sub is_asked { my ($pdu, $wanted, $name) = @_; is(ask($pdu), $wanted =~ s/ //gr,
+	$name || "function $pdu") }
 
 subtest 'registers' => sub {
 	is_asked('06 03e8 0012', '06 03e8 0012');
@@ -32,7 +34,8 @@ subtest 'registers' => sub {
 subtest 'files' => sub {
 	is_asked('15 14 06 0004 0001 0002 0dfe 0020 06 0003 0009 0001 33cd',
 		'15 14 06 0004 0001 0002 0dfe 0020 06 0003 0009 0001 33cd', 'write two files');
-	is_asked('14 0e 06 0004 0001 0002 06 0003 0009 0001', '14 0a 05 06 0dfe 0020 03 06 33cd', 'read them');
+	is_asked('14 0e 06 0004 0001 0002 06 0003 0009 0001', '14 0a 05 06 0dfe 0020 03 06 33cd',
+		'read them');
 	is_asked('03 0423 0001', '03 02 33cd', 'as registers');
 	is_asked('14 07 06 0004 0032 0001', '94 02', 'past the end');
 };
@@ -50,7 +53,9 @@ subtest 'the device' => sub {
 	is_asked('05 03ef ff00', '05 03ef ff00');
 	is_asked('07', '07 04');
 	is_asked('11', '11 0d 434c50 00' . hx('two words'), 'no producer yet: off');
-	my $sim = start_simulator(plant(name => $image, simulator => 'period = "20ms"  start_delay = "0s"',
+	my $sim =
+		start_simulator(plant(name => $image,
+		simulator => 'period = "20ms"  start_delay = "0s"',
 		points => 'relay = { address = "coil 1050"  model = "toss 0.5" }'));
 	my $on = '110d434c50ff' . hx('two words');
 	my $asked = 0;
@@ -70,7 +75,8 @@ subtest 'counters and events' => sub {
 	is_asked('0b', '0b 0000 0001', 'the clearing is an event, as it was answered');
 	is(hx(request($other, h('0b'))), '0b00000000', 'another connection has its own');
 	is(hx(request($other, h('03 0000 0001'))), '8302');
-	is(hx(request($other, h('0c'))), '0c0b0000000000044180' . '4080' . '00', 'and its own events');
+	is(hx(request($other, h('0c'))), '0c0b0000000000044180' . '4080' . '00',
+		'and its own events');
 	# clear, 11, 11, 3, 12 and this one, whichever workers they were on
 	is_asked('08 000b 0000', '08 000b 0005', 'messages of all connections');
 	is_asked('08 000d 0000', '08 000d 0001', 'exceptions');
@@ -78,11 +84,13 @@ subtest 'counters and events' => sub {
 	is(hx(request($other, h('0b'))), '0b00000001');
 	is_asked('08 000c 0000', '08 000c 0001', 'errors: a frame of another protocol');
 	like(hx(request($other, h('0c'))), qr/^0c..00000001....408082/, 'which is an event, too');
-	is(hx(request($other, h('08 000c 0000'))), '08000c0001', 'the same count from another worker');
+	is(hx(request($other, h('08 000c 0000'))), '08000c0001',
+		'the same count from another worker');
 };
 
 subtest 'libmodbus asks' => sub {
-	my ($status, $out, $err) = run({ stdin => <<'ASK' }, program('tests/lmclient'), $server->{port});
+	my ($status, $out, $err) =
+		run({ stdin => <<'ASK' }, program('tests/lmclient'), $server->{port});
 registers 1000 2
 mask 1000 0xf0 0x05
 registers 1000 1
@@ -92,7 +100,8 @@ mask 999 0 1
 id
 ASK
 	is("$status $err", '0 ');
-	is($out, "23 3582\ndone\n21\n21 7 8\nIllegal data address\nIllegal data address\n434c5000" . hx('two words') . "\n");
+	is($out, "23 3582\ndone\n21\n21 7 8\nIllegal data address\nIllegal data address\n434c5000"
+		. hx('two words') . "\n");
 };
 
 subtest 'switched off' => sub {
@@ -101,9 +110,12 @@ subtest 'switched off' => sub {
 	wait_line($server, qr/\breloaded$/);
 	is_asked('03 03e8 0001', '03 02 0015', 'on the same connection: read');
 	is_asked('06 03e8 0001', '06 03e8 0001', 'write');
-	is_asked($_, (substr($_, 0, 2) =~ /2b/ ? 'ab' : sprintf '%02x', 0x80 | hex substr $_, 0, 2) . '01')
-		for '01 03e8 0001', '04 0000 0001', '05 03e8 ff00', '07', '08 0000 0000', '0b', '0c', '0f 03e8 0001 01 00',
-			'10 03e8 0001 02 0000', '14 07 06 0004 0001 0001', '15 09 06 0004 0001 0001 0000', '16 03e8 0000 0000',
+	is_asked($_, (substr($_, 0, 2) =~ /2b/ ? 'ab' : sprintf '%02x', 0x80 | hex substr $_, 0, 2)
+		. '01')
+		for '01 03e8 0001', '04 0000 0001', '05 03e8 ff00', '07', '08 0000 0000', '0b',
+			'0c', '0f 03e8 0001 01 00',
+			'10 03e8 0001 02 0000', '14 07 06 0004 0001 0001',
+				'15 09 06 0004 0001 0001 0000', '16 03e8 0000 0000',
 			'17 03e8 0001 03e8 0001 02 0000', '18 0442', '2b 0e 01 00';
 	plant(@plant, server => $device);
 	kill 'HUP', $server->{pid};

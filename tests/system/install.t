@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# make install and make uninstall: into a folder, and into a running system, where the services
-# then work from /usr/local.
+# make install and make uninstall: into a folder, and into a running system, where the services then
+# work from /usr/local.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -29,11 +29,17 @@ if (!$ENV{MB_INSIDE_MACHINE}) {
 			'all below PREFIX, but the configuration');
 		my $files = join "\n", @files, '';
 		like($files, qr/^\/opt\/mb\/$_$/m, $_) for qw(
-			bin/mbserverd bin/simulatord bin/mbclient bin/mbshm include/mbshm.h lib/libmbshm\.a
-			lib/systemd/system/mbserverd@\.service lib/systemd/system/mbserverd@\.socket lib/systemd/system/simulatord@\.service
-			lib/systemd/system/mbimage-retain@\.service lib/systemd/system/mbimage\.target
-			lib/sysusers\.d/mbimage\.conf lib/tmpfiles\.d/mbimage\.conf share/man/man8/mbserverd\.8 share/man/man5/mbimage\.conf\.5
-			share/bash-completion/completions/mbclient share/doc/mbimage/README\.md share/doc/mbimage/examples/pump\.conf);
+			bin/mbserverd bin/simulatord bin/mbclient bin/mbshm
+			include/mbshm.h lib/libmbshm\.a
+			lib/systemd/system/mbserverd@\.service lib/systemd/system/mbserverd@\.socket
+			lib/systemd/system/simulatord@\.service
+			lib/systemd/system/mbimage-retain@\.service
+			lib/systemd/system/mbimage\.target
+			lib/sysusers\.d/mbimage\.conf lib/tmpfiles\.d/mbimage\.conf
+			share/man/man8/mbserverd\.8
+			share/man/man5/mbimage\.conf\.5
+			share/bash-completion/completions/mbclient share/doc/mbimage/README\.md
+			share/doc/mbimage/examples/pump\.conf);
 		like($files, qr{^/etc/mbimage/default\.conf$}m, '/etc/mbimage/default.conf');
 		like(slurp("$tree/opt/mb/lib/systemd/system/mbserverd\@.service"),
 			qr{^ExecStart=/opt/mb/bin/mbserverd }m, 'units say PREFIX');

@@ -162,9 +162,8 @@ subtest 'a frame that takes too long' => sub {
 };
 
 # Over a unix socket: the kernel keeps less of what nobody reads, so it takes less of it.  Each is
-# answered once before it turns
-# deaf: requests that pile up before their connection is accepted are cut differently, and the
-# server may then hold too little of each.
+# answered once before it turns deaf: requests that pile up before their connection is accepted are
+# cut differently, and the server may then hold too little of each.
 subtest 'memory' => sub {
 	my $path = temp_dir() . '/limits.sock';
 	my $server = start_server(conf('workers = 1  max_connections = 3000',

@@ -137,7 +137,8 @@ subtest 'passed sockets' => sub {
 		until ($stop) {
 			my $sock = tcp($port);			# dies when refused
 			my $answer = eval { hx(request($sock, h('03 03e8 0001'))) } // '';
-			$answer =~ /^0302/ ? $count++ : $retries++;	# a server that stops closes those who have not asked yet
+			# A server that stops closes connections without a request.
+			$answer =~ /^0302/ ? $count++ : $retries++;
 			print "going\n" if $count == 20;
 		}
 		print "$count answered, ", $retries // 0, " asked again\n";

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# "make run" (scripts/run): with and without a terminal, with the port taken, and that it takes
-# down all that it started.
+# "make run" (scripts/run): with and without a terminal, with the port taken, and that it takes down
+# all that it started.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -19,8 +19,8 @@ my $shown;
 sub free_port { return IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0,
 	Listen => 1)->sockport }
 
-# Under a shell on a terminal of its own, as make would be: a shell that Ctrl-C reaches does not
-# say how scripts/run ended.
+# Under a shell on a terminal of its own, as make would be: a shell that Ctrl-C reaches does not say
+# how scripts/run ended.
 sub start_on_terminal
 {
 	my $port = shift;
@@ -96,7 +96,7 @@ subtest 'with the port taken it says what to do' => sub {
 
 subtest 'Ctrl-C ends a series of reads, and nothing else' => sub {
 	my $pid = start_on_terminal(free_port());
-	my ($image) = (expect('.  They end') =~ m{image (/[\w-]+)});
+	my ($image) = (expect('They stop') =~ m{image (/[\w-]+)});
 	ok(-e "/dev/shm$image", 'the image is there');
 	type($MENU, 1);
 	type('Discrete Input): ', 1);
@@ -112,7 +112,7 @@ subtest 'Ctrl-C ends a series of reads, and nothing else' => sub {
 
 subtest 'SIGTERM while the menu waits takes everything down' => sub {
 	my $pid = start_on_terminal(free_port());
-	my ($image, $runner) = (expect('.  They end') =~ m{image (/mbimage-run-\d+-(\d+))});
+	my ($image, $runner) = (expect('They stop') =~ m{image (/mbimage-run-\d+-(\d+))});
 	expect($MENU);
 	kill TERM => $runner;
 	expect('status 1.');

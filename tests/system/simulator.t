@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# simulatord: its steps, its clock, and what it does when other processes, the image or the plant file change under it.
+# simulatord: its steps, its clock, and what it does when other processes, the image or the plant
+# file change under it.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -41,7 +42,8 @@ sub moves
 sub steps
 {
 	my ($plant, $steps) = @_;
-	my ($status, $out, $err) = run(program('simulatord'), '--plant', $plant, '--display', '--steps', $steps);
+	my ($status, $out, $err) = run(program('simulatord'), '--plant', $plant, '--display',
+		'--steps', $steps);
 	is($status, 0, "$steps steps end with status 0") or diag $err;
 	return wantarray ? ($out, $err) : $out;
 }
@@ -50,7 +52,8 @@ sub steps
 
 {
 	my $out = steps(plant(simulator => $FAST), 1);
-	like($out, qr/\A======================\nModbus Table\nHolding Register\n R1000: \[(?:3[89]\d|4[01]\d|420)\]\nCoil\n R1000: \[[01]\]\n\z/,
+	my ($register, $coil) = (qr/R1000: \[(?:3[89]\d|4[01]\d|420)\]/, qr/R1000: \[[01]\]/);
+	like($out, qr/\A={22}\nModbus Table\nHolding Register\n $register\nCoil\n $coil\n\z/,
 		'the default plant, as a table');
 
 	$out = steps(plant(simulator => 'period = "1ms"  start_delay = "0s"'), 300);
@@ -63,10 +66,15 @@ sub steps
 }
 
 {
-	my $points = join "\n", map { "$_->[0] = { address = \"$_->[1]\"  type = \"$_->[2]\"  model = \"$_->[3]\" }" }
-		[ 'd', 'discrete 7', 'bool', 'constant 1' ], [ 'i', 'input 99', 'u16', 'constant 65535' ], [ 'c', 'coil 0', 'bool', 'constant 0' ],
-		[ 'h2', 'holding 1099', 'u16', 'constant 7' ], [ 'h1', 'holding 1000', 'u16', 'constant 1' ];
-	is(steps(plant(simulator => $FAST, points => $points), 1), <<~'END', 'all four tables, in order, one line a point');
+	my $points = join "\n",
+		map { qq($_->[0] = { address = "$_->[1]"  type = "$_->[2]"  model = "$_->[3]" }) }
+		[ 'd', 'discrete 7', 'bool', 'constant 1' ],
+			[ 'i', 'input 99', 'u16', 'constant 65535' ],
+			[ 'c', 'coil 0', 'bool', 'constant 0' ],
+		[ 'h2', 'holding 1099', 'u16', 'constant 7' ],
+			[ 'h1', 'holding 1000', 'u16', 'constant 1' ];
+	my $table = steps(plant(simulator => $FAST, points => $points), 1);
+	is($table, <<~'END', 'all four tables, in order, one line a point');
 		======================
 		Modbus Table
 		Holding Register
@@ -110,7 +118,9 @@ for my $wrong ('0', '-1', 'x', '1x', '') {
 # ---- random numbers ------------------------------------------------------------------------------
 
 {
-	my $seeded = sub { steps(plant(simulator => "$FAST seed = $_[0]", defined $_[1] ? (points => $_[1]) : ()), 20) };
+	my $seeded =
+		sub { steps(plant(simulator => "$FAST seed = $_[0]",
+		defined $_[1] ? (points => $_[1]) : ()), 20) };
 	my $seven = $seeded->(7);
 	is($seeded->(7), $seven, 'the same seed makes the same run');
 	isnt($seeded->(8), $seven, 'another seed makes another');
@@ -120,24 +130,31 @@ for my $wrong ('0', '-1', 'x', '1x', '') {
 	ok($seed, 'a seed taken from the system is logged');
 	is($seeded->($seed), $out, 'and repeats the run');
 
-	my $value = 'process_value = { address = "holding 1000"  type = "u16"  model = "uniform 380 420" }';
+	my $value = 'process_value = { address = "holding 1000"  type = "u16"  '
+		. 'model = "uniform 380 420" }';
 	my $alone = $seeded->(7, $value);
-	my $two = $seeded->(7, "other = { address = \"holding 1050\"  type = \"u16\"  model = \"uniform 0 9\" } $value");
-	is_deeply([ $two =~ / R1000: .*/g ], [ $alone =~ / R1000: .*/g ], 'another point leaves a point\'s values alone');
+	my $two = $seeded->(7,
+		qq(other = { address = "holding 1050"  type = "u16"
+			model = "uniform 0 9" } $value));
+	is_deeply([ $two =~ / R1000: .*/g ], [ $alone =~ / R1000: .*/g ],
+		'another point leaves a point\'s values alone');
 }
 
 # ---- start delay, resuming -----------------------------------------------------------------------
 
 {
-	my %image = (name => image_name(), image => 'holding_registers = ["1000-1099"] coils = ["1000-1099"]');
+	my %image = (name => image_name(),
+		image => 'holding_registers = ["1000-1099"] coils = ["1000-1099"]');
 	my $began = time;
-	my ($out, $err) = steps(plant(%image, simulator => 'period = "10ms"  start_delay = "700ms"'), 1);
+	my ($out, $err) =
+		steps(plant(%image, simulator => 'period = "10ms"  start_delay = "700ms"'), 1);
 	cmp_ok(time - $began, '>=', 0.7, 'a fresh image waits for the start delay');
 	like($err, qr/is fresh: first step in 700 ms/, 'and says so');
 
 	# An hour: that the run ends at all shows that nothing waited.
 	($out, $err) = steps(plant(%image, simulator => 'period = "10ms"  start_delay = "1h"'), 1);
-	like($err, qr/resuming from version 2\b/, 'one step of two points was one version; an image that has values is resumed at once');
+	like($err, qr/resuming from version 2\b/,
+		'a step of two points is one version; an image with values is resumed at once');
 }
 
 # ---- with the server, in either order ------------------------------------------------------------
@@ -156,7 +173,8 @@ for my $order ('server first', 'simulator first') {
 		$coils{coil($sock)}++;
 		return keys %values > 5 && keys %coils == 2;
 	});
-	is(scalar(grep { $_ < 380 || $_ > 420 } keys %values), 0, "$order: clients see the values move within 380..420");
+	is(scalar(grep { $_ < 380 || $_ > 420 } keys %values), 0,
+		"$order: clients see the values move within 380..420");
 
 	is(kill9($sim), 128 + 9, "$order: simulator killed");
 	my $last = holding($sock);
@@ -176,14 +194,16 @@ for my $order ('server first', 'simulator first') {
 	$sock = tcp($server->{port});
 	ok(moves($sock), "$order: a new server serves it");
 	is(holding($sock, 1050), 77, "$order: and what was written before");
-	is(stop($sim, $order eq 'server first' ? 'TERM' : 'INT'), 0, "$order: the simulator ends with status 0");
+	is(stop($sim, $order eq 'server first' ? 'TERM' : 'INT'), 0,
+		"$order: the simulator ends with status 0");
 	is(stop($server), 0, "$order: the server too");
 }
 
 # ---- one step is one version ---------------------------------------------------------------------
 
 {
-	# Two registers in different pages of the image (512 registers each), so that nothing but the version holds them together.
+	# Two registers in different pages of the image (512 registers each), so that nothing but
+	# the version holds them together.
 	my $plant = plant(simulator => 'period = "1ms"  start_delay = "0s"', points => <<~'END');
 		a = { address = "holding 1000"  type = "u16"  model = "uniform 0 65535" }
 		b = { address = "holding 1099"  type = "u16"  model = "uniform 0 65535" }
@@ -201,7 +221,8 @@ for my $order ('server first', 'simulator first') {
 	is(stop($sim), 0, 'stopped');
 	my %published = ('0 0' => 1);
 	$published{"$1 $2"}++ while $sim->{out} =~ / R1000: \[(\d+)\]\n R1099: \[(\d+)\]\n/g;
-	is_deeply([ grep { !$published{$_} } keys %seen ], [], 'clients see only pairs of one step');
+	is_deeply([ grep { !$published{$_} } keys %seen ], [],
+		'clients see only pairs of one step');
 }
 
 # ---- the clock -----------------------------------------------------------------------------------
@@ -228,7 +249,8 @@ for my $order ('server first', 'simulator first') {
 {
 	my $path = temp_dir() . '/notify';
 	my $manager = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $path) or die "$path: $!";
-	my $sim = spawn('env', "NOTIFY_SOCKET=$path", program('simulatord'), '--plant', plant(simulator => $FAST));
+	my $sim = spawn('env', "NOTIFY_SOCKET=$path", program('simulatord'), '--plant',
+		plant(simulator => $FAST));
 	my ($status, $ready);
 	local $SIG{ALRM} = sub { die "no status came\n" };
 	alarm $MB::TIMEOUT;
@@ -239,7 +261,8 @@ for my $order ('server first', 'simulator first') {
 	}
 	alarm 0;
 	ok($ready, 'the manager is told READY=1');
-	like($status, qr{^\d+\.\d steps/s, \d+ steps missed, 0 not published$}, "and the rate ($status)");
+	like($status, qr{^\d+\.\d steps/s, \d+ steps missed, 0 not published$},
+		"and the rate ($status)");
 	is(stop($sim), 0, 'stopped');
 }
 
@@ -264,9 +287,12 @@ for my $order ('server first', 'simulator first') {
 	$sim->{pipes}{out} = $out;
 	# Read what has piled up and what comes now: whole tables all the way.
 	my $from = length $sim->{out};
-	wait_until('more tables than fit', sub { MB::drain($sim, 0.1); length $sim->{out} > $from + 20_000 });
+	wait_until('more tables than fit',
+		sub { MB::drain($sim, 0.1); length $sim->{out} > $from + 20_000 });
 	stop($sim);
-	like($sim->{out}, qr/\A(?:={22}\nModbus Table\nHolding Register\n R1000: \[\d+\]\nCoil\n R1000: \[\d\]\n)+\z/, 'it finds whole tables');
+	my $table = '={22}\nModbus Table\nHolding Register\n R1000: \[\d+\]\n'
+		. 'Coil\n R1000: \[\d\]\n';
+	like($sim->{out}, qr/\A(?:$table)+\z/, 'it finds whole tables');
 }
 
 # ---- another plant, another image ----------------------------------------------------------------
@@ -274,8 +300,11 @@ for my $order ('server first', 'simulator first') {
 {
 	my $name = image_name();
 	my $constant = sub {
-		return plant(name => $name, file => 'reload.conf', simulator => $FAST, image => 'holding_registers = ["1000-1099"]',
-			points => "p = { address = \"holding 1000\"  type = \"u16\"  model = \"constant $_[0]\" }");
+		return plant(name => $name, file => 'reload.conf', simulator => $FAST,
+			image => 'holding_registers = ["1000-1099"]',
+			points =>
+				qq(p = { address = "holding 1000"  type = "u16"
+					model = "constant $_[0]" }));
 	};
 	my $plant = $constant->(1);
 	my $server = start_server($plant);
@@ -286,38 +315,48 @@ for my $order ('server first', 'simulator first') {
 	$constant->(2);
 	kill 'HUP', $sim->{pid};
 	wait_line($sim, qr/\breloaded\b/);
-	ok(wait_until('the new value', sub { holding($sock) == 2 }), 'SIGHUP takes a changed plant');
+	ok(wait_until('the new value', sub { holding($sock) == 2 }),
+		'SIGHUP takes a changed plant');
 
 	$constant->('x');
 	kill 'HUP', $sim->{pid};
 	my $why = wait_line($sim, qr/reload refused, keeping the old plant: (.*)/);
-	like($why, qr/reload\.conf:\d+: .*whole number/, "a bad one is refused with its line ($why)");
+	like($why, qr/reload\.conf:\d+: .*whole number/,
+		"a bad one is refused with its line ($why)");
 	request($sock, h('06 03e8 0000'));
-	ok(wait_until('the old model goes on', sub { holding($sock) == 2 }), 'and the old one lives on');
+	ok(wait_until('the old model goes on', sub { holding($sock) == 2 }),
+		'and the old one lives on');
 
 	# The image is taken away: both processes meet in a new one.
 	$constant->(3);
 	unlink "/dev/shm$name" or die "$name: $!";
-	wait_line($sim, qr{image \S+ was (?:removed|replaced)});	# by the server, if it looked first
-	ok(wait_until('the new image', sub { -e "/dev/shm$name" }), 'a removed image is made again');
+	# by the server, if it looked first
+	wait_line($sim, qr{image \S+ was (?:removed|replaced)});
+	ok(wait_until('the new image', sub { -e "/dev/shm$name" }),
+		'a removed image is made again');
 	my $late = start_server($plant);
-	ok(wait_until('the value', sub { holding(tcp($late->{port})) == 3 }), 'with the plant as it is now');
+	ok(wait_until('the value', sub { holding(tcp($late->{port})) == 3 }),
+		'with the plant as it is now');
 
 	stop($_) for $server, $late;		# they would make the image again as well
 
-	# Another layout under the same name, made while the simulator cannot look: nothing to do but say so and wait.
+	# Another layout under the same name, made while the simulator cannot look: nothing to do
+	# but say so and wait.
 	kill 'STOP', $sim->{pid};
 	unlink "/dev/shm$name" or die "$name: $!";
-	my $other = plant(name => $name, image => 'coils = ["0-9"]', points => '', simulator => $FAST);
+	my $other = plant(name => $name, image => 'coils = ["0-9"]', points => '',
+		simulator => $FAST);
 	my ($status, $out, $err) = run(program('simulatord'), '--plant', $other, '--steps', 1);
 	is($status, 0, 'a plant without points runs');
 	like($err, qr/has no points: nothing to simulate/, 'and says so');
 	kill 'CONT', $sim->{pid};
 	wait_line($sim, qr/image \S+ was replaced/);
-	ok(wait_line($sim, qr/(cannot attach image \S+, making no steps: .+)/), 'an image of another layout is said');
+	ok(wait_line($sim, qr/(cannot attach image \S+, making no steps: .+)/),
+		'an image of another layout is said');
 	unlink "/dev/shm$name" or die "$name: $!";
 	wait_line($sim, qr/is fresh: first step/);
-	is(scalar(() = $sim->{err} =~ /cannot attach image/g), 1, 'once, and the simulator goes on when it can');
+	is(scalar(() = $sim->{err} =~ /cannot attach image/g), 1,
+		'once, and the simulator goes on when it can');
 	is(stop($sim), 0, 'stopped');
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # The installed services of the default plant under the real systemd: what they are allowed, and
-# what happens when they are killed, hang,
-# are restarted and reloaded while clients poll each millisecond.
+# what happens when they are killed, hang, are restarted and reloaded while clients poll each
+# millisecond.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -98,7 +98,8 @@ for my $unit (@SERVICES) {
 # Where can it write, from inside and as its user?
 for my $unit (@SERVICES) {
 	my ($user) = $unit =~ /^([^@]+)/;
-	my @folders = qw(/dev/shm /run/mbimage /var/lib/mbimage /etc/mbimage /run /usr/bin / /var/lib /dev /dev/mqueue);
+	my @folders = qw(/dev/shm /run/mbimage /var/lib/mbimage /etc/mbimage
+		/run /usr/bin / /var/lib /dev /dev/mqueue);
 	my ($status, $out) = run('nsenter', '--mount', '--target', unit_pid($unit), 'setpriv',
 		"--reuid=$user", '--regid=mbimage',
 		'--clear-groups', 'sh', '-c',
@@ -176,7 +177,8 @@ is(hx(request($sock, h('03 03f2 0001'))), '0302beef',
 	}
 	# One worker alone, stopped by a debugger.
 	my $pid = unit_pid($SERVER);
-	my ($worker) = grep { slurp("/proc/$pid/task/$_/comm") eq "worker\n" } map { m{(\d+)$} } glob "/proc/$pid/task/*";
+	my ($worker) = grep { slurp("/proc/$pid/task/$_/comm") eq "worker\n" }
+		map { m{(\d+)$} } glob "/proc/$pid/task/*";
 	SKIP: {
 		my ($PTRACE, $SEIZE, $INTERRUPT) = (101, 0x4206, 0x4207);	# x86-64
 		skip 'no ptrace here', 1 if `uname -m` ne "x86_64\n" || syscall($PTRACE, $SEIZE,

@@ -25,7 +25,8 @@ sub plants
 	return plant(name => $main, file => 'units.conf', points => undef,
 		server => "listen = [\"127.0.0.1:0\"]  identity = { product_code = \"MAIN\" }\n"
 			. ($server // <<'UNITS'));
-	units = ( { id = 3  plant = "pump.conf" }, { id = 9  plant = "pump.conf" }, { id = 4  plant = "fan.conf" }, { id = 1 } )
+	units = ( { id = 3  plant = "pump.conf" }, { id = 9  plant = "pump.conf" },
+		{ id = 4  plant = "fan.conf" }, { id = 1 } )
 UNITS
 }
 
@@ -93,7 +94,9 @@ subtest 'unknown units' => sub {
 subtest 'a bad plant of a unit' => sub {
 	write_file('pump.conf', "image = {\n  name = \"$pump\"\n  nonsense = 1\n}\n");
 	kill 'HUP', $server->{pid};
-	my $line = wait_line($server, qr/reload refused, keeping the old plant: (\S*units\.conf:\d+: server\.units\[0\]\.plant: \S*pump\.conf:3: .*nonsense.*)/);
+	my $mistake = qr/server\.units\[0\]\.plant: \S*pump\.conf:3: .*nonsense/;
+	my $line = wait_line($server,
+		qr/reload refused, keeping the old plant: (\S*units\.conf:\d+: $mistake.*)/);
 	ok($line, 'both places are named');
 	plants(undef, 'holding_registers = ["1000-1008"]');
 	kill 'HUP', $server->{pid};

@@ -50,8 +50,8 @@ subtest 'a stopped writer' => sub {
 		is(hx(request($socks[$_], $READ)), $seen, "reader $_ sees what was published")
 			for 0 .. 7;
 
-		# One connection parked: the others of its worker are not held up, nor is the
-		# order of its own answers.
+		# One connection parked: the others of its worker are not held up, nor is the order
+		# of its own answers.
 		send_all($socks[2], adu(1, 1, $READ) . adu(2, 1, $WRITE) . adu(3, 1, $READ));
 		is(hx(scalar read_response($socks[2])), $seen,
 			'what came before a parked write is answered');
@@ -153,12 +153,15 @@ subtest 'two servers, four workers, one image' => sub {
 			my ($port, $i) = @ARGV;
 			my ($sock, $wrong) = (tcp($port), 0);
 			for my $round (1 .. 1000) {	# its own two registers and coil
-				my $answer = request($sock, pack 'CnnCnn', 16, 1010 + 2 * $i, 2, 4, $round, 65535 - $round);
+				my $answer = request($sock,
+					pack 'CnnCnn', 16, 1010 + 2 * $i, 2, 4, $round,
+					65535 - $round);
 				$wrong++ if $answer ne pack 'Cnn', 16, 1010 + 2 * $i, 2;
 				$answer = request($sock, pack 'Cnn', 3, 1010 + 2 * $i, 2);
 				$wrong++ if $answer ne pack 'CCnn', 3, 4, $round, 65535 - $round;
 				request($sock, pack 'Cnn', 5, 1010 + $i, $round % 2 ? 0xFF00 : 0);
-				$wrong++ if request($sock, pack 'Cnn', 1, 1010 + $i, 1) ne pack 'CCC', 1, 1, $round % 2;
+				$wrong++ if request($sock, pack 'Cnn', 1, 1010 + $i, 1)
+					ne pack 'CCC', 1, 1, $round % 2;
 			}
 			print "$wrong wrong\n";
 CLIENT
