@@ -7,20 +7,23 @@ use Exporter 'import';
 use List::Util qw(min max);
 use MB;
 
-our @EXPORT = qw($FULL $RUNS $load_at_start seconds $FIRST $load_cpu $side_cpu start_echo start_libmodbus start_mbserverd start_tool bench_program
-	load cpu_ns memory_kib median ratio column thousands spread print_server min max);
+our @EXPORT = qw($FULL $RUNS $load_at_start seconds $FIRST $load_cpu $side_cpu
+	start_echo start_libmodbus start_mbserverd start_tool bench_program load cpu_ns memory_kib
+	median ratio column thousands spread print_server min max);
 
 our $FULL = $ENV{FULL};
 our $RUNS = $ENV{RUNS} || ($FULL ? 7 : 5);
 our $FIRST = 1000;		# holding registers of the plants here
 my $REGISTERS = 200;
 
-# The server on one CPU, those who load it on another, whatever else there is on a third: the same for all.  Two share the last.
+# The server on one CPU, those who load it on another, whatever else there is on a third: the same
+# for all.  Of two CPUs, the last is shared.
 my @cpus = allowed_cpus();
 our $server_cpu = $cpus[0];
 our $load_cpu = $cpus[1] // $cpus[0];
 our $side_cpu = $cpus[2] // $load_cpu;
-print "server on CPU $server_cpu, load on CPU $load_cpu", @cpus > 1 ? '' : ' (only one CPU: ratios mean little)', "\n";
+print "server on CPU $server_cpu, load on CPU $load_cpu",
+	@cpus > 1 ? '' : ' (only one CPU: ratios mean little)', "\n";
 our ($load_at_start) = load_average() =~ /^(\S+)/;
 print "load average $load_at_start: something else is running, the figures mean little\n"
 	if $load_at_start > 0.7;
@@ -39,13 +42,15 @@ sub start_bench
 	return $self;
 }
 
-# One worker as the others have one thread, and an image of its own, {image}; settings of the server's section besides.
+# One worker as the others have one thread, and an image for it alone, {image}; settings of the
+# server's section besides.
 sub start_mbserverd
 {
 	my $settings = shift // 'workers = 1';
 	my $name = MB::image_name();
 	my $last = $FIRST + $REGISTERS - 1;
-	my $plant = plant(name => $name, image => qq(holding_registers = ["$FIRST-$last"]), points => undef,
+	my $plant = plant(name => $name, points => undef,
+		image => qq(holding_registers = ["$FIRST-$last"]),
 		server => qq(listen = ["127.0.0.1:0"]  $settings));
 	my $self = spawn('taskset', '-c', $server_cpu, program('mbserverd'), '--plant', $plant);
 	$self->{port} = wait_line($self, qr/listening on \S+:(\d+)$/);
@@ -59,7 +64,8 @@ sub start_tool
 {
 	my ($cpu, $name, @arguments) = @_;
 	my $self = spawn('taskset', '-c', $cpu, bench_program($name), @arguments);
-	eval { $self->{connections} = wait_line($self, qr/^ready(?: (\d+))?$/, 10, 'out'); 1 } or do {
+	my $ready = qr/^ready(?: (\d+))?$/;
+	eval { $self->{connections} = wait_line($self, $ready, 10, 'out'); 1 } or do {
 		kill9($self);
 		return undef;
 	};
@@ -75,15 +81,17 @@ sub seconds
 	return $ENV{MILLIS} ? $ENV{MILLIS} / 1000 : $FULL ? $full : $usual;
 }
 
-# One run against a server: what the generator reports, and the server's CPU time: cpu_ns per request and server_busy.
+# One run against a server: what the generator reports, and the server's CPU time: cpu_ns per
+# request and server_busy.
 # connections, depth, function, quantity, seconds.
 sub load
 {
 	my ($server, %with) = @_;
 	my $before = cpu_ns($server);
-	my ($status, $out, $err) = run('taskset', '-c', $load_cpu, bench_program('load'), '-c', $with{connections} // 16,
-		'-d', $with{depth} // 1, '-f', $with{function} // 3, '-a', $FIRST, '-n', $with{quantity} // 10,
-		'-t', int(1000 * $with{seconds}), $server->{port});
+	my ($status, $out, $err) = run('taskset', '-c', $load_cpu, bench_program('load'),
+		'-c', $with{connections} // 16, '-d', $with{depth} // 1, '-f', $with{function} // 3,
+		'-a', $FIRST, '-n', $with{quantity} // 10, '-t', int(1000 * $with{seconds}),
+		$server->{port});
 	die "load on $server->{name}: $err" if $status;
 	my %result = $out =~ /(\w+)=(\S+)/g;
 	my $used = cpu_ns($server) - $before;
@@ -109,7 +117,8 @@ sub cpu_ns
 sub memory_kib
 {
 	my $server = shift;
-	open my $in, '<', "/proc/$server->{pid}/status" or die "$server->{name} is gone\n$server->{err}";
+	open my $in, '<', "/proc/$server->{pid}/status"
+		or die "$server->{name} is gone\n$server->{err}";
 	my %kib = map { /^(Rss\w+):\s+(\d+) kB/ ? ($1, $2) : () } <$in>;
 	return ($kib{RssAnon}, $kib{RssAnon} + $kib{RssFile});
 }
@@ -137,12 +146,14 @@ sub median
 
 sub column { my ($results, $key) = @_; return map { $_->{$key} } @$results }
 
-# Of two series: taken within each turn, so that what the machine does besides hits both; the median.
+# Of two series: taken within each turn, so that what the machine does besides hits both; the
+# median.
 sub ratio
 {
 	my ($results, $others, $key) = @_;
 	$key //= 'rate';
-	return median(map { $results->[$_]{$key} / max($others->[$_]{$key}, 1e-9) } 0 .. $#$results);
+	return median(map { $results->[$_]{$key} / max($others->[$_]{$key}, 1e-9) }
+		0 .. $#$results);
 }
 
 sub thousands
@@ -161,9 +172,11 @@ sub print_server
 	my @rates = column($results, 'rate');
 	my $errors = 0;
 	$errors += $_ for column($results, 'errors');
-	printf "    %-10s %10s/s  (%s)  server CPU %s ns a request, p50 %.0f us, p99 %.0f us, busy: server %.0f %%, load %.0f %%%s\n",
-		$name, thousands(median(@rates)), spread(@rates), thousands($of->('cpu_ns')), $of->('p50_us'), $of->('p99_us'),
-		100 * $of->('server_busy'), 100 * $of->('busy'), $errors ? ", $errors WRONG REPLIES" : '';
+	printf "    %-10s %10s/s  (%s)  server CPU %s ns a request, p50 %.0f us, p99 %.0f us, ",
+		$name, thousands(median(@rates)), spread(@rates), thousands($of->('cpu_ns')),
+		$of->('p50_us'), $of->('p99_us');
+	printf "busy: server %.0f %%, load %.0f %%%s\n", 100 * $of->('server_busy'),
+		100 * $of->('busy'), $errors ? ", $errors WRONG REPLIES" : '';
 	print "               something else had the CPUs: these figures mean little\n"
 		if max($of->('server_busy'), $of->('busy')) < 0.7 && !$results->[0]{may_idle};
 }

@@ -2,7 +2,7 @@
 #
 #   report_part('server');                        what follows belongs to it
 #   goal('rate / echo', 0.97, '>= 0.95');         print it; returns its text for a cell of a table
-#   report_table([ 'request', 'rate / echo' ], @rows);    of this part, in place of its list of goals
+#   report_table([ 'request', 'rate / echo' ], @rows);    in place of the part's list of goals
 #   print_goals();  report_write('build/bench.md');
 package Report;
 use strict;
@@ -31,7 +31,8 @@ sub goal
 	my $good = !defined $goal || is_reached($figure, $goal);
 	my $verdict = !defined $goal ? '' : $good ? 'reached' : 'MISSED';
 	printf "    %-76s %10s   %s\n", $what, $text, $verdict && "goal $goal: $verdict";
-	push @{ $goals{ $parts[-1] } }, [ $what, $text, $goal // '', $good ? $verdict : "**$verdict**" ];
+	push @{ $goals{ $parts[-1] } },
+		[ $what, $text, $goal // '', $good ? $verdict : "**$verdict**" ];
 	$reached++ if $verdict eq 'reached';
 	push @missed, "$what: $text, goal $goal" unless $good;
 	return $good ? $text : "**$text** (goal $goal)";
@@ -52,7 +53,12 @@ sub print_goals
 
 # ---- the page ------------------------------------------------------------------------------------
 
-sub line_of { my ($command) = @_; my ($line) = qx($command 2>/dev/null) =~ /(.+)/; return $line // '' }
+sub line_of
+{
+	my ($command) = @_;
+	my ($line) = qx($command 2>/dev/null) =~ /(.+)/;
+	return $line // '';
+}
 
 sub machine
 {
