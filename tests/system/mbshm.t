@@ -412,7 +412,7 @@ my $other = plant(name => image_name(), image => 'holding_registers = ["1000-101
 my ($status, undef, $err) = run(program('mbshm'), '--plant', $other, 'restore', $file);
 is($status, 1, 'a file of another layout is refused');
 like($err,
-	qr/holds \{coils 0-9,1000-1003; .*\}; the image declares \{holding registers 1000-1019\}/,
+	qr/holds \{coil 0-9,1000-1003; .*\}; the image declares \{holding 1000-1019\}/,
 	'with both layouts');
 open my $in, '<:raw', $file or die;
 my $bytes = do { local $/; <$in> };
@@ -434,8 +434,8 @@ done('', 'set', 'holding:1001', 5);
 wait_line($follow, qr/,holding,1001,1,5$/, undef, 'out');
 plant(name => $name, image => 'holding_registers = ["990-1009"] coils = ["0-4"]',
 	simulator => undef, points => undef, file => $plant =~ s{.*/}{}r);
-my $says = qr/the plant says \{coils 0-4; holding registers 990-1009\}/;
-refused(1, qr/declares \{coils 0-9,1000-1003; .*$says/, 'restore', $file);
+my $says = qr/the plant says \{coil 0-4; holding 990-1009\}/;
+refused(1, qr/declares \{coil 0-9,1000-1003; .*$says/, 'restore', $file);
 done('', 'recreate');
 like(done(undef, 'info'), qr/^holding     990-1009$/m, 'recreate: the new layout');
 done("holding    999 0\nholding   1000 3\nholding   1001 5\n", 'get', 'holding:999-1001');
