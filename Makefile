@@ -1,14 +1,13 @@
 # mbimage: Modbus TCP over one shared-memory register image.
 #
-#   make            the programs, in build/          make run     simulator, server and menu, at
-#   once
+#   make            the programs, in build/          make run     simulator, server and menu
 #   make check      unit and system tests            make check T=name   one of them
 #   make check-san  the same under sanitizers        make check-long     the long proofs
 #   make fuzz       hostile input under libFuzzer, FUZZ_RUNS=10000000
-#   make bench      speed, and a report              make coverage    lines that the tests run
-#   make lint       static checks                    make format      as lint wants it
+#   make bench      speed, as ratios in one run      make lint        static checks
 #   make install DESTDIR= PREFIX=     and uninstall
 #   make dist       a tarball of the sources       make deb         Debian packages
+#   make format     the C files as make lint wants them
 #
 # V=1 shows the commands.  SAN=address,undefined or SAN=thread, CC=clang and BUILD=dir make other
 # builds.
@@ -32,10 +31,6 @@ HARD := -fstack-protector-strong -fPIC
 ifdef SAN
 OPT  := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
 LDFLAGS += -fsanitize=$(SAN)
-else ifdef GCOV
-CPPFLAGS += -DGCOV
-OPT  := -O0 -g --coverage -fprofile-update=atomic -fprofile-abs-path
-LDFLAGS += --coverage
 else
 HARD += -D_FORTIFY_SOURCE=2
 endif
@@ -99,10 +94,9 @@ $(BUILD)/$(1): $(2)
 	$$(call say,AR)
 	$(Q)rm -f $$@ && $(AR) qcs $$@ $(2)
 endef
-# The image as a library for others' programs: one object whose only global names are mbshm_*, and
-# a shared library of the same.
-# (Sanitizers and gcov need the objects as they are.)
-SHM_OBJ := $(if $(SAN)$(GCOV),$(call obj,$(SHM_SRC)),$(O)/libmbshm.o)
+# The image as a library for others' programs: one object whose only global names are mbshm_*, and a
+# shared library of the same.  (Sanitizers need the objects as they are.)
+SHM_OBJ := $(if $(SAN),$(call obj,$(SHM_SRC)),$(O)/libmbshm.o)
 $(O)/libmbshm.o: $(call obj,$(SHM_SRC))
 	$(call say,LD)
 	$(Q)$(CC) -r -o $@ $^ && objcopy --wildcard --keep-global-symbol='mbshm_*' $@
@@ -157,8 +151,7 @@ $(MODEL): $(call obj,$(wildcard tests/model/*.c))
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^
 
 # Fuzz targets: with replay.c a test of the kept inputs and some mutations; for "make fuzz" with
-# libFuzzer, which wants to see the
-# branches of what reads input.
+# libFuzzer, which wants to see the branches of what reads input.
 FUZZ  := $(addprefix $(BUILD)/tests/test_fuzz_,protocol plant values)
 PARTS := $(call obj,tests/fuzz/fuzz.c tests/fuzz/oracle.c)
 $(BUILD)/tests/test_fuzz_%: $(O)/tests/fuzz/%.o $(PARTS) $(O)/tests/fuzz/replay.o $(TEST_LIBS)
@@ -189,11 +182,6 @@ check-long: deps
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)BUILD=$(BUILD) MB_LONG=1 tests/run $(T)
 
-# Lines that the tests run, in a build of its own; by gcc, since gcov is.
-coverage: deps
-	$(Q)$(MAKE) --no-print-directory CC=gcc BUILD=$(BUILD)/coverage GCOV=1 tests
-	$(Q)BUILD=$(BUILD)/coverage tests/coverage $(T)
-
 fuzz:
 	$(Q)scripts/deps.sh ci
 	+$(Q)$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)/fuzz SAN=address,undefined \
@@ -203,8 +191,8 @@ fuzz-run: $(FUZZ) $(FUZZ:$(BUILD)/tests/test_%=$(BUILD)/%) $(BUILD)/tests/test_c
 	$(Q)BUILD=$(BUILD) tests/fuzz/run
 
 # Static checks.  Left out: what this cppcheck takes for a null or unset variable because it does
-# not see that a function fills it, or
-# never returns; the compilers' warnings and the sanitizers look after those.
+# not see that a function fills it, or never returns; the compilers' warnings and the sanitizers
+# look after those.
 UNSEEN := nullPointer nullPointerRedundantCheck ctunullpointer uninitvar ctuuninitvar \
 	overlappingWriteUnion
 lint:
@@ -217,8 +205,10 @@ lint:
 	$(Q)shellcheck $(wildcard scripts/*.sh systemd/*.sh tests/*.sh tests/run tests/run-san \
 		tests/fuzz/run .ci/run)
 
+# Write all C files as .clang-format says.
 format:
-	$(Q)clang-format -i $(shell git ls-files '*.c' '*.h')
+	$(Q)scripts/deps.sh ci
+	$(Q)git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
 
 bench: deps
 	$(Q)$(MAKE) --no-print-directory all $(BENCHES)
@@ -249,7 +239,7 @@ dist deb:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all tests check check-san check-long coverage fuzz fuzz-run lint format bench deps run \
+.PHONY: all tests check check-san check-long fuzz fuzz-run lint format bench deps run \
 	install uninstall dist deb clean
 .SECONDARY:
 .DELETE_ON_ERROR:

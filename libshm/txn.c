@@ -142,9 +142,10 @@ words_put(struct mbshm_txn *txn, const struct mbshm_write *write, size_t skip, b
 
 /* All or none: what can fail comes first.  Inlined with words_put, since nearly every call has one
  * span, whose kind of table it knows. */
-static inline __attribute__((always_inline)) int stage(struct mbshm_txn *txn,
-						       const struct mbshm_write *writes,
-						       unsigned count, size_t skip, bool expect)
+static inline __attribute__((always_inline)) int spans_stage(struct mbshm_txn *txn,
+							     const struct mbshm_write *writes,
+							     unsigned count, size_t skip,
+							     bool expect)
 {
 	bool journal = txn->journal && !expect;
 	size_t words = 0, entries = 0;
@@ -172,31 +173,31 @@ static inline __attribute__((always_inline)) int stage(struct mbshm_txn *txn,
 
 int txn_write_part(struct mbshm_txn *txn, const struct mbshm_write *write, size_t skip)
 {
-	return stage(txn, write, 1, skip, false);
+	return spans_stage(txn, write, 1, skip, false);
 }
 
 int mbshm_txn_write(struct mbshm_txn *txn, const struct mbshm_write *writes, unsigned count)
 {
-	return stage(txn, writes, count, 0, false);
+	return spans_stage(txn, writes, count, 0, false);
 }
 
 int mbshm_txn_expect(struct mbshm_txn *txn, const struct mbshm_write *writes, unsigned count)
 {
-	return stage(txn, writes, count, 0, true);
+	return spans_stage(txn, writes, count, 0, true);
 }
 
 int mbshm_txn_write_registers(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr,
 			      uint16_t count, const uint16_t *values)
 {
 	const struct mbshm_write write = { table, addr, count, values };
-	return table >= MBSHM_HOLDING_REGISTERS ? stage(txn, &write, 1, 0, false) : -ERANGE;
+	return table >= MBSHM_HOLDING_REGISTERS ? spans_stage(txn, &write, 1, 0, false) : -ERANGE;
 }
 
 int mbshm_txn_write_bits(struct mbshm_txn *txn, enum mbshm_table table, uint16_t addr,
 			 uint16_t count, const uint8_t *bits)
 {
 	const struct mbshm_write write = { table, addr, count, bits };
-	return table < MBSHM_HOLDING_REGISTERS ? stage(txn, &write, 1, 0, false) : -ERANGE;
+	return table < MBSHM_HOLDING_REGISTERS ? spans_stage(txn, &write, 1, 0, false) : -ERANGE;
 }
 
 void mbshm_txn_journal(struct mbshm_txn *txn, const struct mbshm_origin *origin)

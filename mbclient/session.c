@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "mbclient/wait.h"
+#include "modbus/exception.h"
 
 #include <errno.h>
 #include <modbus.h>
@@ -27,21 +28,6 @@ struct session {
 
 /* ---- errors in words ----------------------------------------------------------------------- */
 
-/* Application Protocol V1.1b3, 7. */
-static const char *const exceptions[] = {
-	[0x01] = "Illegal Function",
-	[0x02] = "Illegal Data Address",
-	[0x03] = "Illegal Data Value",
-	[0x04] = "Server Device Failure",
-	[0x05] = "Acknowledge",
-	[0x06] = "Server Device Busy",
-	[0x07] = "Negative Acknowledge",
-	[0x08] = "Memory Parity Error",
-	[0x0a] = "Gateway Path Unavailable",
-	[0x0b] = "Gateway Target Device Failed to Respond",
-};
-enum { EXCEPTIONS = sizeof exceptions / sizeof *exceptions };
-
 static void close_connection(struct session *session)
 {
 	modbus_close(session->modbus);
@@ -53,9 +39,9 @@ static void close_connection(struct session *session)
 static enum session_result explain_error(struct session *session, int error)
 {
 	int code = error - MODBUS_ENOBASE;
-	if (code > 0 && code < EXCEPTIONS && exceptions[code]) {
-		snprintf(session->why, WHY_SIZE, "%s (exception %02X)", exceptions[code],
-			 (unsigned)code);
+	const char *name = code > 0 && code <= UINT8_MAX ? exception_name((uint8_t)code) : NULL;
+	if (name) {
+		snprintf(session->why, WHY_SIZE, "%s (exception %02X)", name, (unsigned)code);
 		return code <= MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE ? SESSION_REFUSED
 								   : SESSION_FAILED;
 	}

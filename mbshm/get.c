@@ -126,7 +126,7 @@ static void assignments_take(const struct tool *tool, int argc, char **argv, str
 			    tool->expect[i]);
 }
 
-static int stage(struct mbshm_txn *txn, const struct assignment *assignment)
+static int assignment_stage(struct mbshm_txn *txn, const struct assignment *assignment)
 {
 	const struct mbshm_span *span = &assignment->span;
 	const struct mbshm_write write = { span->table, span->first, span->count,
@@ -151,7 +151,7 @@ int run_set(struct tool *tool, int argc, char **argv)
 	mbshm_txn_journal(txn, &origin);
 	for (unsigned i = 0; i < assignments.count && !rc; i++) {
 		const struct mbshm_span *span = &assignments.list[i].span;
-		rc = stage(txn, &assignments.list[i]);
+		rc = assignment_stage(txn, &assignments.list[i]);
 		if (rc)
 			log_error("%s: %s", span_text(span->table, span->first, span->count),
 				  tool_error(rc));

@@ -1,7 +1,6 @@
 #!/bin/sh
 # scripts/deps.sh [GROUP]: install what building and testing need and is missing, from Debian;
-# silent when nothing is.
-# GROUP ci adds what .ci/run needs beyond that, deb what "make deb" needs.
+# silent when nothing is.  GROUP ci adds what .ci/run needs beyond that, deb what "make deb" needs.
 set -eu
 
 # what to look for | Debian package | what for
@@ -28,6 +27,9 @@ list() {
 	asan -                | libclang-rt-dev    | its AddressSanitizer and ThreadSanitizer
 	command cppcheck      | cppcheck           | static checks
 	command shellcheck    | shellcheck         | static checks of the scripts
+	command git           | git                | static checks: the list of files
+	command clang-format  | clang-format       | static checks: the format of C files
+	command ctags         | universal-ctags    | static checks: names and lengths of functions
 	command c++           | g++                | the library's header in C++
 	command python3       | python3            | the library's example in Python
 	command mandoc        | mandoc             | checks of the manual pages
@@ -49,8 +51,8 @@ present() {
 	esac
 }
 
-# libclang-rt-dev is new in Debian 12; before, clang brought it.  The package carries the version
-# of clang that it belongs to.
+# libclang-rt-dev is new in Debian 12; before, clang brought it.  The package carries the version of
+# clang that it belongs to.
 missing=$(list "$@" | while IFS='|' read -r what package why; do
 	# shellcheck disable=SC2086
 	present $what || echo "$package|$why"

@@ -1,9 +1,9 @@
 # From the built-in plant to /etc/mbimage/default.conf, the plant of the installed services.
 1c\
-# The plant of mbserverd@default, simulatord@default and mbimage-retain@default.  Addresses are
-# those on the wire, 0-based.\
+# The plant of mbserverd@default, simulatord@default and mbimage-retain@default.\
+# Addresses are those on the wire, 0-based.\
 # mbimage.conf(5) explains every setting; "mbserverd --plant FILE --check" finds mistakes.
 /^  name  /a\
   group             = "mbimage"				# its members may read and write\
   retain            = "/var/lib/mbimage/default.values"	# survives a reboot
-s|^  listen .*|  listen   = ["0.0.0.0:502"]	# mbclient; else see mbserverd@default.socket|
+s|^  listen .*|  listen   = ["0.0.0.0:502"]	# mbclient uses it; the service: mbserverd@.socket|

@@ -3,17 +3,16 @@
 # lasts as long as the command.
 #
 # The machine is this one's files with TREE (from "make install DESTDIR=TREE") laid over them, all
-# writes to memory, and the real systemd
-# as PID 1 in new pid, mount, network, ipc, uts and cgroup namespaces.  Its units are TREE's and
-# the static ones of the distribution;
-# sysusers.d and tmpfiles.d are applied; the network is lo.  The command starts in the present
-# folder when the boot is over, with this
-# environment and these files.  Nothing on this machine is changed, and nothing stays behind.
+# writes to memory, and the real systemd as PID 1 in new pid, mount, network, ipc, uts and cgroup
+# namespaces.  Its units are TREE's and the static ones of the distribution; sysusers.d and
+# tmpfiles.d are applied; the network is lo.  The command starts in the present folder when the boot
+# is over, with this environment and these files.  Nothing on this machine is changed, and nothing
+# stays behind.
 #
 # Exit status: the command's; 77 when it cannot be done here (the reason is said), 70 when the
 # machine did not come up.
 #   MB_BOOT_SHARE="HOST_FOLDER:FOLDER ..."   host folders that the machine sees under another name,
-#   and may write
+#                                            and may write
 #   MB_BOOT_TIMEOUT=SECONDS                  for the boot (30)
 set -eu
 
@@ -66,8 +65,8 @@ lay_cgroup() {
 
 remove_cgroup() { find "$1" -depth -type d -exec rmdir {} + 2>/dev/null || true; }
 
-# UNSHARE is the process that waits outside of the new pid namespace; its one child is the
-# machine's PID 1.
+# UNSHARE is the process that waits outside of the new pid namespace; its one child is the machine's
+# PID 1.
 start_machine() {
 	(
 		echo 0 >"$CGROUP/cgroup.procs"

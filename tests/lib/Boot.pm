@@ -1,18 +1,16 @@
 # Boot - tests on a machine of their own, under the real systemd (tests/systemd-boot.sh).
 #
 #   use lib 'tests/lib';  use MB;  use Boot;
-#   machine(prepare => sub { my $tree = shift; ... });       outside: installs into a folder (or
-#   tree =>), boots, and ends with what the test inside
-#                                                            says, or skips; inside: returns
-#                                                            (boots => N: so many times, each a
-#                                                            subtest; $ENV{MB_INSIDE_MACHINE}
-#                                                            counts)
+#   machine(prepare => sub { my $tree = shift; ... });
 #   unit_pid('mbserverd@default'), systemctl(...), until_true(...)
 #   my $poller = poller(port => 502);  ...  my $report = report($poller);
 #
-# A poller is a process that reads a register each millisecond, on one connection (or a new one
-# each time, fresh => 1), connects again at
-# once when that is lost, and counts what happened to it.
+# machine: outside, it installs into a folder (or takes tree => FOLDER), boots, and exits with what
+# the test inside says, or skips; inside, it returns.  boots => N: so many times, each a subtest;
+# $ENV{MB_INSIDE_MACHINE} counts them.
+#
+# A poller is a process that reads a register each millisecond, on one connection (or a new one each
+# time, fresh => 1), connects again at once when that is lost, and counts what happened to it.
 package Boot;
 use strict;
 use warnings;
@@ -52,8 +50,8 @@ sub machine
 	for my $boot (1 .. $with{boots} || 1) {
 		local $ENV{$INSIDE} = $boot;
 		local $ENV{MB_BOOT_SHARE} = $with{share} // '';
-		open my $tap, '-|', 'tests/systemd-boot.sh', $tree, $^X,
-			$0 or die "systemd-boot.sh: $!";
+		open my $tap, '-|', 'tests/systemd-boot.sh', $tree, $^X, $0
+			or die "systemd-boot.sh: $!";
 		print $with{boots} ? "    $_" : $_ while <$tap>;
 		close $tap;
 		my $status = $? >> 8 || $? & 127;
@@ -144,9 +142,8 @@ sub connect_once
 sub poll
 {
 	my ($with, $stop) = @_;
-	my %seen =
-		map { $_ =>
-		0 } qw(answers refused lost changes longest_s longest_still_s exceptions zeros);
+	my %seen = map { $_ => 0 }
+		qw(answers refused lost changes longest_s longest_still_s exceptions zeros);
 	my ($sock, $value, $good, $changed) = (undef, undef, time, time);
 	my $pdu = pack 'Cnn', 3, $with->{address} // 1000, 1;
 	my $next = time;
@@ -198,10 +195,8 @@ sub poller
 		close $from;
 		syswrite $to, "started\n";
 		my $seen = eval { poll($with, \$stop) } || { died => $@ };
-		syswrite $to,
-			join("\n",
-			map { "$_=$seen->{$_}" } grep { defined $seen->{$_} } sort keys %$seen)
-			. "\n";
+		my @known = grep { defined $seen->{$_} } sort keys %$seen;
+		syswrite $to, join('', map { "$_=$seen->{$_}\n" } @known);
 		POSIX::_exit(0);
 	}
 	close $to;

@@ -1,17 +1,15 @@
 # MB - what the system tests share: plants, processes, and a Modbus client of a few lines.
 #
-#   use lib 'tests/lib';  use MB;                      (tests/run runs every test in the top
-#   folder; programs are in $BUILD)
+#   use lib 'tests/lib';  use MB;
 #   my $plant  = plant(simulator => 'period = "10ms"  start_delay = "0s"');
-#   my $server = start_server($plant);                 listening and ready; $server->{port},
-#   $server->{pid}
+#   my $server = start_server($plant);         # listening and ready: {port}, {pid}
 #   my $sim    = start_simulator($plant, '--display');
 #   my $sock   = tcp($server->{port});
 #   is(hx(request($sock, h('03 03e8 0001'))), '03020000');
 #   is(stop($server), 0);
 #
-# Every wait has a deadline and dies with what the process wrote, so a test fails instead of
-# hanging.  At the end, also on a
+# tests/run runs every test in the top folder; programs are in $BUILD.  Every wait has a deadline
+# and dies with what the process wrote, so a test fails instead of hanging.  At the end, also on a
 # signal, the processes still running, the images and the folder of this test are removed; nobody
 # else's are touched.
 package MB;
@@ -67,11 +65,10 @@ sub write_file
 }
 
 # A plant file; its path.  Each of image, server, simulator and points replaces the body of that
-# section of default.conf (undef
-# leaves the section out).  An image without a name gets one of its own, a server without listen
-# gets "127.0.0.1:0".
+# section of default.conf (undef leaves the section out).  An image without a name gets one of its
+# own, a server without listen gets "127.0.0.1:0".
 # name => '/NAME': that image; extra => text appended; file => 'a.conf': the file's name, to write
-# a plant anew.
+# a plant again.
 sub plant
 {
 	my %with = @_;
@@ -182,8 +179,7 @@ sub drain
 }
 
 # Wait until a line of the log matches; the captures (or 1).  Lines up to the match are used up, so
-# that the next call waits for
-# a later one.  $which: 'err' (the default) or 'out'.
+# that the next call waits for a later one.  $which: 'err' (the default) or 'out'.
 sub wait_line
 {
 	my ($self, $pattern, $timeout, $which) = @_;
@@ -219,7 +215,8 @@ sub wait_exit
 		} elsif ($pid < 0) {
 			die "$self->{name} (pid $self->{pid}) was waited for elsewhere";
 		} elsif (time > $deadline) {
-			die "$self->{name} (pid $self->{pid}) does not end\n--- stderr\n$self->{err}---\n";
+			die "$self->{name} (pid $self->{pid}) does not end\n",
+				"--- stderr\n$self->{err}---\n";
 		} elsif (!$open) {
 			sleep 0.005;
 		}

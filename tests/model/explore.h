@@ -58,6 +58,6 @@ struct suite {
 	unsigned trial_count;
 	void (*set)(const struct trial *trial, bool in_full);
 };
-extern const struct suite publish_suite, lock_suite, recreate_suite;
+extern const struct suite publish_suite, lock_suite, recreate_suite, wait_suite;
 
 #endif

@@ -53,7 +53,8 @@ static bool trial_run(const struct suite *suite, const struct trial *trial, bool
 
 int main(int argc, char **argv)
 {
-	const struct suite *suites[] = { &publish_suite, &lock_suite, &recreate_suite };
+	const struct suite *suites[] = { &publish_suite, &lock_suite, &recreate_suite,
+					 &wait_suite };
 	const char *full = getenv("MB_LONG");
 	bool in_full = full && *full && *full != '0',
 	     trace = argc > 1 && strcmp(argv[1], "-v") == 0;

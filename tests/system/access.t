@@ -134,7 +134,8 @@ subtest 'rules that change' => sub {
 	asks($_, '06 03e8 0001' => '8602', '03 03e8 0001' => '03020009') for $reader, $stays;
 	rules('access = (', '{ from = "127.0.0.300" } )');
 	kill 'HUP', $server->{pid};
-	wait_line($server, qr/access\.conf:\d+: server\.access\[0\]\.from: "127\.0\.0\.300", expected an address/);
+	my $mistake = qr/server\.access\[0\]\.from: "127\.0\.0\.300", expected an address/;
+	wait_line($server, qr/access\.conf:\d+: $mistake/);
 	asks($_, '06 03e8 0001' => '8602', '03 03e8 0001' => '03020009') for $reader, $stays;
 };
 
@@ -145,7 +146,8 @@ subtest 'IPv6 and unix sockets' => sub {
 	my $v6 = IO::Socket::IP->new(LocalHost => '::1', LocalPort => 0, Listen => 1);
 	my $mixed = start_server(rules('listen = [' . ($v6 ? '"[::1]:0", ' : '')
 		. "\"unix:$path\"]",
-		'access = ( { from = "unix"  allow = "read" }, { from = "::1"  functions = [4] }, { from = "::/0"  allow = "none" } )'));
+		'access = ( { from = "unix"  allow = "read" }, { from = "::1"  functions = [4] },
+			{ from = "::/0"  allow = "none" } )'));
 	asks(IO::Socket::UNIX->new(Peer => $path, Type => SOCK_STREAM), '06 03e8 0001' => '8602',
 		'03 03e8 0001' => '03020009');
 	SKIP: {
@@ -160,7 +162,8 @@ subtest 'IPv6 and unix sockets' => sub {
 		my $both = $v6 && IO::Socket::IP->new(LocalHost => '::', LocalPort => 0,
 			Listen => 5, V6Only => 0);
 		skip 'no such socket here', 1 unless $both;
-		my $plant = rules('access = ( { from = "127.0.0.2"  allow = "read" }, { from = "::ffff:127.0.0.3"  functions = [4] } )');
+		my $plant = rules('access = ( { from = "127.0.0.2"  allow = "read" },
+			{ from = "::ffff:127.0.0.3"  functions = [4] } )');
 		my $passed = spawn({ listen => [$both] }, program('mbserverd'), '--plant', $plant);
 		wait_line($passed, qr/\bready$/);
 		$passed->{port} = $both->sockport;

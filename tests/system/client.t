@@ -12,7 +12,8 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 my $MENU = 'Choose operation: (1- Read | 2- Write | 3- Configure | 4- Exit): ';
-my $TYPE = 'Choose data type: (1- Holding Register | 2- Coil | 3- Input Register | 4- Discrete Input): ';
+my $TYPE = 'Choose data type: (1- Holding Register | 2- Coil | 3- Input Register '
+	. '| 4- Discrete Input): ';
 my $WRITABLE = 'Choose data type: (1- Holding Register | 2- Coil): ';
 
 # ---- a client on a terminal ----------------------------------------------------------------------

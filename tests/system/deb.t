@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # The release tarball builds, and so do the Debian packages, under the real systemd: lintian finds
-# no error, the installed plant runs at
-# once, an upgrade refuses no connection and loses no value, a purge leaves nothing.
+# no error, the installed plant runs at once, an upgrade refuses no connection and loses no value, a
+# purge leaves nothing.
 use strict;
 use warnings;
 use lib 'tests/lib';

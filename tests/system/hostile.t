@@ -43,7 +43,8 @@ sub fine
 {
 	my ($what, $meanwhile) = @_;
 	my $worst = honest_worst($meanwhile);
-	# A stall that a client can cause lasts as long as that client: 2 s tell it from a busy machine.
+	# A stall that a client can cause lasts as long as that client: 2 s tell it from a busy
+	# machine.
 	cmp_ok($worst, '<', 2, sprintf '%s: the others are answered, the slowest in %.1f ms',
 		$what, $worst * 1e3);
 }

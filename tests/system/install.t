@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# make install and make uninstall: into a folder, and into a running system, where the services
-# then work from /usr/local.
+# make install and make uninstall: into a folder, and into a running system, where the services then
+# work from /usr/local.
 use strict;
 use warnings;
 use lib 'tests/lib';

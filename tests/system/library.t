@@ -124,7 +124,8 @@ END
 my $strict = '-Wall -Wextra -Wpedantic -Wconversion -Werror';
 shell('a C program',
 	"cc -std=c99 $strict -o $dir/shared $consumer \$(pkg-config --cflags --libs mbshm)");
-shell('a static one', "cc -std=c11 $strict -o $dir/static $consumer \$(pkg-config --cflags mbshm) $lib/libmbshm.a -pthread");
+shell('a static one', "cc -std=c11 $strict -o $dir/static $consumer "
+	. "\$(pkg-config --cflags mbshm) $lib/libmbshm.a -pthread");
 my @programs = ("LD_LIBRARY_PATH=$lib $dir/shared", "$dir/static");
 write_file('manual.c', "#include <err.h>\n#include <mbshm.h>\nint main(void)\n{\n$example}\n");
 shell('the example of mbshm(3)',
@@ -132,7 +133,8 @@ shell('the example of mbshm(3)',
 SKIP: {
 	skip 'no C++ compiler', 1 if system('c++ --version >/dev/null 2>&1') != 0;
 	for my $standard (qw(c++11 c++17)) {
-		shell("a $standard program", "c++ -x c++ -std=$standard $strict -o $dir/$standard $consumer \$(pkg-config --cflags --libs mbshm)");
+		shell("a $standard program", "c++ -x c++ -std=$standard $strict "
+			. "-o $dir/$standard $consumer \$(pkg-config --cflags --libs mbshm)");
 		push @programs, "LD_LIBRARY_PATH=$lib $dir/$standard";
 	}
 }
@@ -150,7 +152,8 @@ is(shell($_, "$_ $name"), "115\n", 'reads the plant, and keeps its own names') f
 
 # ---- examples ----------------------------------------------------------------------------------
 
-shell('example alarm.c', "cc -std=c11 $strict -o $dir/alarm docs/examples/alarm.c \$(pkg-config --cflags --libs mbshm)");
+shell('example alarm.c', "cc -std=c11 $strict -o $dir/alarm docs/examples/alarm.c "
+	. "\$(pkg-config --cflags --libs mbshm)");
 $ENV{LD_LIBRARY_PATH} = $lib;
 my $alarm = spawn("$dir/alarm", $name, 1000, 400, 1001);
 sub coil { return ord substr request($sock, h('01 03e9 0001')), 2 }

@@ -1,88 +1,120 @@
 #!/usr/bin/perl
-# tests/lint/house finds what it is there for: each kind of offence, planted in a small tree of its
-# own, is reported with its place; the tree without it is clean.
+# tests/lint/house finds an offence of each kind, planted in a copy of this tree, at its line.
+# (Faults of the tree itself are the business of make lint.)
 use strict;
 use warnings;
 use lib 'tests/lib';
-use Cwd 'abs_path';
-use File::Copy 'copy';
-use File::Path 'make_path';
+use File::Copy qw(copy);
+use File::Path qw(make_path);
 use MB;
 use Test::More;
 
-for my $tool (qw(git clang-format ctags)) {
-	plan skip_all => "needs $tool (scripts/deps.sh ci)"
-		if system("command -v $tool >/dev/null") != 0;
+my ($status, $files) = run('git', 'ls-files', '--cached', '--others', '--exclude-standard');
+plan skip_all => 'not a git checkout' if $status;
+for ([ 'clang-format', qr/clang-format/ ], [ 'ctags', qr/^Universal/ ]) {
+	my ($missing, $version) = run($_->[0], '--version');
+	plan skip_all => "no $_->[0]" if $missing || $version !~ $_->[1];
 }
-my $house = abs_path('tests/lint/house');
 
-my %clean = (
-	'libshm/mbshm.h' => "int mbshm_read(void);\n",
-	'libshm/image.h' => "int image(void);\n",
-	'libshm/read.c' => "#include \"mbshm.h\"\n\nint mbshm_read(void)\n{\n\treturn 0;\n}\n",
-	'common/base/log.h' => "int log_it(void);\n",
-	'common/modbus/pdu.h' => "int pdu(void);\n",
-	'common/plant/plant.h' => "#include \"base/log.h\"\n#include \"mbshm.h\"\n",
-	'mbserverd/worker.h' => "#include \"plant/plant.h\"\n",
-	'simulatord/main.c' => "#include \"plant/plant.h\"\n\nint main(void)\n{\n\treturn 0;\n}\n",
-	'notes.md' => "| a row of a table | " . 'x' x 120 . " |\n",
-);
+# ---- a copy --------------------------------------------------------------------------------------
 
-# The faults of the tree with these files instead.
-sub faults
+my $tree = temp_dir() . '/tree';
+for (grep { -f && !-l } split /\n/, $files) {
+	make_path("$tree/" . (m{(.*)/} ? $1 : ''));
+	copy($_, "$tree/$_") or die "$_: $!";
+}
+($status) = run('git', 'init', '-q', $tree);
+is($status, 0, 'a copy of the tree');
+
+# What the check makes of the copy: exit status, faults, figures.
+sub house
 {
-	my %with = (%clean, @_);
-	my $tree = temp_dir() . '/tree-' . ++(our $count);
-	for my $file (keys %with) {
-		make_path("$tree/" . $file =~ s{/?[^/]*$}{}r);
-		open my $out, '>', "$tree/$file" or die "$tree/$file: $!";
-		print $out $with{$file};
-		close $out or die $!;
-	}
-	copy('.clang-format', "$tree/.clang-format") or die $!;
-	my ($status, $said, $err) =
-		run('sh', '-c', 'cd "$1" && git init -q . && "$2"', 'sh', $tree, $house);
-	return ($status, $said . $err);
+	my ($status, $out, $err) = run('sh', '-c', 'cd "$1" && exec tests/lint/house', 'sh', $tree);
+	is($err, '', 'nothing on stderr');
+	my @faults = grep { !/^house: / } split /\n/, $out;
+	return ($status, [ sort @faults ], $out =~ /^(house: \d+ functions.*)$/m);
 }
 
-sub finds
+# Append lines to a file of the copy; the number of the first one.
+sub add
 {
-	my ($name, $pattern, @with) = @_;
-	my ($status, $said) = faults(@with);
-	is($status, 1, "$name: status");
-	like($said, $pattern, $name);
+	my ($file, @lines) = @_;
+	make_path("$tree/$1") if $file =~ m{(.*)/};
+	open my $out, '+>>', "$tree/$file" or die "$file: $!";
+	seek $out, 0, 0;
+	my $first = 1 + (() = <$out>);
+	print $out map { "$_\n" } @lines;
+	close $out or die "$file: $!";
+	return $first;
 }
 
-my ($status, $said) = faults();
-is($status, 0, 'a clean tree is clean') or diag $said;
-like($said, qr/^house: 2 functions of 8 files, median \d+ lines/m, 'and has figures');
+chmod 0755, "$tree/tests/lint/house";
+my ($before, $old, $figures) = house();
+is($before, @$old ? 1 : 0, 'exit status of the copy as it is');
+like($figures, qr/^house: \d{3,} functions in \d+ files: median \d+ lines, p90 \d+, longest \d+$/,
+	'figures of all functions');
 
-finds('a wide line', qr{^scripts/run:2: 102 columns, expected at most 100$}m,
-	'scripts/run' => "#!/bin/sh\n\t: " . 'x' x 92 . "\n");
-finds('format', qr{^libshm/read\.c:\d+: not as clang-format writes it: make format$}m,
-	'libshm/read.c' => "#include \"mbshm.h\"\n\nint mbshm_read(void)\n{\n  return 0;\n}\n");
-finds('a room below that looks up', qr{^common/base/log\.h:1: common/base includes "plant/plant\.h"}m,
-	'common/base/log.h' => "#include \"plant/plant.h\"\n");
-finds('the library with something of ours', qr{^libshm/image\.h:1: libshm includes "base/log\.h"}m,
-	'libshm/image.h' => "#include \"base/log.h\"\n");
-finds("another program's header",
-	qr{^simulatord/main\.c:1: simulatord includes "mbserverd/worker\.h" of mbserverd}m,
-	'simulatord/main.c' =>
-		"#include \"mbserverd/worker.h\"\n\nint main(void)\n{\n\treturn 0;\n}\n");
-finds("a private header of the library's",
-	qr{^mbserverd/worker\.h:1: includes "libshm/image\.h", expected "mbshm\.h"}m,
-	'mbserverd/worker.h' => "#include \"libshm/image.h\"\n");
-finds('a header that is nowhere', qr{^mbserverd/worker\.h:1: includes "plan\.h", which is no file}m,
-	'mbserverd/worker.h' => "#include \"plan.h\"\n");
-finds('a circle', qr{^common/modbus/rtu\.h:1: closes a circle of includes: .*pdu -> .*rtu -> .*pdu$}m,
-	'common/modbus/rtu.h' => "#include \"modbus/pdu.h\"\n",
-	'common/modbus/pdu.h' => "#include \"modbus/rtu.h\"\n");
-finds('a circle through a .c file', qr{closes a circle of includes: .*pdu.*rtu}m,
-	'common/modbus/rtu.h' => "#include \"modbus/pdu.h\"\n",
-	'common/modbus/pdu.c' => "#include \"modbus/pdu.h\"\n\n#include \"modbus/rtu.h\"\n");
-finds('a name taken twice',
-	qr{^mbserverd/worker\.c:1: mbshm_read is the name of another function, too: libshm/read\.c:3$}m,
-	'mbserverd/worker.c' => "static int mbshm_read(void)\n{\n\treturn 1;\n}\n");
-finds('a long function', qr{^mbserverd/worker\.c:1: work has 53 lines, expected at most 50$}m,
-	'mbserverd/worker.c' => "int work(void)\n{\n" . "\twork();\n" x 50 . "}\n");
+# ---- offences ------------------------------------------------------------------------------------
+
+my @expected;
+sub offence
+{
+	my ($file, $what, $at, @lines) = @_;
+	my $line = add($file, @lines) + $at;
+	push @expected, "$file:$line: $what";
+}
+
+my $umlauts = "\xc3\xa4" x 90;	# 90 characters, 180 bytes
+my $long = 'x ' x 50 . 'x';
+add('scripts/narrow.sh', "# $umlauts", ("\t" x 12) . '# 4!');
+offence('scripts/wide.sh', '101 columns, expected at most 100', 1, '#!/bin/sh',
+	"# $umlauts 4567890.",
+	"# see https://example.org/" . 'x' x 100);
+offence('scripts/tabs.sh', '101 columns, expected at most 100', 0, "\t" x 12 . '# 56!');
+offence('docs/wide.md', '101 columns, expected at most 100', 1, "| $long |", $long);
+offence('docs/man/mbimage.conf.5', '101 columns, expected at most 100', 1, "Value: $long", $long);
+add('tests/fuzz/corpus/wide', $long);
+
+offence('common/base/format.h', 'differs from what clang-format writes, run: make format', 0,
+	'int  format_spaces(void);');
+
+offence('libshm/up.h', 'libshm may not use "base/log.h" (common/base), expected: only its own '
+	. 'files', 0, '#include "base/log.h"');
+offence('common/base/up.h', 'common/base may not use "mbshm.h" (libshm), expected: only its own '
+	. 'files', 0, '#include "mbshm.h"');
+offence('common/model/up.h', 'common/model may not use "point/value.h" (common/point), expected: '
+	. 'common/base', 0, '#include "point/value.h"');
+my $all = 'libshm ' . join ' ', map { "common/$_" } qw(base modbus point model plant program);
+offence('mbclient/across.h', 'mbclient may not use "mbserverd/worker.h" (mbserverd), expected: '
+	. $all, 0, '#include "mbserverd/worker.h"');
+offence('simulatord/private.h', '"libshm/image.h" is private to libshm, expected "mbshm.h"', 0,
+	'#include "libshm/image.h"');
+offence('mbserverd/roomless.h', '"worker.h" is no file of a room, expected "ROOM/FILE.h"', 0,
+	'#include "worker.h"');
+offence('mbshm/test.h', 'mbshm may not use "tests/tools/none.h" (no room), expected: ' . $all, 0,
+	'#include "tests/tools/none.h"');
+add('tests/tools/none.h', '#include "libshm/image.h"');	# tests may
+
+# first.h -> second.h -> second.c's pair -> first.h: a .c and its .h are one
+add('common/base/first.h', '#include "base/second.h"');
+add('common/base/second.h', '/* declares nothing */');
+offence('common/base/second.c', 'closes a circle of includes: common/base/first -> '
+	. 'common/base/second -> common/base/first', 0, '#include "base/first.h"');
+
+# A static one counts, main does not.
+add('common/model/twin.c', 'static int lint_twin(void)', '{', "\treturn 1;", '}');
+offence('mbclient/twin.c', 'lint_twin is also a function at common/model/twin.c:1', 0,
+	'static int lint_twin(void)', '{', "\treturn 2;", '}');
+
+add('mbshm/fifty.c', 'void lint_fifty(void)', '{', ("\t;") x 47, '}');
+offence('mbshm/long.c', 'lint_long has 51 lines, expected at most 50', 0,
+	'void lint_long(void)', '{', ("\t;") x 48, '}');
+
+my ($dirty, $found) = house();
+is($dirty, 1, 'offences: exit status 1');
+my %found = map { $_ => 1 } @$found;
+my %expected = map { $_ => 1 } @expected, @$old;
+ok($found{$_}, $_) for @expected;
+is_deeply([ grep { !$expected{$_} } @$found ], [], 'and nothing else');
+
 done_testing;

@@ -69,7 +69,8 @@ for my $path (sort keys %row) {
 		: "Required.\n");
 	my $entry = $entry{$path} // '';
 	ok(index($entry, ".Pp\n$want.Dl ") > 0, "mbimage.conf(5): $path")
-		or diag("expected in docs/man/mbimage.conf.5, with an explanation and an example:\n.It Cm $path\n...\n.Pp\n$want.Dl ...");
+		or diag('expected in docs/man/mbimage.conf.5, with an explanation and an example:',
+			"\n.It Cm $path\n...\n.Pp\n$want.Dl ...");
 	($example{$path}) = $entry =~ /^\.Dl (.*)$/m;
 }
 is(join(' ', grep { !$row{$_} } sort keys %entry), '', '... and no others');

@@ -12,7 +12,8 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 my $name = image_name();
-my $ranges = 'coils = ["0-9", "1000-1003"] discrete_inputs = ["0-4"] holding_registers = ["1000-1019"] input_registers = ["7"]';
+my $ranges = 'coils = ["0-9", "1000-1003"] discrete_inputs = ["0-4"] '
+	. 'holding_registers = ["1000-1019"] input_registers = ["7"]';
 our $plant = plant(name => $name, image => $ranges, simulator => undef, points => undef);
 
 # mbshm on the plant: its status, stdout, stderr.
@@ -52,8 +53,9 @@ ok(!-e "/dev/shm$name", 'none of them has made one');
 
 # ---- usage -------------------------------------------------------------------------------------
 
+my $commands = 'info, get, set, dump, watch, journal, save, restore, recreate, unlink, retain';
 refused(2, $_->[0], @$_[1 .. $#$_]) for
-	[ qr/expected a command: info, get, set, dump, watch, journal, save, restore, recreate, unlink, retain$/ ],
+	[ qr/expected a command: $commands$/ ],
 	[ qr/unknown command 'put', expected one of info/, 'put' ],
 	[ qr/info: expected nothing more/, 'info', 'x' ],
 	[ qr/get: expected ADDRESS/, 'get' ],
@@ -239,8 +241,7 @@ like($info, qr/^journal     \d+ entries so far$/m, 'journal');
 	like($busy, qr/^source      simulatord: 0\.\d\d s ago, version \d+, \d+ commits$/m,
 		'info: a source');
 	my ($rate) = $busy =~ /^rate +([\d.]+) publishes/m;
-	# 100 a second, of which a busy machine misses some.
-	cmp_ok($rate, '>', 2, 'info: the rate');
+	cmp_ok($rate, '>', 20, 'info: the rate');
 	cmp_ok($rate, '<', 200, 'is about that of the simulator');
 	kill9($sim);
 	like(done(undef, 'info'), qr/^source      simulatord: /m, 'a source outlives its process');
@@ -280,7 +281,14 @@ done('', 'set', 'holding:1001', 4, 'coil:0', 0);
 wait_line($watch, qr/^coil         0 0$/, undef, 'out');
 request($sock, h('06 03e8 0001'));
 is(wait_exit($watch), 0, 'and ends after two changes');
-is($watch->{out}, "holding   1000 77\nholding   1001 3\ncoil         0 1\nholding   1001 4\ncoil         0 0\nholding   1000 1\n", 'having shown what changed');
+is($watch->{out}, <<'END', 'having shown what changed');
+holding   1000 77
+holding   1001 3
+coil         0 1
+holding   1001 4
+coil         0 0
+holding   1000 1
+END
 
 $watch = spawn(program('mbshm'), '--plant', $plant, 'watch', '--format', 'json', '--count', 1);
 wait_line($watch, qr/"input"/, undef, 'out');
@@ -404,7 +412,7 @@ my $other = plant(name => image_name(), image => 'holding_registers = ["1000-101
 my ($status, undef, $err) = run(program('mbshm'), '--plant', $other, 'restore', $file);
 is($status, 1, 'a file of another layout is refused');
 like($err,
-	qr/holds \{coil 0-9,1000-1003; .*\}; the image declares \{holding 1000-1019\}/,
+	qr/holds \{coils 0-9,1000-1003; .*\}; the image declares \{holding registers 1000-1019\}/,
 	'with both layouts');
 open my $in, '<:raw', $file or die;
 my $bytes = do { local $/; <$in> };
@@ -426,7 +434,8 @@ done('', 'set', 'holding:1001', 5);
 wait_line($follow, qr/,holding,1001,1,5$/, undef, 'out');
 plant(name => $name, image => 'holding_registers = ["990-1009"] coils = ["0-4"]',
 	simulator => undef, points => undef, file => $plant =~ s{.*/}{}r);
-refused(1, qr/declares \{coil 0-9,1000-1003; .*the plant says \{coil 0-4; holding 990-1009\}/, 'restore', $file);
+my $says = qr/the plant says \{coils 0-4; holding registers 990-1009\}/;
+refused(1, qr/declares \{coils 0-9,1000-1003; .*$says/, 'restore', $file);
 done('', 'recreate');
 like(done(undef, 'info'), qr/^holding     990-1009$/m, 'recreate: the new layout');
 done("holding    999 0\nholding   1000 3\nholding   1001 5\n", 'get', 'holding:999-1001');

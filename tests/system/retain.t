@@ -83,7 +83,8 @@ kill9($server);
 unlink "/dev/shm$name";
 my $get = spawn(program('mbserverd'), '--plant', $plant);
 wait_line($get, qr/ready$/);
-is(holding(), 7, 'nothing was lost by SIGKILL and the loss of the segment but what came after the last save');
+is(holding(), 7,
+	'SIGKILL and the loss of the segment lost only what came after the last save');
 stop($get);
 
 $retain = start_retain('--interval', 1);
@@ -138,7 +139,9 @@ stop($server);
 mbshm('unlink');
 write_file('plant.values', 'nonsense' x 1000);
 $retain = start_retain();
-like($retain->{err}, qr/\Q$file\E: not a file of saved values, or of another format \(kept aside as \Q$file\E\.refused\)/, 'a damaged file is refused');
+my $kept = qr/\(kept aside as \Q$file\E\.refused\)/;
+like($retain->{err}, qr/\Q$file\E: not a file of saved values, or of another format $kept/,
+	'a damaged file is refused');
 ok(-e "$file.refused", 'and kept aside');
 is(mbshm('get', 'holding:2000'), "holding   2000 0\n", 'the image starts at zero');
 is(stop($retain), 0, 'end');

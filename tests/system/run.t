@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# "make run" (scripts/run): with and without a terminal, with the port taken, and that it takes
-# down all that it started.
+# "make run" (scripts/run): with and without a terminal, with the port taken, and that it takes down
+# all that it started.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -19,8 +19,8 @@ my $shown;
 sub free_port { return IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0,
 	Listen => 1)->sockport }
 
-# Under a shell on a terminal of its own, as make would be: a shell that Ctrl-C reaches does not
-# say how scripts/run ended.
+# Under a shell on a terminal of its own, as make would be: a shell that Ctrl-C reaches does not say
+# how scripts/run ended.
 sub start_on_terminal
 {
 	my $port = shift;

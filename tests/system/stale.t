@@ -83,7 +83,8 @@ kill 'CONT', $sim->{pid};
 
 # Longer patience by a reload; a rule less.
 plant(name => $name, file => 'stale.conf', simulator => 'period = "20ms"  source = "boiler 1"',
-	server => 'listen = ["127.0.0.1:0"]  stale = ( { range = "coil 1000"  source = "boiler 1"  after = "1h" } )');
+	server => 'listen = ["127.0.0.1:0"]
+		stale = ( { range = "coil 1000"  source = "boiler 1"  after = "1h" } )');
 kill 'HUP', $server->{pid};
 wait_line($server, qr/\breloaded$/);
 stop($sim);

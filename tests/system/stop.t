@@ -95,7 +95,8 @@ subtest 'the watchdog' => sub {
 		|| waitpid($stopper, 1) == $stopper;
 	SKIP: {
 		skip 'may not trace here', 4 if $? >> 8 == 77;
-		cmp_ok($pings->(1.5, 100), '<=', 2, 'one worker is stuck: what it had said before is all for 15 times the interval');
+		cmp_ok($pings->(1.5, 100), '<=', 2,
+			'one worker is stuck: nothing new for 15 times the interval');
 		my @socks = map { tcp($port) } 1 .. 8;
 		send_all($_, adu(1, 1, $READ)) for @socks;
 		my $served = () = IO::Select->new(@socks)->can_read(1);

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# Under the real systemd: two plants side by side, a server that the first client starts, and
-# values that survive a reboot.
+# Under the real systemd: two plants side by side, a server that the first client starts, and values
+# that survive a reboot.
 use strict;
 use warnings;
 use lib 'tests/lib';
@@ -20,7 +20,8 @@ if (!$ENV{MB_INSIDE_MACHINE}) {
 		my $socket = "$tree/etc/systemd/system/mbserverd\@pump.socket.d";
 		run('mkdir', '-p', $socket);
 		open my $out, '>', "$socket/port.conf" or die $!;
-		print $out "[Socket]\nListenStream=\nListenStream=127.0.0.1:1502\nListenStream=[::1]:1502\n";
+		print $out "[Socket]\nListenStream=\n",
+			"ListenStream=127.0.0.1:1502\nListenStream=[::1]:1502\n";
 		close $out;
 		run('cp', 'docs/examples/pump.conf', "$tree/etc/mbimage/pump.conf");
 		edit_file("$tree/etc/mbimage/default.conf",

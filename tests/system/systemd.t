@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # The installed services of the default plant under the real systemd: what they are allowed, and
-# what happens when they are killed, hang,
-# are restarted and reloaded while clients poll each millisecond.
+# what happens when they are killed, hang, are restarted and reloaded while clients poll each
+# millisecond.
 use strict;
 use warnings;
 use lib 'tests/lib';

@@ -35,14 +35,19 @@ my @exchanges = (
 		'0000 0006 01 06 03e80007: done'],
 	['03 03e8 0003', '0000 0006 01 03 03e80003: unit 1, read holding registers, from 1000-1002',
 		'0000 0009 01 03 06000700000000: 7 0 0'],
-	['0f 03e8 000a 02 0502', '0000 0009 01 0f 03e8000a020502: unit 1, write multiple coils, to 1000-1009 1010000001',
+	['0f 03e8 000a 02 0502',
+		'0000 0009 01 0f 03e8000a020502: unit 1, '
+			. 'write multiple coils, to 1000-1009 1010000001',
 		'0000 0006 01 0f 03e8000a: done'],
 	['01 03e8 0004', '0000 0006 01 01 03e80004: unit 1, read coils, from 1000-1003',
 		'0000 0004 01 01 0105: 1010'],
-	['16 03e8 00f2 0025', '0000 0008 01 16 03e800f20025: unit 1, mask write register, of 1000 and 00f2 or 0025',
+	['16 03e8 00f2 0025',
+		'0000 0008 01 16 03e800f20025: unit 1, '
+			. 'mask write register, of 1000 and 00f2 or 0025',
 		'0000 0008 01 16 03e800f20025: done'],
 	['17 03e8 0001 03e9 0002 04 00010002',
-		'0000 000f 01 17 03e8000103e900020400010002: unit 1, read and write multiple registers, from 1000, to 1001-1002 1 2',
+		'0000 000f 01 17 03e8000103e900020400010002: unit 1, '
+			. 'read and write multiple registers, from 1000, to 1001-1002 1 2',
 		'0000 0005 01 17 020007: 7'],
 	['03 0000 0001', '0000 0006 01 03 00000001: unit 1, read holding registers, from 0',
 		'0000 0003 01 83 02: exception 02'],

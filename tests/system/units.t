@@ -94,7 +94,9 @@ subtest 'unknown units' => sub {
 subtest 'a bad plant of a unit' => sub {
 	write_file('pump.conf', "image = {\n  name = \"$pump\"\n  nonsense = 1\n}\n");
 	kill 'HUP', $server->{pid};
-	my $line = wait_line($server, qr/reload refused, keeping the old plant: (\S*units\.conf:\d+: server\.units\[0\]\.plant: \S*pump\.conf:3: .*nonsense.*)/);
+	my $mistake = qr/server\.units\[0\]\.plant: \S*pump\.conf:3: .*nonsense/;
+	my $line = wait_line($server,
+		qr/reload refused, keeping the old plant: (\S*units\.conf:\d+: $mistake.*)/);
 	ok($line, 'both places are named');
 	plants(undef, 'holding_registers = ["1000-1008"]');
 	kill 'HUP', $server->{pid};

@@ -51,8 +51,8 @@ subtest 'a stopped writer' => sub {
 		is(hx(request($socks[$_], $READ)), $seen, "reader $_ sees what was published")
 			for 0 .. 7;
 
-		# One connection parked: the others of its worker are not held up, nor is the
-		# order of its own answers.
+		# One connection parked: the others of its worker are not held up, nor is the order
+		# of its own answers.
 		send_all($socks[2], adu(1, 1, $READ) . adu(2, 1, $WRITE) . adu(3, 1, $READ));
 		is(hx(scalar read_response($socks[2])), $seen,
 			'what came before a parked write is answered');
