@@ -1,13 +1,13 @@
 # mbimage: Modbus TCP over one shared-memory register image.
 #
-#   make            the programs, in build/          make run     simulator, server and menu
-#   make check      unit and system tests            make check T=name   one of them
-#   make check-san  the same under sanitizers        make check-long     the long proofs
+#   make            the programs, in build/          make run         simulator, server, menu
+#   make check      unit and system tests            make check T=name
+#   make check-san  the same under sanitizers        make check-long  the long proofs
 #   make fuzz       hostile input under libFuzzer, FUZZ_RUNS=10000000
-#   make bench      speed, as ratios in one run      make lint        static checks
+#   make bench      speed, and a report              make coverage    lines that the tests run
+#   make lint       static checks                    make format      C files as lint wants them
 #   make install DESTDIR= PREFIX=     and uninstall
 #   make dist       a tarball of the sources       make deb         Debian packages
-#   make format     the C files as make lint wants them
 #
 # V=1 shows the commands.  SAN=address,undefined or SAN=thread, CC=clang and BUILD=dir make other
 # builds.
@@ -31,6 +31,10 @@ HARD := -fstack-protector-strong -fPIC
 ifdef SAN
 OPT  := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
 LDFLAGS += -fsanitize=$(SAN)
+else ifdef GCOV
+CPPFLAGS += -DGCOV
+OPT  := -O0 -g --coverage -fprofile-update=atomic -fprofile-abs-path
+LDFLAGS += --coverage
 else
 HARD += -D_FORTIFY_SOURCE=2
 endif
@@ -95,8 +99,8 @@ $(BUILD)/$(1): $(2)
 	$(Q)rm -f $$@ && $(AR) qcs $$@ $(2)
 endef
 # The image as a library for others' programs: one object whose only global names are mbshm_*, and a
-# shared library of the same.  (Sanitizers need the objects as they are.)
-SHM_OBJ := $(if $(SAN),$(call obj,$(SHM_SRC)),$(O)/libmbshm.o)
+# shared library of the same.  (Sanitizers and gcov need the objects as they are.)
+SHM_OBJ := $(if $(SAN)$(GCOV),$(call obj,$(SHM_SRC)),$(O)/libmbshm.o)
 $(O)/libmbshm.o: $(call obj,$(SHM_SRC))
 	$(call say,LD)
 	$(Q)$(CC) -r -o $@ $^ && objcopy --wildcard --keep-global-symbol='mbshm_*' $@
@@ -182,6 +186,11 @@ check-long: deps
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)BUILD=$(BUILD) MB_LONG=1 tests/run $(T)
 
+# Lines that the tests run, in a separate build; by gcc, because gcov belongs to it.
+coverage: deps
+	$(Q)$(MAKE) --no-print-directory CC=gcc BUILD=$(BUILD)/coverage GCOV=1 tests
+	$(Q)BUILD=$(BUILD)/coverage tests/coverage $(T)
+
 fuzz:
 	$(Q)scripts/deps.sh ci
 	+$(Q)$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)/fuzz SAN=address,undefined \
@@ -239,7 +248,7 @@ dist deb:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all tests check check-san check-long fuzz fuzz-run lint format bench deps run \
+.PHONY: all tests check check-san check-long coverage fuzz fuzz-run lint format bench deps run \
 	install uninstall dist deb clean
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -11,7 +11,8 @@ use warnings;
 use Exporter 'import';
 use MB;
 
-our @EXPORT = qw(@CELLS build_id measure_instructions measure_calls figures_read figures_write);
+our @EXPORT = qw(@CELLS build_id build_options measure_instructions measure_calls
+	figures_read figures_write);
 
 my $REQUESTS = 1600;
 my $FIRST = 1000;
@@ -42,6 +43,14 @@ sub build_id
 	my (undef, $libc) = run('getconf', 'GNU_LIBC_VERSION');
 	my (undef, $machine) = run('uname', '-m');
 	return join '; ', map { s/\s+$//r } sort(keys %compilers), $libc, $machine;
+}
+
+# What the compiler was told, as it notes it for debuggers.
+sub build_options
+{
+	my (undef, $out) = run('readelf', '--debug-dump=info', '--dwarf-depth=1',
+		program('mbserverd'));
+	return $out =~ /DW_AT_producer\s*:\s*(?:\(.*?\): )?(.*)/ ? $1 : '';
 }
 
 # Serve so many requests under a tool; its command line comes before the server's.

@@ -16,10 +16,15 @@ use MB;
 our @EXPORT = qw(report_part report_table report_write goal print_goals);
 
 my $start = time;
-my (@parts, %goals, %tables);	# goals and table of each part
+my (@parts, %began, %goals, %tables);	# of each part: its start, goals and table
 my ($reached, @missed) = (0);
 
-sub report_part { push @parts, shift }
+sub report_part
+{
+	my ($name) = @_;
+	push @parts, $name;
+	$began{$name} = time;
+}
 
 sub report_table { $tables{ $parts[-1] } = [ @_ ] }
 
@@ -92,7 +97,8 @@ sub part
 	my ($name) = @_;
 	my @table = $tables{$name} ? table(@{ $tables{$name} })
 		: table([ 'figure', 'measured', 'goal', '' ], @{ $goals{$name} });
-	return ("\n## $name\n\n", @table);
+	my ($next) = sort { $a <=> $b } time, grep { $_ > $began{$name} } values %began;
+	return ("\n## $name (" . ($next - $began{$name}) . " s)\n\n", @table);
 }
 
 sub report_write
