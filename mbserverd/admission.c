@@ -31,7 +31,7 @@ struct admission {
 static unsigned connections_max(unsigned wanted)
 {
 	struct rlimit files;
-	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+	if (getrlimit(RLIMIT_NOFILE, &files))
 		return wanted;
 	rlim_t needed = (rlim_t)wanted + OTHER_FILES;
 	if (files.rlim_cur < needed) {

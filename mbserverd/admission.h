@@ -1,4 +1,4 @@
-/* Who gets in: access rules, and limits on connections.  Main thread only. */
+/* Admission of connections: access rules and limits.  Main thread only. */
 #ifndef MBSERVERD_ADMISSION_H
 #define MBSERVERD_ADMISSION_H
 

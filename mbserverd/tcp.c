@@ -1,6 +1,8 @@
 /* The transport of plain stream sockets. */
 #include "mbserverd/tcp.h"
 
+#include "mbserverd/transport.h"
+
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>

@@ -2,7 +2,7 @@
 #ifndef MBSERVERD_TCP_H
 #define MBSERVERD_TCP_H
 
-#include "mbserverd/transport.h"
+struct transport;
 
 extern const struct transport tcp_transport;
 
