@@ -29,18 +29,17 @@ struct connection *connection_new(int fd, const struct mbshm_origin *peer, struc
 static int hold_bytes(struct workspace *workspace, struct held *held, const uint8_t *bytes,
 		      size_t count)
 {
-	if (count != held->bytes) {
-		uint8_t *data = NULL;
-		if (count) {
-			data = realloc(held->data, count);
-			if (!data)
-				return -ENOMEM;
-		} else {
-			free(held->data);
-		}
-		workspace->held_bytes += count - held->bytes;
-		*held = (struct held){ data, count };
+	if (!count) {
+		free(held->data);
+		held->data = NULL;
+	} else if (count != held->bytes) {
+		uint8_t *data = realloc(held->data, count);
+		if (!data)
+			return -ENOMEM;
+		held->data = data;
 	}
+	workspace->held_bytes += count - held->bytes;
+	held->bytes = count;
 	if (count)
 		memcpy(held->data, bytes, count);
 	return 0;
