@@ -1,10 +1,12 @@
+/* Access rules made ready for use. */
 #include "mbserverd/access.h"
 
+#include "modbus/exception.h"
 #include "modbus/function.h"
 
 static const struct mbshm_layout nothing; /* without spans: nothing may be written */
 
-/* Take away those functions that write. */
+/* Move the functions that write from those allowed to those refused. */
 static void refuse_writing(struct access_rule *rule)
 {
 	for (unsigned code = 0; code < 256; code++) {

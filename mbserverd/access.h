@@ -1,24 +1,22 @@
-/* Who may do what: the access rules of a plant, made ready for use.  Pure.
+/* Access rules: what a peer may do, with each unit.  Pure; any thread, once access_init is done.
  *
- * Which rules are about a connection's peer is found once, when it opens or the policy changes, as
- * a set of bits.  A request then costs the lowest bit that this set and the set of rules about its
- * unit have in common, and a bit test. */
+ * When a peer connects, and whenever the policy changes, the rules that apply to it are collected
+ * into a 64-bit set.  A request then costs the lowest bit that this set and the set of rules about
+ * its unit have in common, and a bit test. */
 #ifndef MBSERVERD_ACCESS_H
 #define MBSERVERD_ACCESS_H
 
 #include "plant/plant.h"
 
-enum {
-	ACCESS_DEFAULT = PLANT_ACCESS_MAX,
-	ACCESS_RULES
-}; /* the plant's rules, and the one for everybody else */
+/* The plant's rules, and the one for everybody else. */
+enum { ACCESS_DEFAULT = PLANT_ACCESS_MAX, ACCESS_RULES };
 
 /* What one rule allows. */
 struct access_rule {
 	struct function_set functions;
 	struct function_set refused;       /* those of the server that would write, and may not */
 	const struct mbshm_layout *writes; /* what may be written; NULL: everything */
-	bool none;                         /* not even connect */
+	bool none;                         /* nothing, not even to connect */
 	bool keep;                         /* close neither to make room nor for being idle */
 	uint8_t refusal;                   /* the exception for a write that is not allowed */
 };
@@ -26,14 +24,13 @@ struct access_rule {
 struct access {
 	const struct plant_server *server;      /* whose rules these are */
 	uint64_t by_unit[256];                  /* rules about a unit: bit i is rules[i] */
-	struct access_rule rules[ACCESS_RULES]; /* in order; the first that fits counts */
+	struct access_rule rules[ACCESS_RULES]; /* in order; the first that applies counts */
 };
 
-/* server: kept by the caller as long as access. */
+/* server: the caller's, in use as long as access is. */
 void access_init(struct access *access, const struct plant_server *server);
 
-/* The set of rules for this peer, whose address is of that family (IPv4 mapped into IPv6: AF_INET).
- */
+/* The set of rules for a peer, whose address is of that family (IPv4 mapped into IPv6: AF_INET). */
 uint64_t access_rules(const struct access *access, int family, const uint8_t *address);
 
 /* May a peer with these rules do nothing at all?  Are its connections kept? */
@@ -48,7 +45,7 @@ static inline const struct access_rule *access_rule(const struct access *access,
 					      UINT64_C(1) << ACCESS_DEFAULT)];
 }
 
-/* May these items be written?  0, or the exception. */
+/* May these items be written?  0 or the exception. */
 int access_write(const struct access_rule *rule, enum mbshm_table table, uint32_t addr,
 		 uint32_t count);
 

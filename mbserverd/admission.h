@@ -1,13 +1,14 @@
-/* Who gets in: access rules and limits on connections.  Main thread only. */
+/* Admission of connections: access rules and limits.  Main thread only. */
 #ifndef MBSERVERD_ADMISSION_H
 #define MBSERVERD_ADMISSION_H
 
-#include <sys/socket.h>
-
 struct admission;
 struct counters;
+struct sockaddr_storage;
 struct workers;
 
+/* By the present policy.  workers and counters (the main thread's block) are the caller's, until
+ * admission_free.  Dies when there is no memory. */
 struct admission *admission_new(struct workers *workers, struct counters *counters);
 
 /* After the workers have stopped. */
@@ -16,12 +17,13 @@ void admission_free(struct admission *admission);
 /* After a reload, and once a second: take over the policy's limits. */
 void admission_refresh(struct admission *admission);
 
-/* A connection was accepted: give it to a worker, or close it.  Call admission_done after one or
- * many: then those that got in begin to be served. */
+/* Decide on fd, an accepted connection (non-blocking) from peer: give it to a worker, or close it.
+ * It is served once admission_done has been called, after one or many. */
 void admission_decide(struct admission *admission, int fd, const struct sockaddr_storage *peer);
 void admission_done(struct admission *admission);
 
-/* Out of descriptors or memory: make room. */
+/* accept(2) fails for want of descriptors or memory (-errno): log it, within limits, and have the
+ * connection closed that has been unused longest. */
 void admission_shortage(struct admission *admission, int rc);
 
 #endif

@@ -1,49 +1,51 @@
+/* One client: its bytes, and what it waits for. */
 #include "mbserverd/connection.h"
 
-#include "mbserverd/address.h"
 #include "mbserverd/counters.h"
+#include "mbserverd/diagnostics.h"
+#include "mbserverd/execute.h"
+#include "mbserverd/hosts.h"
+#include "mbserverd/tcp.h"
 #include "mbserverd/trace.h"
 #include "modbus/exception.h"
-#include "modbus/mbap.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct connection *connection_new(int fd, const struct mbshm_origin *peer, struct address *address)
+struct connection *connection_new(int fd, const struct mbshm_origin *peer, struct host *host)
 {
 	struct connection *c = calloc(1, sizeof *c);
 	if (c) {
-		c->channel = (struct channel){ &transport_tcp, fd };
+		c->channel = (struct channel){ &tcp_transport, fd };
 		c->client.origin = *peer;
-		c->address = address;
+		c->host = host;
 	}
 	return c;
 }
 
-/* Keep a copy of bytes, exactly; none: free what was kept.  bytes must not lie in held.
- * 0 or -ENOMEM. */
+/* Hold a copy of bytes instead of what is held; none: free it.  bytes are not those held.
+ * 0 or -ENOMEM: nothing has changed. */
 static int hold_bytes(struct workspace *workspace, struct held *held, const uint8_t *bytes,
 		      size_t count)
 {
-	if (count != held->bytes) {
-		uint8_t *data = NULL;
-		if (count) {
-			data = realloc(held->data, count);
-			if (!data)
-				return -ENOMEM;
-		} else {
-			free(held->data);
-		}
-		workspace->held_bytes += count - held->bytes;
-		*held = (struct held){ data, count };
+	if (!count) {
+		free(held->data);
+		held->data = NULL;
+	} else if (count != held->bytes) {
+		uint8_t *data = realloc(held->data, count);
+		if (!data)
+			return -ENOMEM;
+		held->data = data;
 	}
+	workspace->held_bytes += count - held->bytes;
+	held->bytes = count;
 	if (count)
 		memcpy(held->data, bytes, count);
 	return 0;
 }
 
-/* The same, for the usual nothing. */
+/* The same; inline, since there is usually nothing to hold. */
 static inline int hold(struct workspace *workspace, struct held *held, const uint8_t *bytes,
 		       size_t count)
 {
@@ -55,12 +57,11 @@ void connection_free(struct workspace *workspace, struct connection *c)
 	c->channel.transport->close(&c->channel);
 	hold(workspace, &c->input, NULL, 0);
 	hold(workspace, &c->output, NULL, 0);
-	if (c->address)
-		c->address->connections--;
+	host_release(c->host);
 	free(c);
 }
 
-/* Keep input that is not dealt with. */
+/* Hold the input that is not dealt with.  false: the connection is over. */
 static bool hold_input(struct workspace *workspace, struct connection *c, const uint8_t *bytes,
 		       size_t count)
 {
@@ -74,7 +75,7 @@ static bool hold_input(struct workspace *workspace, struct connection *c, const 
 	return false;
 }
 
-/* Put the input held in front of the workspace's; its bytes. */
+/* Put the held input in front of the workspace's.  Its bytes. */
 static size_t unhold(struct workspace *workspace, const struct connection *c)
 {
 	if (c->input.data)
@@ -84,14 +85,15 @@ static size_t unhold(struct workspace *workspace, const struct connection *c)
 	return c->input.bytes + c->rest_bytes;
 }
 
-/* Send what the workspace has gathered, keep what the socket does not take.  false: the connection
- * is over. */
+/* Send the answers gathered, hold what the transport does not take.  false: the connection is
+ * over. */
 static bool flush(struct workspace *workspace, struct connection *c)
 {
 	size_t bytes = workspace->output_bytes;
 	if (!bytes)
 		return true;
-	workspace->output_bytes = 0; /* whatever comes of it: the workspace is the next one's */
+	/* Whatever comes of it: the workspace is the next connection's. */
+	workspace->output_bytes = 0;
 	ssize_t sent = c->channel.transport->send(&c->channel, workspace->output, bytes);
 	if (sent < 0 && sent != -EAGAIN) {
 		c->end = END_LOST;
@@ -106,7 +108,7 @@ static bool flush(struct workspace *workspace, struct connection *c)
 	return false;
 }
 
-/* Has the first ADU waited for the lock as long as a client may be kept waiting? */
+/* Has the first ADU waited for the lock as long as it may? */
 static bool out_of_patience(const struct workspace *workspace, struct connection *c)
 {
 	if (c->busy_since_ms == 0)
@@ -114,7 +116,7 @@ static bool out_of_patience(const struct workspace *workspace, struct connection
 	return workspace->execution.now_ms - c->busy_since_ms >= LOCK_PATIENCE_MS;
 }
 
-/* false: not yet, the writer lock is busy. */
+/* Answer one ADU.  false: not yet, the writer lock is busy. */
 static bool answer(struct workspace *workspace, struct connection *c, const uint8_t *adu,
 		   size_t bytes)
 {
@@ -199,7 +201,7 @@ static enum connection_state serve(struct workspace *workspace, struct connectio
 	if (c->rest_bytes == 0)
 		return CONNECTION_INPUT;
 	if (used != 0 || c->state != CONNECTION_REST)
-		c->since_ms = workspace->execution.now_ms;
+		c->frame_ms = workspace->execution.now_ms;
 	return CONNECTION_REST;
 }
 
@@ -232,9 +234,11 @@ enum connection_state connection_retry(struct workspace *workspace, struct conne
 enum connection_state connection_output(struct workspace *workspace, struct connection *c)
 {
 	ssize_t sent = c->channel.transport->send(&c->channel, c->output.data, c->output.bytes);
+	if (sent == -EAGAIN)
+		return CONNECTION_OUTPUT;
 	if (sent < 0) {
 		c->end = END_LOST;
-		return sent == -EAGAIN ? CONNECTION_OUTPUT : CONNECTION_OVER;
+		return CONNECTION_OVER;
 	}
 	counters_add(&workspace->execution.counters->bytes_out, (uint64_t)sent);
 	workspace->held_bytes -= (size_t)sent;

@@ -1,5 +1,7 @@
+/* The blocks of counters, in a file. */
 #include "mbserverd/counters.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -9,10 +11,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-/* The main thread's; the blocks are read by any once workers run. */
+/* The main thread's; once workers run, any thread reads the blocks. */
 static struct counters_file *file;
 static size_t file_bytes;
 static int file_fd = -1;
@@ -38,7 +39,7 @@ uint64_t counters_sum(size_t offset)
 
 enum rank { OF_SERVICE, OF_SYSTEM, OF_SESSION, OF_USER, RANKS };
 
-/* "": there is none. */
+/* Its path, or "": there is none. */
 static void folder_of(enum rank rank, char *path)
 {
 	const char *given = getenv(rank == OF_SERVICE ? "RUNTIME_DIRECTORY" : "XDG_RUNTIME_DIR");
@@ -67,8 +68,8 @@ bool counters_path(unsigned rank, const char *image, char *path)
 	return true;
 }
 
-/* The rank to write at: the service manager's folder, or one that is and stays ours alone.  0 or
- * -errno. */
+/* The rank to write at: the service manager's folder, or one in which only this user can write.
+ * 0 or -errno. */
 static int folder_make(enum rank *rank)
 {
 	char path[COUNTERS_PATH_SIZE];
@@ -79,21 +80,21 @@ static int folder_make(enum rank *rank)
 	folder_of(*rank = OF_SESSION, path);
 	if (*path == '\0')
 		folder_of(*rank = OF_USER, path);
-	if (mkdir(path, 0700) != 0 && errno != EEXIST)
+	if (mkdir(path, 0700) && errno != EEXIST)
 		return -errno;
-	if (lstat(path, &st) != 0)
+	if (lstat(path, &st))
 		return -errno;
-	return S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 0022) == 0 ? 0
-											 : -EPERM;
+	bool ours = S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 0022);
+	return ours ? 0 : -EPERM;
 }
 
 /* ---- the file ------------------------------------------------------------------------------ */
 
-/* The server's is a write lock, so a read lock is what it stands in the way of. */
+/* The server's is a write lock, which is in the way of a read lock. */
 bool counters_held(int fd)
 {
 	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
-	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+	return !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
 }
 
 static bool is_taken(const char *path)
@@ -105,8 +106,8 @@ static bool is_taken(const char *path)
 	return taken;
 }
 
-/* A new file under a name of its own, locked, then moved to its place: who has the old one open
- * still has it.  0 or -errno. */
+/* A new file under a temporary name, locked, then moved to its place: those that have the old one
+ * open keep it.  0 or -errno. */
 static int file_make(const char *path)
 {
 	char temporary[COUNTERS_PATH_SIZE + 32];
@@ -119,7 +120,7 @@ static int file_make(const char *path)
 	if (file_fd < 0)
 		return -errno;
 	int rc = posix_fallocate(file_fd, 0, (off_t)file_bytes);
-	if (!rc && (fcntl(file_fd, F_OFD_SETLK, &lock) != 0 || rename(temporary, path) != 0))
+	if (!rc && (fcntl(file_fd, F_OFD_SETLK, &lock) || rename(temporary, path)))
 		rc = errno;
 	if (!rc)
 		return 0;
@@ -131,18 +132,16 @@ static int file_make(const char *path)
 
 static void counters_header_fill(const char *image, unsigned blocks)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
 	snprintf(file->version, sizeof file->version, "%s", MBIMAGE_VERSION);
 	snprintf(file->image, sizeof file->image, "%s", image);
 	file->block_bytes = sizeof *file->counters;
 	file->blocks = blocks;
-	file->start_ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+	file->start_ns = clock_now_ns(CLOCK_REALTIME);
 	file->pid = getpid();
 	memcpy(file->magic, COUNTERS_MAGIC, sizeof file->magic);
 }
 
-/* Whichever way the program ends in order, workers running or not. */
+/* However the program exits, workers running or not. */
 static void file_remove(void)
 {
 	if (file_fd < 0)

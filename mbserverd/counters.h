@@ -1,14 +1,14 @@
 /* What the server counts: one block for each thread, written by that thread alone with plain
  * stores, in a file that any process may map or read meanwhile at no cost to the server.
  *
- *   call                              who
+ *   call                              thread
  *   counters_add, counters_bucket     the block's own thread
  *   counters_sum                      any thread
  *   counters_open, _close, _block     the main thread, before workers start and after they end
  *
  * The file is RUNTIME/mbserverd-IMAGE.counters, RUNTIME the first of $RUNTIME_DIRECTORY (set by
- * systemd), /run/mbimage (looked in, not written), $XDG_RUNTIME_DIR/mbimage, /tmp/mbimage-UID.  Its
- * server holds a lock on it for life and removes it when it stops in order. */
+ * systemd), /run/mbimage (for reading only), $XDG_RUNTIME_DIR/mbimage, /tmp/mbimage-UID.  Its
+ * server holds a lock on it as long as it runs, and removes it when it stops in order. */
 #ifndef MBSERVERD_COUNTERS_H
 #define MBSERVERD_COUNTERS_H
 
@@ -18,30 +18,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { COUNTERS_FUNCTIONS = 128, COUNTERS_EXCEPTIONS = 16, COUNTERS_BUCKETS = 40 };
+
 /* Everything that is counted: ONE(name, text) or MANY(name, how many, key, text), key being what
  * index i stands for.  Struct, text and JSON come from this list. */
-#define COUNTERS(ONE, MANY)                                                            \
-	ONE(opened, "connections opened")                                              \
-	ONE(ended, "connections ended, for whatever reason")                           \
-	ONE(refused, "connections refused by an access rule")                          \
-	ONE(limited, "connections refused: too many from one address")                 \
-	ONE(crowded, "connections refused: all are taken and none may be evicted")     \
-	ONE(evicted, "connections closed to make room for others")                     \
-	ONE(idle, "connections closed after idle_timeout")                             \
-	ONE(late, "connections closed: a frame was not complete within frame_timeout") \
-	ONE(stalled, "connections closed: their unread answers took too much memory")  \
-	ONE(broken, "connections closed: what they sent was not Modbus")               \
-	ONE(lost, "connections ended by an error of the network")                      \
-	ONE(bytes_in, "bytes received")                                                \
-	ONE(bytes_out, "bytes sent")                                                   \
-	ONE(foreign, "frames of another protocol, skipped")                            \
-	ONE(requests, "requests")                                                      \
-	ONE(silent, "requests left without an answer")                                 \
-	ONE(exceptions, "exceptions answered")                                         \
-	ONE(refused_writes, "writes refused by an access rule")                        \
-	MANY(functions, 128, COUNTERS_NUMBER, "requests by function code")             \
-	MANY(exception_codes, 16, COUNTERS_NUMBER, "exceptions by code")               \
-	MANY(latency_ns, 40, COUNTERS_BELOW,                                           \
+#define COUNTERS(ONE, MANY)                                                               \
+	ONE(opened, "connections opened")                                                 \
+	ONE(ended, "connections ended, for whatever reason")                              \
+	ONE(refused, "connections refused by an access rule")                             \
+	ONE(limited, "connections refused: too many from one address")                    \
+	ONE(crowded, "connections refused: all are taken and none may be evicted")        \
+	ONE(evicted, "connections closed to make room for others")                        \
+	ONE(idle, "connections closed after idle_timeout")                                \
+	ONE(late, "connections closed: a frame was not complete within frame_timeout")    \
+	ONE(stalled, "connections closed: their unread answers took too much memory")     \
+	ONE(broken, "connections closed: what they sent was not Modbus")                  \
+	ONE(lost, "connections ended by an error of the network")                         \
+	ONE(bytes_in, "bytes received")                                                   \
+	ONE(bytes_out, "bytes sent")                                                      \
+	ONE(foreign, "frames of another protocol, skipped")                               \
+	ONE(requests, "requests")                                                         \
+	ONE(silent, "requests left without an answer")                                    \
+	ONE(exceptions, "exceptions answered")                                            \
+	ONE(refused_writes, "writes refused by an access rule")                           \
+	MANY(functions, COUNTERS_FUNCTIONS, COUNTERS_NUMBER, "requests by function code") \
+	MANY(exception_codes, COUNTERS_EXCEPTIONS, COUNTERS_NUMBER, "exceptions by code") \
+	MANY(latency_ns, COUNTERS_BUCKETS, COUNTERS_BELOW,                                \
 	     "requests answered, sent and all, in less than so many ns after they were noticed")
 
 enum counters_key {
@@ -52,7 +54,7 @@ enum counters_key {
 #define COUNTERS_ONE(name, text)              _Atomic uint64_t name;
 #define COUNTERS_MANY(name, count, key, text) _Atomic uint64_t name[count];
 
-/* One thread's; on cache lines of its own. */
+/* One thread's; it shares no cache line with another's. */
 struct counters {
 	alignas(64) COUNTERS(COUNTERS_ONE, COUNTERS_MANY)
 };
@@ -60,10 +62,8 @@ struct counters {
 #undef COUNTERS_ONE
 #undef COUNTERS_MANY
 
-enum { COUNTERS_FUNCTIONS = 128, COUNTERS_EXCEPTIONS = 16, COUNTERS_BUCKETS = 40 };
-
-/* Only its thread writes, so nothing needs to be locked: a plain load, add and store.  Relaxed:
- * nothing is ordered by a count. */
+/* Only the block's thread writes, so nothing is locked: a plain load, add and store.  Relaxed,
+ * since a count orders nothing. */
 static inline void counters_add(_Atomic uint64_t *counter, uint64_t count)
 {
 	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + count,
@@ -80,7 +80,7 @@ static inline unsigned counters_bucket(uint64_t ns)
 /* The file. */
 struct counters_file {
 	char magic[8];
-	char version[24]; /* of the program: the blocks mean what they mean to it */
+	char version[24]; /* of the program, which decides what the blocks mean */
 	uint32_t block_bytes, blocks;
 	int64_t start_ns; /* CLOCK_REALTIME */
 	int64_t pid;
@@ -90,16 +90,16 @@ struct counters_file {
 #define COUNTERS_MAGIC "mbcount1"
 enum { COUNTERS_BLOCKS_MAX = 65, COUNTERS_PATH_SIZE = 4096 };
 
-/* Where the file is for that image: rank 0, 1, ...  path: COUNTERS_PATH_SIZE bytes, "" when there
- * is no folder of that rank. false: no more ranks. */
+/* Where the file of that image would be: in the folder of rank 0, 1, ...  path: COUNTERS_PATH_SIZE
+ * bytes, "" when there is no folder of that rank.  false: no more ranks. */
 bool counters_path(unsigned rank, const char *image, char *path);
 
-/* Does a server hold the open file? */
+/* Does a running server hold the open file? */
 bool counters_held(int fd);
 
-/* Make the file for the server of that image, with that many blocks.  When that cannot be, or
- * another server of the image has it, a warning says so and the counters are the process's alone.
- */
+/* Make the file for the server of that image, with that many blocks.  When that fails, or another
+ * server of the image has it, a warning is logged and the counters are private to the process.
+ * Dies when there is no memory. */
 void counters_open(const char *image, unsigned blocks);
 void counters_close(void);
 

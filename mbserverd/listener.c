@@ -1,6 +1,8 @@
+/* The listening sockets: opened, kept in step with the policy, accepted from. */
 #include "mbserverd/listener.h"
 
 #include "base/log.h"
+#include "mbserverd/admission.h"
 #include "mbserverd/policy.h"
 
 #include <errno.h>
@@ -22,24 +24,26 @@ enum {
 	ACCEPTS_PER_TURN = 64,
 	KEEPALIVE_IDLE_S = 60,
 	KEEPALIVE_EACH_S = 10,
-	KEEPALIVE_COUNT = 3, /* a vanished peer is gone after 90 s */
+	KEEPALIVE_COUNT = 3, /* so a vanished peer is gone after 90 s */
+	EXPLANATION_SIZE = 256,
 };
 
 struct listener {
 	int fd;
 	sd_event_source *source;
-	struct plant_listen wanted; /* as the plant has it */
-	dev_t device;               /* of a unix socket's name */
+	struct plant_listen wanted; /* as in the plant; empty: passed by the service manager */
+	/* What the name of a unix socket leads to. */
+	dev_t device;
 	ino_t inode;
 };
 
 struct listeners {
 	struct admission *admission;
 	sd_event *event;
-	bool passed; /* by the service manager: not ours to add to or to take away */
+	bool passed; /* all of them by the service manager: no other is opened, none closed */
 	unsigned count;
 	struct listener sockets[SOCKETS_MAX];
-	char trouble[256]; /* what was logged last */
+	struct log_once trouble;
 };
 
 /* ---- accepting ----------------------------------------------------------------------------- */
@@ -96,26 +100,36 @@ static void options_set(int fd, int family)
 	option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
 	option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_EACH_S);
 	option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
-	if (family == AF_INET6)
-		option(fd, IPPROTO_IPV6, IPV6_V6ONLY,
-		       1); /* so that 0.0.0.0 and [::] can both be listed */
+	if (family == AF_INET6) /* so that 0.0.0.0 and [::] can both be listed */
+		option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 }
 
 static int bind_and_listen(int fd, const struct sockaddr *address, socklen_t bytes)
 {
-	return bind(fd, address, bytes) == 0 && listen(fd, SOMAXCONN) == 0 ? 0 : -errno;
+	return bind(fd, address, bytes) || listen(fd, SOMAXCONN) ? -errno : 0;
+}
+
+/* 0 or -errno.  The plant file's digits are right, so a failure is that of the %scope. */
+static int listen_resolve(const struct plant_listen *wanted, struct addrinfo **found)
+{
+	const struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV | AI_NUMERICHOST,
+					.ai_socktype = SOCK_STREAM };
+	int rc = getaddrinfo(wanted->host, wanted->port, &hints, found);
+	if (!rc)
+		return 0;
+	return rc == EAI_MEMORY ? -ENOMEM : -EADDRNOTAVAIL;
 }
 
 /* The descriptor or -errno. */
 static int open_internet(const struct plant_listen *wanted)
 {
-	const struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV | AI_NUMERICHOST,
-					.ai_socktype = SOCK_STREAM };
 	struct addrinfo *found;
-	if (getaddrinfo(wanted->host, wanted->port, &hints, &found) != 0)
-		return -EADDRNOTAVAIL; /* digits are right already, so it is the %scope */
+	int rc = listen_resolve(wanted, &found);
+	if (rc)
+		return rc;
 	int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int rc = fd < 0 ? -errno : 0;
+	if (fd < 0)
+		rc = -errno;
 	if (!rc) {
 		options_set(fd, found->ai_family);
 		rc = bind_and_listen(fd, found->ai_addr, found->ai_addrlen);
@@ -126,26 +140,26 @@ static int open_internet(const struct plant_listen *wanted)
 	return rc ? rc : fd;
 }
 
-/* May the name be taken?  Yes when nothing is there, or a socket that nobody listens on any more.
+/* Is the name free?  It is when nothing is there, or a socket on which nobody listens any more.
  * 0 or -errno. */
 static int check_name(const struct sockaddr_un *name)
 {
 	struct stat st;
-	if (lstat(name->sun_path, &st) != 0)
+	if (lstat(name->sun_path, &st))
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -EEXIST;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	bool stale = connect(fd, (const struct sockaddr *)name, sizeof *name) != 0 &&
-		     errno == ECONNREFUSED;
+	bool stale =
+		connect(fd, (const struct sockaddr *)name, sizeof *name) && errno == ECONNREFUSED;
 	close(fd);
 	return stale ? 0 : -EADDRINUSE;
 }
 
-/* Under a name of its own at first: nobody can connect before the socket has its mode and group,
- * and taking the place of a stale one leaves no moment without.  The descriptor or -errno. */
+/* Under a temporary name first: so nobody can connect before the socket has its mode and group, and
+ * a stale socket is replaced without a moment in between.  The descriptor or -errno. */
 static int open_unix(const struct plant_server *server, const struct plant_listen *wanted,
 		     struct listener *listener)
 {
@@ -164,11 +178,10 @@ static int open_unix(const struct plant_server *server, const struct plant_liste
 	rc = bind_and_listen(fd, (const struct sockaddr *)&temporary, sizeof temporary);
 	umask(mask);
 	if (!rc && server->socket_group != (gid_t)-1 &&
-	    chown(temporary.sun_path, (uid_t)-1, server->socket_group) != 0)
+	    chown(temporary.sun_path, (uid_t)-1, server->socket_group))
 		rc = -errno;
-	if (!rc &&
-	    (chmod(temporary.sun_path, server->socket_mode) != 0 ||
-	     stat(temporary.sun_path, &st) != 0 || rename(temporary.sun_path, name.sun_path) != 0))
+	if (!rc && (chmod(temporary.sun_path, server->socket_mode) ||
+		    stat(temporary.sun_path, &st) || rename(temporary.sun_path, name.sun_path)))
 		rc = -errno;
 	if (rc) {
 		unlink(temporary.sun_path);
@@ -185,13 +198,13 @@ static void log_address(int fd, const struct plant_listen *wanted)
 	struct sockaddr_storage address;
 	socklen_t bytes = sizeof address;
 	char host[64], port[8];
-	if (getsockname(fd, (struct sockaddr *)&address, &bytes) != 0)
+	if (getsockname(fd, (struct sockaddr *)&address, &bytes))
 		return;
 	if (address.ss_family == AF_UNIX)
 		log_info("listening on unix:%s",
 			 wanted ? wanted->host : ((struct sockaddr_un *)&address)->sun_path);
-	else if (getnameinfo((struct sockaddr *)&address, bytes, host, sizeof host, port,
-			     sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+	else if (!getnameinfo((struct sockaddr *)&address, bytes, host, sizeof host, port,
+			      sizeof port, NI_NUMERICHOST | NI_NUMERICSERV))
 		log_info(strchr(host, ':') ? "listening on [%s]:%s" : "listening on %s:%s", host,
 			 port);
 }
@@ -230,14 +243,14 @@ static int add_wanted(struct listeners *listeners, const struct plant_listen *wa
 	return rc;
 }
 
-/* Take in who is in the queue: they have been told that they are connected. */
+/* Clients in its queue are let in: to them they are connected. */
 static void remove_at(struct listeners *listeners, unsigned index)
 {
 	struct listener *listener = &listeners->sockets[index];
 	struct stat st;
 	bool unix_socket = listener->wanted.text[0] != '\0' && listener->wanted.port[0] == '\0';
-	if (unix_socket && lstat(listener->wanted.host, &st) == 0 &&
-	    st.st_dev == listener->device && st.st_ino == listener->inode)
+	if (unix_socket && !lstat(listener->wanted.host, &st) && st.st_dev == listener->device &&
+	    st.st_ino == listener->inode)
 		unlink(listener->wanted.host);
 	if (!listeners->passed)
 		accept_many(listeners, listener->fd, UINT_MAX);
@@ -246,31 +259,32 @@ static void remove_at(struct listeners *listeners, unsigned index)
 	*listener = listeners->sockets[--listeners->count];
 }
 
-static const char *explain(const struct plant_listen *wanted, int rc, char *text, size_t size)
+static const char *explain(const struct plant_listen *wanted, int rc, char text[EXPLANATION_SIZE])
 {
 	bool is_unix = wanted->port[0] == '\0';
 	if (rc == -EADDRINUSE)
-		snprintf(text, size,
+		snprintf(text, EXPLANATION_SIZE,
 			 "%s is in use by another program: stop that one, or choose another "
 			 "address in server.listen",
 			 wanted->text);
 	else if (rc == -EADDRNOTAVAIL)
-		snprintf(text, size, "%s is no address of this machine (server.listen)",
+		snprintf(text, EXPLANATION_SIZE, "%s is no address of this machine (server.listen)",
 			 wanted->text);
 	else if (rc == -EACCES && !is_unix)
-		snprintf(text, size, "%s: ports below 1024 need CAP_NET_BIND_SERVICE",
+		snprintf(text, EXPLANATION_SIZE, "%s: ports below 1024 need CAP_NET_BIND_SERVICE",
 			 wanted->text);
 	else if (rc == -EEXIST)
-		snprintf(text, size,
+		snprintf(text, EXPLANATION_SIZE,
 			 "%s: there is a file of that name, and it is no socket (server.listen)",
 			 wanted->text);
 	else
-		snprintf(text, size, "cannot listen on %s: %s", wanted->text, strerror(-rc));
+		snprintf(text, EXPLANATION_SIZE, "cannot listen on %s: %s", wanted->text,
+			 strerror(-rc));
 	return text;
 }
 
-/* Which of the sockets is for that address?  Each is for one, so of addresses that are listed twice
- * there are two. */
+/* Which of the sockets is for that address?  Each is for one entry, so an address that is listed
+ * twice has two. */
 static bool find(const struct listeners *listeners, const struct plant_listen *wanted,
 		 const bool *taken, unsigned *index)
 {
@@ -295,8 +309,8 @@ static int synchronize(struct listeners *listeners, const struct plant_listen **
 	}
 	for (index = listeners->count; index-- > 0;)
 		if (!taken[index])
-			remove_at(listeners,
-				  index); /* the last takes its place, and that one stays */
+			/* The last takes its place, and is one that stays. */
+			remove_at(listeners, index);
 	for (unsigned i = 0; i < server->listen_count; i++) {
 		int failed = have[i] ? 0 : add_wanted(listeners, &server->listen[i]);
 		if (failed && !rc) {
@@ -309,22 +323,19 @@ static int synchronize(struct listeners *listeners, const struct plant_listen **
 
 void listeners_refresh(struct listeners *listeners)
 {
-	char text[sizeof listeners->trouble] = "";
+	char text[EXPLANATION_SIZE];
 	const struct plant_listen *which;
 	int rc = listeners->passed ? 0 : synchronize(listeners, &which);
 	if (rc)
-		explain(which, rc, text, sizeof text);
-	if (strcmp(text, listeners->trouble) != 0) { /* once, not each second */
-		strcpy(listeners->trouble, text);
-		if (rc)
-			log_error("%s", text);
-	}
+		log_once(&listeners->trouble, "%s", explain(which, rc, text));
+	else
+		listeners->trouble = (struct log_once){ 0 };
 	for (unsigned i = 0; i < listeners->count; i++)
 		sd_event_source_set_enabled(listeners->sockets[i].source, SD_EVENT_ON);
 }
 
-/* Sockets that a service manager listens on for us (sd_listen_fds(3)): clients can connect while no
- * server runs. */
+/* Sockets on which a service manager listens for us (sd_listen_fds(3)): clients can connect while
+ * no server runs. */
 static void adopt_passed(struct listeners *listeners, int count)
 {
 	const struct listener like = { .fd = -1 };
@@ -353,19 +364,18 @@ struct listeners *listeners_open(struct admission *admission, sd_event *event)
 		die(EXIT_FAILURE, "out of memory");
 	listeners->admission = admission;
 	listeners->event = event;
-
 	int passed = sd_listen_fds(1);
 	if (passed > 0) {
 		adopt_passed(listeners, passed);
 		return listeners;
 	}
 	const struct plant_listen *which;
-	char text[sizeof listeners->trouble];
+	char text[EXPLANATION_SIZE];
 	int rc = synchronize(listeners, &which);
 	if (rc) {
 		while (listeners->count > 0) /* unix sockets' names go with them */
 			remove_at(listeners, 0);
-		die(EXIT_FAILURE, "%s", explain(which, rc, text, sizeof text));
+		die(EXIT_FAILURE, "%s", explain(which, rc, text));
 	}
 	return listeners;
 }

@@ -1,7 +1,9 @@
+/* The other end of a connection. */
 #include "mbserverd/peer.h"
 
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
 struct mbshm_origin peer_origin(const struct sockaddr_storage *address)
 {

@@ -1,15 +1,15 @@
-/* Who is at the other end of a connection. */
+/* The other end of a connection, as the journal and the log want it.  Any thread. */
 #ifndef MBSERVERD_PEER_H
 #define MBSERVERD_PEER_H
 
 #include "base/network.h"
 #include "mbshm.h"
 
-#include <sys/socket.h>
+struct sockaddr_storage;
 
 enum { PEER_TEXT_SIZE = NETWORK_TEXT_SIZE };
 
-/* What accept4(2) told, as the journal wants it: IPv4 mapped into IPv6 is IPv4. */
+/* The origin of what comes from an address that accept4(2) gave.  IPv4 mapped into IPv6 is IPv4. */
 struct mbshm_origin peer_origin(const struct sockaddr_storage *address);
 
 /* "192.0.2.7:49152", "[2001:db8::7]:49152", "unix": text. */

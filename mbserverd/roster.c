@@ -6,12 +6,15 @@
 #include "mbserverd/peer.h"
 #include "mbserverd/policy.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
-/* Ages need not be known better than that. */
+/* Last uses are this old at most. */
 enum { USE_TICK_MS = 4 };
+
+/* ---- by use -------------------------------------------------------------------------------- */
 
 void roster_init(struct roster *r, size_t held_bytes_max)
 {
@@ -41,13 +44,10 @@ static void oldest_publish(struct roster *r)
 		r->oldest_used_ms = used_ms;
 }
 
-void roster_enter(struct roster *r, struct connection *c)
+static void list_in(struct roster *r, struct connection *c)
 {
 	c->used_ms = r->now_ms;
-	if (c->kept)
-		TAILQ_INSERT_TAIL(&r->kept, c, by_use);
-	else
-		TAILQ_INSERT_TAIL(&r->by_use, c, by_use);
+	TAILQ_INSERT_TAIL(c->kept ? &r->kept : &r->by_use, c, by_use);
 	oldest_publish(r);
 }
 
@@ -64,15 +64,17 @@ void roster_touch(struct roster *r, struct connection *c)
 	if (r->now_ms - c->used_ms < USE_TICK_MS)
 		return;
 	list_out(r, c);
-	roster_enter(r, c);
+	list_in(r, c);
 }
 
 void roster_keep(struct roster *r, struct connection *c, bool kept)
 {
 	list_out(r, c);
 	c->kept = kept;
-	roster_enter(r, c);
+	list_in(r, c);
 }
+
+/* ---- the end ------------------------------------------------------------------------------- */
 
 static void report_end(const struct roster *r, const struct connection *c)
 {
@@ -107,7 +109,6 @@ static void report_end(const struct roster *r, const struct connection *c)
 				      ends[c->end].text);
 }
 
-/* Give up c, which waits for c->state; c->end says why. */
 void roster_drop(struct roster *r, struct connection *c, enum connection_end end)
 {
 	c->end = end;
@@ -120,37 +121,24 @@ void roster_drop(struct roster *r, struct connection *c, enum connection_end end
 	oldest_publish(r);
 }
 
-/* Have the timer wake us at that time, unless it does so before.  Only when it goes off the next
- * time is looked for: so requests cost no call for it. */
-void roster_wake_by(struct roster *r, int64_t ms)
+static void drop_list(struct roster *r, struct connection_list *list, enum connection_end end)
 {
-	if (ms >= r->alarm_ms)
-		return;
-	r->alarm_ms = ms;
-	const struct itimerspec at = { .it_value = { ms / 1000, ms % 1000 * 1000000 } };
-	timerfd_settime(r->alarm, TFD_TIMER_ABSTIME, &at, NULL);
+	while (!TAILQ_EMPTY(list))
+		roster_drop(r, TAILQ_FIRST(list), end);
 }
 
-void roster_expire(struct roster *r)
+void roster_drop_all(struct roster *r, enum connection_end end)
 {
-	const int64_t idle_ms = (int64_t)roster_settings(r)->idle_timeout_ms,
-		      frame_ms = (int64_t)roster_settings(r)->frame_timeout_ms;
-	struct connection *c;
-	r->alarm_ms = INT64_MAX;
-	while ((c = TAILQ_FIRST(&r->waiting[CONNECTION_REST])) != NULL &&
-	       c->since_ms + frame_ms <= r->now_ms)
-		roster_drop(r, c, END_LATE);
-	if (c)
-		roster_wake_by(r, c->since_ms + frame_ms);
-	while (idle_ms != 0 && (c = TAILQ_FIRST(&r->by_use)) != NULL &&
-	       c->used_ms + idle_ms <= r->now_ms)
-		roster_drop(r, c, END_IDLE);
-	if (idle_ms != 0 && c)
-		roster_wake_by(r, c->used_ms + idle_ms);
+	drop_list(r, &r->by_use, end);
+	drop_list(r, &r->kept, end);
 }
 
-/* More is held than may be: those that wait for their peer, the longest first, then those for the
- * lock. */
+void roster_evict(struct roster *r)
+{
+	if (!TAILQ_EMPTY(&r->by_use))
+		roster_drop(r, TAILQ_FIRST(&r->by_use), END_EVICTED);
+}
+
 void roster_make_room(struct roster *r)
 {
 	static const enum connection_state order[] = { CONNECTION_OUTPUT, CONNECTION_LOCK };
@@ -160,39 +148,97 @@ void roster_make_room(struct roster *r)
 			roster_drop(r, TAILQ_FIRST(&r->waiting[order[i]]), END_STALLED);
 }
 
+/* ---- time ---------------------------------------------------------------------------------- */
+
+/* Have the timer go off at that time at the latest. */
+static void wake_by(struct roster *r, int64_t ms)
+{
+	if (ms >= r->alarm_ms)
+		return;
+	r->alarm_ms = ms;
+	const struct itimerspec at = { .it_value = { ms / 1000, ms % 1000 * 1000000 } };
+	timerfd_settime(r->alarm, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+static int64_t frame_end_ms(const struct roster *r, const struct connection *c)
+{
+	return c->since_ms + (int64_t)roster_settings(r)->frame_timeout_ms;
+}
+
+/* INT64_MAX: never. */
+static int64_t idle_end_ms(const struct roster *r, const struct connection *c)
+{
+	int64_t idle_ms = (int64_t)roster_settings(r)->idle_timeout_ms;
+	return idle_ms && !c->kept ? c->used_ms + idle_ms : INT64_MAX;
+}
+
+void roster_expire(struct roster *r)
+{
+	struct connection *c;
+	r->alarm_ms = INT64_MAX;
+	while ((c = TAILQ_FIRST(&r->waiting[CONNECTION_REST])) && frame_end_ms(r, c) <= r->now_ms)
+		roster_drop(r, c, END_LATE);
+	if (c)
+		wake_by(r, frame_end_ms(r, c));
+	while ((c = TAILQ_FIRST(&r->by_use)) && idle_end_ms(r, c) <= r->now_ms)
+		roster_drop(r, c, END_IDLE);
+	if (c)
+		wake_by(r, idle_end_ms(r, c));
+}
+
+/* ---- by what they wait for ----------------------------------------------------------------- */
+
+static uint32_t events_of(const struct connection *c, enum connection_state state)
+{
+	if (state == CONNECTION_LOCK)
+		return 0;
+	return c->channel.transport->events(
+		&c->channel, state == CONNECTION_OUTPUT ? CHANNEL_SEND : CHANNEL_RECEIVE);
+}
+
+int roster_enter(struct roster *r, struct connection *c)
+{
+	struct epoll_event event = { .events = events_of(c, c->state), .data.ptr = c };
+	list_in(r, c);
+	wake_by(r, idle_end_ms(r, c));
+	return epoll_ctl(r->epoll, EPOLL_CTL_ADD, c->channel.fd, &event) ? -errno : 0;
+}
+
 static void wait_for(struct roster *r, struct connection *c, enum connection_state state)
 {
 	if (c->state != CONNECTION_INPUT)
 		TAILQ_REMOVE(&r->waiting[c->state], c, waiting);
 	c->state = state;
-	if (state != CONNECTION_REST)
-		c->since_ms = r->now_ms;
+	c->since_ms = state == CONNECTION_REST ? c->frame_ms : r->now_ms;
 	if (state != CONNECTION_INPUT)
 		TAILQ_INSERT_TAIL(&r->waiting[state], c, waiting);
 	if (state == CONNECTION_REST)
-		roster_wake_by(r, c->since_ms + (int64_t)roster_settings(r)->frame_timeout_ms);
+		wake_by(r, frame_end_ms(r, c));
 }
 
-/* Wait for what c waits for now; since_ms: since when before.  It may be gone afterwards. */
-void roster_set_state(struct roster *r, struct connection *c, enum connection_state state,
-		      int64_t since_ms)
+void roster_set_state(struct roster *r, struct connection *c, enum connection_state state)
 {
-	static const uint32_t events[] = {
-		[CONNECTION_INPUT] = EPOLLIN,
-		[CONNECTION_REST] = EPOLLIN,
-		[CONNECTION_OUTPUT] = EPOLLOUT,
-		[CONNECTION_LOCK] = 0,
-	};
-	if (state == c->state && (state != CONNECTION_REST || since_ms == c->since_ms))
+	if (state == c->state && (state != CONNECTION_REST || c->frame_ms == c->since_ms))
 		return;
 	if (state == CONNECTION_OVER) {
 		roster_drop(r, c, c->end);
 		return;
 	}
-	struct epoll_event event = { .events = events[state], .data.ptr = c };
-	if (events[state] != events[c->state] &&
-	    epoll_ctl(r->epoll, EPOLL_CTL_MOD, c->channel.fd, &event) != 0)
+	struct epoll_event event = { .events = events_of(c, state), .data.ptr = c };
+	if (event.events != events_of(c, c->state) &&
+	    epoll_ctl(r->epoll, EPOLL_CTL_MOD, c->channel.fd, &event))
 		roster_drop(r, c, END_MEMORY);
 	else
 		wait_for(r, c, state);
+}
+
+struct connection *roster_next_parked(struct roster *r)
+{
+	struct connection_list *parked = &r->waiting[CONNECTION_LOCK];
+	struct connection *c = TAILQ_FIRST(parked);
+	if (c) {
+		TAILQ_REMOVE(parked, c, waiting);
+		TAILQ_INSERT_TAIL(parked, c, waiting);
+	}
+	return c;
 }

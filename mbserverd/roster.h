@@ -1,8 +1,9 @@
-/* A worker's connections: in the order of their last use, by what they wait for, and when one of
- * them has waited too long.  All calls are the worker's own thread's.
+/* A worker's connections: by last use, by what they wait for, and when one has waited too long.
  *
- * The first of each list is due first, so nothing is searched; one timer is set for the first of
- * all and checked only when it goes off. */
+ * All calls are those of the worker's own thread.  In each list the connection that is due first is
+ * the first, so nothing is searched.  One timer is set for the first of all and checked only when
+ * it goes off, so a request costs no call for it: a connection used meanwhile is found further
+ * back. */
 #ifndef MBSERVERD_ROSTER_H
 #define MBSERVERD_ROSTER_H
 
@@ -12,57 +13,63 @@ struct plant_server;
 
 struct roster {
 	/* set before the start */
-	int epoll, alarm;
+	int epoll, alarm; /* of epoll_create1(2), timerfd_create(2): the worker's */
 	size_t held_bytes_max;
 
 	/* any thread */
 	_Atomic unsigned connections; /* the main thread adds, the worker subtracts */
-	/* Of the connection unused longest; INT64_MAX: none may be closed for it. */
+	/* Last use of the connection unused longest that may be closed to make room; INT64_MAX:
+	 * there is none. */
 	_Atomic int64_t oldest_used_ms;
 
 	/* this worker only */
-	int64_t now_ns, now_ms; /* when this turn began */
-	int64_t alarm_ms;       /* when the timer is due; INT64_MAX: it is off */
-	/* Those that may be closed to make room, the one unused longest first. */
-	struct connection_list by_use;
-	struct connection_list kept; /* the others */
-	/* All but INPUT, where nearly all are: the longest first; of LOCK, the one tried longest
-	 * ago. */
+	int64_t now_ns, now_ms; /* CLOCK_MONOTONIC when this turn began */
+	int64_t alarm_ms;       /* when the timer goes off; INT64_MAX: it is not set */
+	/* Those that may be closed to make room, the one unused longest first; and the others. */
+	struct connection_list by_use, kept;
+	/* By state, the one that waits longest first; those waiting for the lock by the last try.
+	 * None for INPUT, where nearly all are. */
 	struct connection_list waiting[CONNECTION_STATES];
 	struct workspace workspace;
 };
 
-/* Empty; the descriptors are the caller's to set and to close. */
-void roster_init(struct roster *r, size_t held_bytes_max);
+/* Zeroed so far.  The descriptors are the caller's to set and to close. */
+void roster_init(struct roster *roster, size_t held_bytes_max);
 
-bool roster_empty(const struct roster *r);
+bool roster_empty(const struct roster *roster);
 
-/* The settings of the policy of this turn. */
-const struct plant_server *roster_settings(const struct roster *r);
+/* The settings of this turn's policy. */
+const struct plant_server *roster_settings(const struct roster *roster);
 
-/* A connection that is in no list: enter it as just used. */
-void roster_enter(struct roster *r, struct connection *c);
+/* Add a new connection, as just used.  0 or -errno of epoll_ctl(2): then it is in the roster, but
+ * nothing will be heard of it. */
+int roster_enter(struct roster *roster, struct connection *connection);
 
 /* It was used. */
-void roster_touch(struct roster *r, struct connection *c);
+void roster_touch(struct roster *roster, struct connection *connection);
 
-/* Move it between those that may be closed to make room and the others. */
-void roster_keep(struct roster *r, struct connection *c, bool kept);
+/* May it be closed to make room?  Counts as a use. */
+void roster_keep(struct roster *roster, struct connection *connection, bool kept);
 
-/* Wait for what c waits for now; since_ms: since when before.  It may be gone afterwards. */
-void roster_set_state(struct roster *r, struct connection *c, enum connection_state state,
-		      int64_t since_ms);
+/* Wait for what it waits for now.  CONNECTION_OVER, and out of memory: it is dropped. */
+void roster_set_state(struct roster *roster, struct connection *connection,
+		      enum connection_state state);
 
-/* Give it up and free it; end says why, for log and counters. */
-void roster_drop(struct roster *r, struct connection *c, enum connection_end end);
+/* Take the first that waits for the lock, and put it behind the others.  NULL: there is none. */
+struct connection *roster_next_parked(struct roster *roster);
 
-/* Wake the worker at that time at the latest. */
-void roster_wake_by(struct roster *r, int64_t ms);
+/* Count and log its end, within limits, and free it. */
+void roster_drop(struct roster *roster, struct connection *connection, enum connection_end end);
+void roster_drop_all(struct roster *roster, enum connection_end end);
+
+/* Drop the one unused longest that may be closed to make room, if there is any. */
+void roster_evict(struct roster *roster);
 
 /* Drop all that have waited or been idle too long; set the timer for the next one. */
-void roster_expire(struct roster *r);
+void roster_expire(struct roster *roster);
 
-/* More memory is held than may be: drop those stuck longest until it is less. */
-void roster_make_room(struct roster *r);
+/* Drop those stuck longest until no more memory is held than held_bytes_max: first those whose
+ * peer does not read, then those that wait for the lock. */
+void roster_make_room(struct roster *roster);
 
 #endif

@@ -1,5 +1,7 @@
+/* Reading and printing the counters of a server, from outside. */
 #include "mbserverd/stats.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "mbserverd/counters.h"
@@ -11,10 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-/* What a file says; nothing in it is trusted. */
+/* The contents of a file, none of which is trusted. */
 struct report {
 	bool alive;
 	int64_t start_ns, pid;
@@ -28,7 +29,7 @@ struct report {
 static const struct row {
 	const char *name, *text;
 	size_t offset;
-	unsigned count; /* 0: it is one */
+	unsigned count; /* 0: it is no array */
 	enum counters_key key;
 } rows[] = { COUNTERS(AS_ROW, AS_ROWS) };
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -46,19 +47,19 @@ static uint64_t key_of(const struct row *row, unsigned index)
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
-/* Copied by read(2): a mapping would end this program if the file became shorter meanwhile.  NULL,
+/* Copied by pread(2): a mapping would end this program if the file became shorter meanwhile.  NULL,
  * or what is wrong. */
 static const char *report_read(int fd, const char *image, struct report *report)
 {
 	struct counters_file head;
 	struct counters block;
 	if (pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head ||
-	    memcmp(head.magic, COUNTERS_MAGIC, sizeof head.magic) != 0)
+	    memcmp(head.magic, COUNTERS_MAGIC, sizeof head.magic))
 		return "not a file of counters";
-	if (strncmp(head.version, MBIMAGE_VERSION, sizeof head.version) != 0)
+	if (strncmp(head.version, MBIMAGE_VERSION, sizeof head.version))
 		return "written by another version of mbserverd";
 	if (head.block_bytes != sizeof block || head.blocks < 1 ||
-	    head.blocks > COUNTERS_BLOCKS_MAX || strncmp(head.image, image, sizeof head.image) != 0)
+	    head.blocks > COUNTERS_BLOCKS_MAX || strncmp(head.image, image, sizeof head.image))
 		return "damaged";
 	*report = (struct report){
 		counters_held(fd), head.start_ns, head.pid, head.blocks - 1, { 0 }
@@ -75,8 +76,8 @@ static const char *report_read(int fd, const char *image, struct report *report)
 	return NULL;
 }
 
-/* The file of a server that lives, else the first there is; path: where it is, or was looked for
- * last.  -1: none. */
+/* Open the file of a running server, else the first that there is; path: where it is, or was looked
+ * for last.  -1: none. */
 static int report_open(const char *image, char *path)
 {
 	char each[COUNTERS_PATH_SIZE];
@@ -109,10 +110,8 @@ static uint64_t connections(const struct report *report)
 
 static int64_t seconds_since(int64_t start_ns)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	int64_t start_s = start_ns / 1000000000;
-	return start_s >= 0 && start_s <= now.tv_sec ? now.tv_sec - start_s : 0;
+	int64_t now_ns = clock_now_ns(CLOCK_REALTIME);
+	return start_ns >= 0 && start_ns <= now_ns ? (now_ns - start_ns) / 1000000000 : 0;
 }
 
 static void print_text(const struct report *report, const char *image)
@@ -187,7 +186,7 @@ int stats_print(const char *image, bool json)
 	if (!report.alive)
 		log_warn("the server that wrote %s is dead", path);
 	(json ? print_json : print_text)(&report, image);
-	if (fflush(stdout) != 0) {
+	if (fflush(stdout)) {
 		log_error("cannot write to stdout");
 		return EXIT_FAILURE;
 	}

@@ -4,8 +4,9 @@
 
 #include <stdbool.h>
 
-/* Print it as text or JSON.  The exit status: 1 when there is no server's file, or it is damaged,
- * or its server is dead (its last counts are printed all the same). */
+/* Print the counters of that image's server as text or JSON; it is not disturbed.  The exit status:
+ * 1 when there is no file of counters, it is damaged (logged), or its server is dead (then its last
+ * counts are printed). */
 int stats_print(const char *image, bool json);
 
 #endif

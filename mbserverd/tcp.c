@@ -1,12 +1,15 @@
 /* The transport of plain stream sockets. */
+#include "mbserverd/tcp.h"
+
 #include "mbserverd/transport.h"
 
 #include <errno.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The kernel's answer; interrupted is as good as not yet. */
+/* What the kernel answered; interrupted is as good as not yet. */
 static ssize_t result(ssize_t n)
 {
 	if (n >= 0)
@@ -26,6 +29,12 @@ static ssize_t tcp_send(struct channel *channel, const uint8_t *bytes, size_t co
 	return result(syscall(SYS_sendto, channel->fd, bytes, count, MSG_NOSIGNAL, NULL, 0));
 }
 
+static uint32_t tcp_events(const struct channel *channel, enum direction direction)
+{
+	(void)channel;
+	return direction == CHANNEL_SEND ? EPOLLOUT : EPOLLIN;
+}
+
 static void tcp_shut(struct channel *channel)
 {
 	shutdown(channel->fd, SHUT_WR);
@@ -36,4 +45,11 @@ static void tcp_close(struct channel *channel)
 	close(channel->fd);
 }
 
-const struct transport transport_tcp = { "tcp", tcp_receive, tcp_send, tcp_shut, tcp_close };
+const struct transport tcp_transport = {
+	.name = "tcp",
+	.receive = tcp_receive,
+	.send = tcp_send,
+	.events = tcp_events,
+	.shut = tcp_shut,
+	.close = tcp_close,
+};

@@ -1,7 +1,9 @@
-/* What carries a connection's bytes: an operations table, and plain TCP as its only entry so far.
+/* What carries a connection's bytes: a table of operations.  Plain sockets are the only transport
+ * so far (tcp.h).
  *
- * A transport may need more than one turn before bytes flow (a handshake), and may know who the
- * peer is (a role): both have their place in struct channel when one comes. */
+ * All calls are those of the worker that has the connection; none blocks.  A transport may need
+ * more than one turn before bytes flow (a handshake), and may know who the peer is (a role): both
+ * belong into struct channel when one comes. */
 #ifndef MBSERVERD_TRANSPORT_H
 #define MBSERVERD_TRANSPORT_H
 
@@ -9,23 +11,34 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* One end of a connection: non-blocking, one worker's. */
+/* One end of a connection. */
 struct channel {
 	const struct transport *transport;
-	int fd; /* what to wait for in epoll */
+	int fd; /* non-blocking; what epoll watches */
 };
+
+enum direction { CHANNEL_RECEIVE, CHANNEL_SEND };
 
 struct transport {
 	const char *name;
-	/* Bytes, 0: the peer has ended, -EAGAIN: none now, or another -errno: lost. */
+
+	/* Receive 1..room bytes.  Their number; 0: the peer has ended; -EAGAIN: none now; another
+	 * -errno: the connection is lost. */
 	ssize_t (*receive)(struct channel *channel, uint8_t *bytes, size_t room);
-	/* Bytes taken, -EAGAIN: none now, or another -errno: lost. */
+
+	/* Send the first of count (1..) bytes.  The number taken; -EAGAIN: none now; another
+	 * -errno: the connection is lost. */
 	ssize_t (*send)(struct channel *channel, const uint8_t *bytes, size_t count);
-	/* Our side ends; the peer's may still send. */
+
+	/* What to watch for after -EAGAIN in that direction: EPOLL... of epoll_ctl(2).  Asked when
+	 * the connection begins to wait. */
+	uint32_t (*events)(const struct channel *channel, enum direction direction);
+
+	/* Tell the peer that no more bytes follow.  It may still send. */
 	void (*shut)(struct channel *channel);
+
+	/* Close fd and free what the transport has.  The channel is not used again. */
 	void (*close)(struct channel *channel);
 };
-
-extern const struct transport transport_tcp; /* a stream socket: TCP, unix */
 
 #endif

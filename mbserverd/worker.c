@@ -2,9 +2,9 @@
 #include "mbserverd/worker.h"
 
 #include "base/clock.h"
+#include "mbserverd/access.h"
 #include "mbserverd/counters.h"
 #include "mbserverd/policy.h"
-#include "mbserverd/roster.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,45 +16,41 @@
 
 enum { EVENTS_PER_TURN = 64, RETRIES_PER_TURN = 64 };
 
-/* What waits at these two is given to nobody's connection. */
+/* Their addresses stand in the epoll set where a connection's would: orders, the alarm. */
 static char orders_mark, alarm_mark;
 
-/* Requests since before have been answered; they were noticed at start_ns.  One look at the clock
- * for all of them. */
-static void measure(struct worker *w, uint64_t before, int64_t start_ns)
+/* The requests since before have been answered; they were noticed at start_ns.  The clock is read
+ * once for all of them. */
+static void measure(const struct worker *w, uint64_t before, int64_t start_ns)
 {
 	struct counters *counters = w->roster.workspace.execution.counters;
 	uint64_t answered = counters->requests - before;
-	if (answered != 0)
-		counters_add(&counters->latency_ns[counters_bucket(
-				     (uint64_t)(clock_mono_ns() - start_ns))],
-			     answered);
+	if (!answered)
+		return;
+	unsigned bucket = counters_bucket((uint64_t)(clock_mono_ns() - start_ns));
+	counters_add(&counters->latency_ns[bucket], answered);
 }
 
 static void ready(struct worker *w, struct connection *c, uint32_t events)
 {
-	uint64_t before = w->roster.workspace.execution.counters->requests;
-	int64_t since_ms = c->since_ms;
-	roster_touch(&w->roster, c);
+	struct roster *roster = &w->roster;
+	uint64_t before = roster->workspace.execution.counters->requests;
+	roster_touch(roster, c);
 	if (c->state == CONNECTION_INPUT || c->state == CONNECTION_REST)
-		roster_set_state(&w->roster, c, connection_input(&w->roster.workspace, c),
-				 since_ms);
+		roster_set_state(roster, c, connection_input(&roster->workspace, c));
 	else if (events & (EPOLLERR | EPOLLHUP))
-		roster_drop(&w->roster, c, END_LOST);
+		roster_drop(roster, c, END_LOST);
 	else if (c->state == CONNECTION_OUTPUT)
-		roster_set_state(&w->roster, c, connection_output(&w->roster.workspace, c),
-				 since_ms);
-	measure(w, before, w->roster.now_ns);
+		roster_set_state(roster, c, connection_output(&roster->workspace, c));
+	measure(w, before, roster->now_ns);
 }
 
 static void retry_write(struct worker *w, struct connection *c)
 {
-	uint64_t before = w->roster.workspace.execution.counters->requests;
-	int64_t since_ms = c->since_ms, start_ns = c->busy_since_ms * 1000000;
-	TAILQ_REMOVE(&w->roster.waiting[CONNECTION_LOCK], c,
-		     waiting); /* the others come before it is tried again */
-	TAILQ_INSERT_TAIL(&w->roster.waiting[CONNECTION_LOCK], c, waiting);
-	roster_set_state(&w->roster, c, connection_retry(&w->roster.workspace, c), since_ms);
+	struct workspace *workspace = &w->roster.workspace;
+	uint64_t before = workspace->execution.counters->requests;
+	int64_t start_ns = c->busy_since_ms * 1000000;
+	roster_set_state(&w->roster, c, connection_retry(workspace, c));
 	measure(w, before, start_ns);
 }
 
@@ -62,13 +58,12 @@ static void retry_write(struct worker *w, struct connection *c)
  * unless it becomes free. */
 static void retry_writes(struct worker *w)
 {
-	struct connection_list *parked = &w->roster.waiting[CONNECTION_LOCK];
+	const struct connection_list *parked = &w->roster.waiting[CONNECTION_LOCK];
 	const struct connection *last = TAILQ_LAST(parked, connection_list);
 	w->retried_ms = w->roster.now_ms;
-	w->roster.workspace.execution.lock_wait_us =
-		TAILQ_EMPTY(parked) ? LOCK_WAIT_US : LOCK_RETRY_US;
+	w->roster.workspace.execution.lock_wait_us = last ? LOCK_RETRY_US : LOCK_WAIT_US;
 	for (unsigned i = 0; i < RETRIES_PER_TURN && last; i++) {
-		struct connection *c = TAILQ_FIRST(parked);
+		struct connection *c = roster_next_parked(&w->roster);
 		if (c == last)
 			last = NULL;
 		retry_write(w, c);
@@ -77,7 +72,7 @@ static void retry_writes(struct worker *w)
 
 /* ---- orders -------------------------------------------------------------------------------- */
 
-/* What the policy says about c.  false: it may not be here. */
+/* Note what the policy says about c.  false: its peer is refused. */
 static bool revise(struct worker *w, struct connection *c)
 {
 	const struct policy *policy = w->roster.workspace.execution.policy;
@@ -89,20 +84,18 @@ static bool revise(struct worker *w, struct connection *c)
 
 static void revise_list(struct worker *w, struct connection_list *list)
 {
+	const struct access *access = &w->roster.workspace.execution.policy->access;
 	struct connection *next;
 	for (struct connection *c = TAILQ_FIRST(list); c; c = next) {
 		next = TAILQ_NEXT(c, by_use);
-		if (!revise(w, c)) {
+		if (!revise(w, c))
 			roster_drop(&w->roster, c, END_REFUSED);
-		} else if (c->kept != access_kept(&w->roster.workspace.execution.policy->access,
-						  c->client.rules)) {
+		else if (c->kept != access_kept(access, c->client.rules))
 			roster_keep(&w->roster, c, !c->kept);
-		}
 	}
 }
 
-/* The policy is another than it was: look at all connections with it before the first request is.
- */
+/* The policy has changed: apply it to all connections before it answers the first request. */
 static void revise_all(struct worker *w)
 {
 	w->generation = w->roster.workspace.execution.policy->generation;
@@ -115,16 +108,9 @@ static void adopt(struct worker *w, struct connection *c)
 {
 	bool welcome = revise(w, c);
 	c->kept = access_kept(&w->roster.workspace.execution.policy->access, c->client.rules);
-	roster_enter(&w->roster, c);
-	if (!welcome)
-		roster_drop(&w->roster, c, END_REFUSED);
-	else if (epoll_ctl(w->roster.epoll, EPOLL_CTL_ADD, c->channel.fd,
-			   &(struct epoll_event){ .events = EPOLLIN, .data.ptr = c }) != 0)
-		roster_drop(&w->roster, c, END_MEMORY);
-	else if (roster_settings(&w->roster)->idle_timeout_ms != 0 && !c->kept)
-		roster_wake_by(&w->roster,
-			       w->roster.now_ms +
-				       (int64_t)roster_settings(&w->roster)->idle_timeout_ms);
+	int rc = roster_enter(&w->roster, c);
+	if (rc || !welcome)
+		roster_drop(&w->roster, c, welcome ? END_MEMORY : END_REFUSED);
 }
 
 static void stop_list(struct worker *w, struct connection_list *list)
@@ -132,10 +118,8 @@ static void stop_list(struct worker *w, struct connection_list *list)
 	struct connection *next;
 	for (struct connection *c = TAILQ_FIRST(list); c; c = next) {
 		next = TAILQ_NEXT(c, by_use);
-		int64_t since_ms = c->since_ms;
 		if (c->state == CONNECTION_INPUT || c->state == CONNECTION_REST)
-			roster_set_state(&w->roster, c, connection_input(&w->roster.workspace, c),
-					 since_ms);
+			roster_set_state(&w->roster, c, connection_input(&w->roster.workspace, c));
 	}
 }
 
@@ -157,11 +141,9 @@ static void take_orders(struct worker *w)
 			adopt(w, orders[i].connection);
 			break;
 		case ORDER_EVICT:
-			if (!TAILQ_EMPTY(&w->roster.by_use))
-				roster_drop(&w->roster, TAILQ_FIRST(&w->roster.by_use),
-					    END_EVICTED);
+			roster_evict(&w->roster);
 			break;
-		case ORDER_REVISE: /* being awake was all: turn() has done it */
+		case ORDER_REVISE: /* only to wake us: turn() has done it */
 			break;
 		case ORDER_PING:
 			w->pongs++;
@@ -175,6 +157,7 @@ static void take_orders(struct worker *w)
 
 /* ---- the loop ------------------------------------------------------------------------------ */
 
+/* How long to sleep: until events come, but for parked writes and a stop. */
 static int patience_ms(const struct worker *w)
 {
 	if (!TAILQ_EMPTY(&w->roster.waiting[CONNECTION_LOCK]))
@@ -200,8 +183,9 @@ static void turn(struct worker *w)
 	struct epoll_event events[EVENTS_PER_TURN];
 	bool orders = false, alarmed = false;
 	int count = sleep_until_ready(w, events);
-	/* What frees connections that the events still name comes last: orders, the alarm, a
-	 * shortage; and a new policy, which is only for the next turn. */
+	/* Orders, the alarm, a shortage and a new policy free connections that the events may
+	 * name, so they come last.  Under a new policy the connections are not served at all: they
+	 * are revised, and still ready in the next turn. */
 	bool revised = w->generation != w->roster.workspace.execution.policy->generation;
 	for (int i = 0; i < count; i++) {
 		void *what = events[i].data.ptr;
@@ -231,10 +215,7 @@ static void *worker_run(void *context)
 	do {
 		turn(w);
 	} while (w->stop_ms == 0 || (!roster_empty(&w->roster) && w->roster.now_ms < w->stop_ms));
-	while (!TAILQ_EMPTY(&w->roster.by_use))
-		roster_drop(&w->roster, TAILQ_FIRST(&w->roster.by_use), END_STOP);
-	while (!TAILQ_EMPTY(&w->roster.kept))
-		roster_drop(&w->roster, TAILQ_FIRST(&w->roster.kept), END_STOP);
+	roster_drop_all(&w->roster, END_STOP);
 	policy_reader_unregister();
 	return NULL;
 }
@@ -269,7 +250,7 @@ static int worker_wire(struct worker *w)
 {
 	int pipe_ends[2] = { -1, -1 };
 	struct epoll_event orders = { .events = EPOLLIN, .data.ptr = &orders_mark };
-	/* Edge-triggered: so it need not be read. */
+	/* Edge-triggered, so it need not be read. */
 	struct epoll_event alarm = { .events = EPOLLIN | EPOLLET, .data.ptr = &alarm_mark };
 	w->roster.epoll = epoll_create1(EPOLL_CLOEXEC);
 	w->roster.alarm = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);

@@ -1,5 +1,7 @@
 /* A worker: one thread, one epoll loop (level-triggered) over the connections given to it.  Workers
- * share nothing but the policy and the image. */
+ * share nothing but the policy and the image.
+ *
+ * The functions are the main thread's (workers.h); the thread itself is in worker.c. */
 #ifndef MBSERVERD_WORKER_H
 #define MBSERVERD_WORKER_H
 
@@ -9,17 +11,23 @@
 
 enum {
 	ORDERS_PER_TURN = 64,
-	/* How long a stopping worker waits for answers to be taken and peers to close. */
+	/* A stopping worker waits this long for answers to be taken and peers to close. */
 	STOP_GRACE_MS = 300,
-	/* That connections may allocate, all workers together: then those stuck longest are
+	/* The connections of all workers may allocate this much; beyond it, those stuck longest are
 	 * closed. */
 	HELD_BYTES_MAX = 8 << 20,
 };
 
-/* A message from the main thread; it is written to a pipe and read from it whole. */
+/* A message from the main thread, written to a pipe and read from it whole. */
 struct order {
-	enum { ORDER_ADOPT, ORDER_EVICT, ORDER_REVISE, ORDER_PING, ORDER_STOP } kind;
-	struct connection *connection; /* ORDER_ADOPT */
+	enum {
+		ORDER_ADOPT,  /* serve a connection */
+		ORDER_EVICT,  /* close the one unused longest that may be closed */
+		ORDER_REVISE, /* look at the policy */
+		ORDER_PING,   /* count pongs up */
+		ORDER_STOP,
+	} kind;
+	struct connection *connection; /* ORDER_ADOPT: the worker's from now on */
 };
 
 struct worker {
@@ -29,23 +37,24 @@ struct worker {
 
 	/* main thread only */
 	unsigned pings;
-	unsigned order_count; /* orders that are not written yet */
+	unsigned order_count; /* not written yet */
 	struct order orders[ORDERS_PER_TURN];
 
 	/* any thread */
 	_Atomic unsigned pongs;
 
-	/* this worker only, but for what roster.h says */
-	int64_t retried_ms;
-	int64_t stop_ms;     /* when to stop, peers or not; 0: not stopping */
-	uint64_t generation; /* of the policy that connections have been looked at with */
+	/* this worker only, except what roster.h says */
+	int64_t retried_ms;  /* last try of parked writes */
+	int64_t stop_ms;     /* when to stop, whatever is left; 0: not stopping */
+	uint64_t generation; /* of the policy last applied to all connections */
 	struct roster roster;
 };
-/* Make one of count workers and start its thread; signals are blocked already, and counters open
- * with a block for it.  0 or -errno. */
+
+/* Make worker index (0..) of count and start its thread.  Before: as workers_start.  0 or -errno.
+ */
 int worker_start(unsigned index, unsigned count, struct worker **worker);
 
-/* After its thread was told to stop: join it, free. */
+/* After ORDER_STOP has been written: join its thread, free it. */
 void worker_end(struct worker *worker);
 
 #endif

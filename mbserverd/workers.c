@@ -1,7 +1,7 @@
 /* The worker threads, as the main thread sees them. */
 #include "mbserverd/workers.h"
 
-#include "mbserverd/address.h"
+#include "mbserverd/hosts.h"
 #include "mbserverd/worker.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@ struct workers {
 
 _Static_assert(ORDERS_PER_TURN * sizeof(struct order) <= PIPE_BUF, "orders are written whole");
 
-/* Blocks when a worker is 4,000 orders behind: then nobody should accept more for it, and the
+/* Blocks when a worker is 4,000 orders behind: then no more should be accepted for it, and the
  * watchdog may notice. */
 static void orders_write(struct worker *w)
 {
@@ -27,8 +27,7 @@ static void orders_write(struct worker *w)
 	w->order_count = 0;
 }
 
-/* To be written with others: a pipe and a thread woken for each of many connections at once took
- * longer than the connections. */
+/* Batched: one pipe write and one wake-up per connection cost more than the connections. */
 static void order_later(struct worker *w, int kind, struct connection *connection)
 {
 	w->orders[w->order_count++] = (struct order){ kind, connection };
@@ -62,26 +61,30 @@ void workers_stop(struct workers *all)
 {
 	for (unsigned i = 0; i < all->count; i++)
 		order(all->workers[i], ORDER_STOP);
-	for (unsigned i = 0; i < all->count; i++) {
+	for (unsigned i = 0; i < all->count; i++)
 		worker_end(all->workers[i]);
-	}
 	free(all);
 }
 
-int workers_adopt(struct workers *all, int fd, const struct mbshm_origin *peer,
-		  struct address *address)
+static struct worker *least_busy(const struct workers *all)
 {
-	struct connection *c = connection_new(fd, peer, address);
 	struct worker *least = all->workers[0];
-	if (!c)
-		return -ENOMEM;
 	for (unsigned i = 1; i < all->count; i++)
 		if (all->workers[i]->roster.connections < least->roster.connections)
 			least = all->workers[i];
-	least->roster.connections++;
-	if (address)
-		address->connections++;
-	order_later(least, ORDER_ADOPT, c);
+	return least;
+}
+
+int workers_adopt(struct workers *all, int fd, const struct mbshm_origin *peer, struct host *host)
+{
+	struct connection *c = connection_new(fd, peer, host);
+	if (!c)
+		return -ENOMEM;
+	struct worker *w = least_busy(all);
+	w->roster.connections++;
+	if (host)
+		host_count(host);
+	order_later(w, ORDER_ADOPT, c);
 	return 0;
 }
 

@@ -225,8 +225,13 @@ static void client_is_left(struct channel *channel)
 	(void)channel;
 }
 
-static const struct transport to_client = { "fuzz", client_sends, client_takes, client_is_left,
-					    client_is_left };
+static const struct transport to_client = {
+	.name = "fuzz",
+	.receive = client_sends,
+	.send = client_takes,
+	.shut = client_is_left,
+	.close = client_is_left,
+};
 
 /* The values of the oracle's i-th range as the image packs them. */
 static void range_pack(unsigned i, uint16_t *out)
