@@ -237,10 +237,15 @@ like($info, qr/^journal     \d+ entries so far$/m, 'journal');
 		simulator => 'period = "10ms" start_delay = "0s"',
 			     points => 'p = { address = "holding 0" model = "uniform 0 9" }');
 	my $sim = start_simulator($plant);
-	my $busy = done(undef, 'info');
-	like($busy, qr/^source      simulatord: 0\.\d\d s ago, version \d+, \d+ commits$/m,
-		'info: a source');
-	my ($rate) = $busy =~ /^rate +([\d.]+) publishes/m;
+	# A hundred steps a second, but for what a loaded machine misses of them.
+	my ($busy, $rate);
+	my $source = qr/^source      simulatord: 0\.\d\d s ago, version \d+, \d+ commits$/m;
+	wait_until(sub {
+		$busy = (mbshm('info'))[1];
+		($rate) = $busy =~ /^rate +([\d.]+) publishes/m;
+		return $rate > 20 && $rate < 200 && $busy =~ $source;
+	});
+	like($busy, $source, 'info: a source');
 	cmp_ok($rate, '>', 20, 'info: the rate');
 	cmp_ok($rate, '<', 200, 'is about that of the simulator');
 	kill9($sim);
@@ -351,7 +356,7 @@ is_deeply([ map { [ @$_{qw(sequence version origin table address count)},
 my ($y, $mo, $d, $h, $mi, $s) = $entries[0]{time} =~
 	/^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d\.\d{3})Z$/;
 require Time::Local;
-cmp_ok(abs(Time::Local::timegm(0, $mi, $h, $d, $mo - 1, $y) + $s - $now), '<', 5, 'and when');
+cmp_ok(abs(Time::Local::timegm(0, $mi, $h, $d, $mo - 1, $y) + $s - $now), '<', 600, 'and when');
 like((split /\n/, done(undef, 'journal', '--format', 'csv'))[3],
 	qr/^3,3,[^,]+Z,local,-,0,0,coil,1,1,0$/, 'as CSV');
 like((split /\n/, done(undef, 'journal'))[0],
@@ -412,7 +417,7 @@ my $other = plant(name => image_name(), image => 'holding_registers = ["1000-101
 my ($status, undef, $err) = run(program('mbshm'), '--plant', $other, 'restore', $file);
 is($status, 1, 'a file of another layout is refused');
 like($err,
-	qr/holds \{coils 0-9,1000-1003; .*\}; the image declares \{holding registers 1000-1019\}/,
+	qr/holds \{coil 0-9,1000-1003; .*\}; the image declares \{holding 1000-1019\}/,
 	'with both layouts');
 open my $in, '<:raw', $file or die;
 my $bytes = do { local $/; <$in> };
@@ -434,8 +439,8 @@ done('', 'set', 'holding:1001', 5);
 wait_line($follow, qr/,holding,1001,1,5$/, undef, 'out');
 plant(name => $name, image => 'holding_registers = ["990-1009"] coils = ["0-4"]',
 	simulator => undef, points => undef, file => $plant =~ s{.*/}{}r);
-my $says = qr/the plant says \{coils 0-4; holding registers 990-1009\}/;
-refused(1, qr/declares \{coils 0-9,1000-1003; .*$says/, 'restore', $file);
+my $says = qr/the plant says \{coil 0-4; holding 990-1009\}/;
+refused(1, qr/declares \{coil 0-9,1000-1003; .*$says/, 'restore', $file);
 done('', 'recreate');
 like(done(undef, 'info'), qr/^holding     990-1009$/m, 'recreate: the new layout');
 done("holding    999 0\nholding   1000 3\nholding   1001 5\n", 'get', 'holding:999-1001');

@@ -167,9 +167,9 @@ static void writers_time_out_in_time(void **state)
 		       "a bare sleep %llu us (p99)\n",
 		       deadlines_us[d], (unsigned long long)p50, (unsigned long long)p99,
 		       (unsigned long long)machine);
-		/* Beyond what the machine makes any sleeper wait for its turn; few tries beside
-		 * other tests say little about 1 in 100. */
-		assert_true(p99 <= machine + (is_long ? 5000 : 100000));
+		/* Beyond what the machine makes any sleeper wait for its turn.  Few tries beside
+		 * other tests say little about 1 in 100: then half of them must be in time. */
+		assert_true(is_long ? p99 <= machine + 5000 : p50 <= machine + 100000);
 	}
 	image_audit(img);
 	mbshm_close(img);
