@@ -84,9 +84,9 @@ static void readers_do_not_notice(void **state)
 	       "those without\n",
 	       (double)with[SLICES / 2] / SLICE_US, ratio);
 	assert_int_equal(image_status(img).retries, retries);
-	/* Anything that a reader would wait for shows as a factor of a thousand; a busy machine
-	 * must not fail this. */
-	assert_true(ratio > 0.5);
+	/* Anything that a reader would wait for shows as a factor of a thousand.  A busy machine
+	 * was seen to halve the figure; make bench has a quiet one. */
+	assert_true(ratio > 0.05);
 	mbshm_close(img);
 }
 
