@@ -122,7 +122,7 @@ sub until_true
 	my ($ask, $timeout) = @_;
 	my $start = time;
 	until ($ask->()) {
-		return undef if time - $start > ($timeout || 20);
+		return undef if time - $start > ($timeout || $MB::TIMEOUT);
 		sleep 0.01;
 	}
 	return time - $start;

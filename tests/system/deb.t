@@ -83,10 +83,10 @@ is((run('dpkg', '--verify', 'mbimage'))[1], '', '... whole');
 my %pid = map { $_ => unit_pid($_) } @SERVICES;
 my @pollers = (poller(port => 502, address => 1010),
 	map { poller(port => 502, address => 1010, fresh => 1) } 1, 2);
-sleep 0.2;
+sleep 0.2;	# some requests before ...
 dpkg('--install', $ENV{MB_PACKAGE_NEXT});
 isnt(unit_pid($_), $pid{$_}, "upgraded: $_ is a new process") for @SERVICES;
-sleep 0.2;
+sleep 0.2;	# ... and after
 for my $seen (map { report($_) } @pollers) {
 	is("$seen->{refused} refused, $seen->{zeros} zeros, $seen->{exceptions} exceptions",
 		'0 refused, 0 zeros, 0 exceptions',

@@ -58,12 +58,10 @@ subtest 'the device' => sub {
 		simulator => 'period = "20ms"  start_delay = "0s"',
 		points => 'relay = { address = "coil 1050"  model = "toss 0.5" }'));
 	my $on = '110d434c50ff' . hx('two words');
-	my $asked = 0;
-	until (ask('11') eq $on || ++$asked > 1000) { select undef, undef, undef, 0.01 }
+	wait_until(sub { ask('11') eq $on });
 	is(ask('11'), $on, 'on');
 	kill9($sim);
-	$asked = 0;
-	while (ask('11') eq $on && ++$asked < 1000) { select undef, undef, undef, 0.01 }
+	wait_until(sub { ask('11') ne $on });
 	is_asked('11', '11 0d 434c50 00' . hx('two words'), 'it was killed: off');
 	is_asked('08 0000 1234', '08 0000 1234', 'echo');
 	is_asked("08 $_ 0000", '88 01', "no restart, no silence: $_") for qw(0001 0003 0004);

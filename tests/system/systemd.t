@@ -124,7 +124,7 @@ sub killed
 	kill KILL => $pid or die "kill: $!";
 	my $back = until_true(sub { my $now = unit_pid($victim); $now && $now != $pid
 		&& show($victim, 'ActiveState') eq 'active' });
-	sleep 0.3;
+	sleep 0.3;	# and some more
 	my $seen = report($poller);
 	ok($back, "$victim is started again after SIGKILL");
 	is(unit_pid($other), $other_pid, "... $other does not notice");
@@ -151,10 +151,10 @@ is(hx(request($sock, h('03 03f2 0001'))), '0302beef',
 {
 	my @pollers = ((map { poller(port => 502) } 1 .. 3), poller(port => 502, fresh => 1));
 	my $pid = unit_pid($SIMULATOR);
-	sleep 0.2;
+	sleep 0.2;	# let them poll: what is tested is that it goes on
 	for my $round (1 .. 3) {
 		ok(systemctl('restart', $SERVER), 'the server is restarted while clients poll');
-		sleep 0.1;
+		sleep 0.1;	# some requests in between
 	}
 	my @seen = map { report($_) } @pollers;
 	is(join(' ', map { $_->{refused} } @seen), '0 0 0 0', '... and refuses no connection');

@@ -123,7 +123,7 @@ subtest 'one image is lost' => sub {
 		'its units answer 04, no others');
 	is(hx(request($sock, h('2b 0e 04 01'), 3)), '2b0e04810000010104' . hx('PUMP'),
 		'its identity is known');
-	sleep 2.2;
+	sleep 2.2;	# more than two times when it is tried, silently
 	stop($other);
 	unlink "/dev/shm$pump";
 	wait_line($server, qr/attached image \Q$pump\E again/);

@@ -62,11 +62,7 @@ for my $first (qw(mbserverd simulatord)) {
 
 	my $sock = tcp($process{mbserverd}{port});
 	my %values;
-	my $deadline = time + $MB::TIMEOUT;
-	while (keys %values < 5 && time < $deadline) {
-		$values{holding($sock, 1000)}++;
-		sleep 0.002;
-	}
+	wait_until(sub { $values{holding($sock, 1000)}++; return keys %values >= 5 });
 	cmp_ok(scalar(keys %values), '>=', 5, 'the server serves what the simulator writes');
 	is(hx(request($sock, h('06 041a 004d'))), '06041a004d', 'and writes itself');
 

@@ -4,9 +4,6 @@
 
 #include <sys/resource.h>
 
-/* A wait without end takes longer; a busy machine is late by less. */
-enum { LATE_US = 10 * SECOND_US };
-
 /* ---- an owner that stops or dies inside the lock ------------------------------------------- */
 
 struct owner {
@@ -72,7 +69,7 @@ static void stopped_owner(void **state)
 		start = now_us();
 		assert_int_equal(mbshm_txn_commit(txn, timeouts[i], &version), -ETIMEDOUT);
 		assert_true(now_us() - start + 1 >= timeouts[i]);
-		assert_true(now_us() - start < timeouts[i] + LATE_US);
+		assert_true(now_us() - start < timeouts[i] + HANG_US);
 		pattern_expect(reader, 0);
 		pattern_expect(img, 0);
 		assert_int_equal(image_status(reader).version, 1);
@@ -115,6 +112,7 @@ static void short_tries_never_sleep(void **state)
 	}
 	getrusage(RUSAGE_THREAD, &after);
 	assert_int_equal(after.ru_nvcsw, before.ru_nvcsw);
+	/* The best of 500: a busy machine has some that are not interrupted. */
 	assert_true(best >= 20000 && best < 200000);
 	mbshm_txn_free(txn);
 	mbshm_close(img);
@@ -136,6 +134,7 @@ static void dead_owner_is_found_soon(void **state)
 		assert_int_equal(image_status(img).steals, i + 1);
 		pattern_expect(img, i);
 	}
+	/* The best of ten, as above. */
 	assert_true(best < 5000);
 	/* Even a try that may not sleep asks once whether the owner lives. */
 	owner_killed(&owner);

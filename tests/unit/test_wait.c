@@ -4,7 +4,8 @@
 
 #include <pthread.h>
 
-enum { LATE_US = 100000, FOREVER_MS = 20000, ROUNDS = 4000, SLEEPS = 50 };
+/* A waiter that nobody wakes looks for itself each SLICE_US. */
+enum { SLICE_US = 100000, FOREVER_MS = 3 * HANG_US / 1000, ROUNDS = 4000, SLEEPS = 50 };
 
 static int touch(struct mbshm *img, uint16_t value, uint64_t *version)
 {
@@ -59,7 +60,7 @@ static void times_out(void **state)
 			assert_int_equal(mbshm_wait(img[i], 1, timeouts_ms[k], &now), -ETIMEDOUT);
 			assert_int_equal(now, 77);
 			assert_true(now_us() - start >= timeouts_ms[k] * 1000);
-			assert_true(now_us() - start < timeouts_ms[k] * 1000 + 10 * LATE_US);
+			assert_true(now_us() - start < timeouts_ms[k] * 1000 + HANG_US);
 		}
 	}
 	mbshm_close(img[1]);
@@ -106,9 +107,10 @@ static void waiter_body(void *arg)
 
 /* Each publish follows the report that the last was seen: if one wake-up is lost, the next publish
  * is late by a slice (100 ms) or the whole. */
-static void wakes(struct mbshm *writer, int flags, unsigned rounds, uint64_t bound_us)
+static void wakes(struct mbshm *writer, int flags, unsigned rounds)
 {
 	struct waiter *waiter = shared_new(sizeof *waiter);
+	unsigned late = 0;
 	uint64_t worst = 0, sum = 0, version = image_status(writer).version;
 	pid_t pid;
 	*waiter = (struct waiter){ .flags = flags, .version = version, .until = version + rounds };
@@ -128,13 +130,15 @@ static void wakes(struct mbshm *writer, int flags, unsigned rounds, uint64_t bou
 		}
 		uint64_t took = waiter->seen_us > start ? waiter->seen_us - start : 0;
 		sum += took;
+		late += took > SLICE_US / 2;
 		worst = took > worst ? took : worst;
 	}
 	assert_int_equal(child_end(pid), 0);
 	printf("# %s: woken %u times, on average after %llu us, at worst after %llu us\n",
 	       flags & MBSHM_WRITE ? "writable" : "read-only", rounds,
 	       (unsigned long long)(sum / rounds), (unsigned long long)worst);
-	assert_true(sum / rounds < bound_us);
+	/* One in five may have waited for the processor instead. */
+	assert_true(late <= rounds / 5);
 	munmap(waiter, sizeof *waiter);
 }
 
@@ -142,7 +146,7 @@ static void wakes_writable(void **state)
 {
 	struct mbshm *writer = writer_open();
 	(void)state;
-	wakes(writer, MBSHM_WRITE, ROUNDS, 20000);
+	wakes(writer, MBSHM_WRITE, ROUNDS);
 	mbshm_close(writer);
 }
 
@@ -150,7 +154,7 @@ static void wakes_read_only(void **state)
 {
 	struct mbshm *writer = writer_open();
 	(void)state;
-	wakes(writer, 0, 500, 20000);
+	wakes(writer, 0, 500);
 	mbshm_close(writer);
 }
 
@@ -177,12 +181,12 @@ static void wakes_a_sleeper(void **state)
 		assert_int_equal(touch(writer, (uint16_t)i, NULL), 0);
 		assert_int_equal(child_end(pid), 0);
 		worst = waiter->seen_us - start > worst ? waiter->seen_us - start : worst;
-		prompt += waiter->seen_us - start < LATE_US / 5;
+		prompt += waiter->seen_us - start < SLICE_US / 2;
 		assert_int_equal(announced_until(writer), 0); /* taken by the writer */
 	}
 	printf("# a sleeper is woken at worst after %llu us\n", (unsigned long long)worst);
-	assert_true(prompt > SLEEPS / 2); /* not woken, it would look for itself after 100 ms; the
-					     others had no processor */
+	/* Not woken, it would look for itself after 100 ms; the others had no processor. */
+	assert_true(prompt > SLEEPS / 2);
 	munmap(waiter, sizeof *waiter);
 	mbshm_close(writer);
 }
@@ -228,8 +232,7 @@ static void many_waiters(void **state)
 	uint64_t end = now_us();
 	for (unsigned i = 0; i < WAITERS; i++) {
 		assert_int_equal(child_end(pids[i]), 0);
-		assert_true(waiters[i].seen == 1 + PUBLISHES &&
-			    waiters[i].seen_us < end + 10 * LATE_US);
+		assert_true(waiters[i].seen == 1 + PUBLISHES && waiters[i].seen_us < end + HANG_US);
 	}
 	for (unsigned i = 0; i < 2; i++) {
 		pthread_join(ids[i], NULL);
@@ -292,7 +295,7 @@ static void writer_killed_before_the_wake(void **state)
 	start = now_us();
 	assert_true(was_killed(child_end(child_start(killed_writer_body, NULL))));
 	assert_int_equal(child_end(pid), 0);
-	assert_true(now_us() - start < 10 * LATE_US);
+	assert_true(now_us() - start < HANG_US);
 	munmap(waiter, sizeof *waiter);
 	mbshm_close(writer);
 }
