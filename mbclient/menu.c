@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "mbclient/ask.h"
 #include "mbclient/wait.h"
+#include "point/address.h"
 
 #include <stdio.h>
 
@@ -18,17 +19,16 @@ struct menu {
 /* ---- the tables of the data model ---------------------------------------------------------- */
 
 struct type {
-	const char *name;
 	enum mbshm_table table;
 	struct question value;
 };
 
 static const struct type types[] = {
 	/* Those that can be written come first. */
-	{ "Holding Register", MBSHM_HOLDING_REGISTERS, { "Value (0 to 65535)", 0, 65535, true } },
-	{ "Coil", MBSHM_COILS, { "Value (0 or 1)", 0, 1, true } },
-	{ "Input Register", MBSHM_INPUT_REGISTERS, { 0 } },
-	{ "Discrete Input", MBSHM_DISCRETE_INPUTS, { 0 } },
+	{ MBSHM_HOLDING_REGISTERS, { "Value (0 to 65535)", 0, 65535, true } },
+	{ MBSHM_COILS, { "Value (0 or 1)", 0, 1, true } },
+	{ MBSHM_INPUT_REGISTERS, { 0 } },
+	{ MBSHM_DISCRETE_INPUTS, { 0 } },
 };
 enum { WRITABLE = 2, TYPES = sizeof types / sizeof *types };
 
@@ -38,7 +38,7 @@ static const struct question interval_limits = { NULL, 0.01, 3600, false };
 
 static const char *table_title(unsigned index)
 {
-	return types[index].name;
+	return address_table_title(types[index].table);
 }
 
 /* Ask for one of count names: "Choose WHAT: (1- NAME | 2- NAME)".  *choice: 0 .. count - 1. */
@@ -117,7 +117,7 @@ static enum ask_result run_write(struct menu *menu)
 		return result;
 	switch (session_write(menu->session, types[type].table, (uint16_t)addr, (uint16_t)value)) {
 	case SESSION_OK:
-		printf("Written: %s %u = %u\n", types[type].name, (unsigned)addr, (unsigned)value);
+		printf("Written: %s %u = %u\n", table_title(type), (unsigned)addr, (unsigned)value);
 		break;
 	case SESSION_LOST:
 		printf("Perhaps not written: %s\n", session_why(menu->session));

@@ -1,5 +1,7 @@
 /* save, restore, recreate, unlink: the image as a whole. */
-#include "mbshm/tool.h"
+#include "mbshm/file.h"
+
+#include "mbshm/open.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,39 +21,37 @@ static int image_verdict(const struct tool *tool, int rc, const char *why)
 	return report(what, rc, why);
 }
 
-int run_save(struct tool *tool, int argc, char **argv)
+int run_save(struct tool *tool, char **words)
 {
 	char why[MBSHM_WHY_SIZE] = "";
-	struct mbshm *img =
-		tool_open(tool, MBSHM_WRITE); /* under a fast writer it takes the lock */
-	int rc = mbshm_values_save(img, argv[0], TOOL_TIMEOUT_US, NULL, why);
-	(void)argc;
+	/* MBSHM_WRITE: beside a fast writer it needs the writer lock. */
+	struct mbshm *img = tool_open(tool, MBSHM_WRITE);
+	int rc = mbshm_values_save(img, words[0], TOOL_TIMEOUT_US, NULL, why);
 	mbshm_close(img);
 	return report("not saved", rc, why);
 }
 
-/* Creates the image: after a boot nobody else may have. */
-int run_restore(struct tool *tool, int argc, char **argv)
+/* Creates the image: after a boot there may be none yet. */
+int run_restore(struct tool *tool, char **words)
 {
 	char why[MBSHM_WHY_SIZE] = "";
 	struct mbshm *img = tool_open(tool, MBSHM_CREATE);
-	int rc = mbshm_values_restore(img, argv[0], TOOL_TIMEOUT_US, why);
-	(void)argc;
+	int rc = mbshm_values_restore(img, words[0], TOOL_TIMEOUT_US, why);
 	mbshm_close(img);
 	return report("not restored", rc, why);
 }
 
-int run_recreate(struct tool *tool, int argc, char **argv)
+int run_recreate(struct tool *tool, char **words)
 {
 	char why[MBSHM_WHY_SIZE] = "";
 	int rc = mbshm_recreate(&tool->plant->image, TOOL_TIMEOUT_US, why);
-	(void)argc, (void)argv;
+	(void)words;
 	return image_verdict(tool, rc, why);
 }
 
-/* Also of an image that is damaged, or of another version: it is not opened. */
-int run_unlink(struct tool *tool, int argc, char **argv)
+/* The image is not opened, so that it may be damaged or of another version. */
+int run_unlink(struct tool *tool, char **words)
 {
-	(void)argc, (void)argv;
+	(void)words;
 	return image_verdict(tool, mbshm_unlink(tool->plant->image.name), "");
 }

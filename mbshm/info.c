@@ -1,5 +1,9 @@
 /* info: what the image is, and how it is doing. */
-#include "mbshm/tool.h"
+#include "mbshm/info.h"
+
+#include "base/clock.h"
+#include "mbshm/open.h"
+#include "mbshm/view.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -11,25 +15,18 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { MEASURE_MS = 500 };
-
-static int64_t now_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
+enum { MEASURE_MS = 500, STATUS_TRIES = 1000, AGE_SIZE = 32 };
 
 /* How long ago a moment of the monotonic clock was. */
-static const char *age_text(int64_t mono_ns, char text[32])
+static const char *age_text(int64_t mono_ns, char text[AGE_SIZE])
 {
-	double age = (double)(now_ns() - mono_ns) / 1e9;
+	double age = (double)(clock_mono_ns() - mono_ns) / 1e9;
 	if (age < 60)
-		snprintf(text, 32, "%.2f s", age < 0 ? 0 : age);
+		snprintf(text, AGE_SIZE, "%.2f s", age < 0 ? 0 : age);
 	else if (age < 7200)
-		snprintf(text, 32, "%.1f min", age / 60);
+		snprintf(text, AGE_SIZE, "%.1f min", age / 60);
 	else
-		snprintf(text, 32, "%.1f h", age / 3600);
+		snprintf(text, AGE_SIZE, "%.1f h", age / 3600);
 	return text;
 }
 
@@ -64,7 +61,7 @@ static void print_layout(const struct mbshm_layout *layout)
 static void print_sources(const struct mbshm *img)
 {
 	struct mbshm_source source;
-	char age[32];
+	char age[AGE_SIZE];
 	for (unsigned i = 0; i < MBSHM_SOURCES_MAX; i++)
 		if (!mbshm_source_get(img, i, &source))
 			printf("source      %s: %s ago, version %" PRIu64 ", %" PRIu64 " commits\n",
@@ -75,43 +72,43 @@ static void print_sources(const struct mbshm *img)
 static struct mbshm_status status_read(const struct tool *tool, struct mbshm *img)
 {
 	struct mbshm_status status;
-	int rc, tries = 0;
-	while ((rc = mbshm_status(img, &status)) == -EAGAIN && ++tries < 1000)
-		;
+	int rc = -EAGAIN;
+	for (int tries = 0; rc == -EAGAIN && tries < STATUS_TRIES; tries++)
+		rc = mbshm_status(img, &status);
 	if (rc)
-		die(EXIT_FAILURE, "image %s: %s", tool->plant->image.name, tool_error(rc));
+		tool_die(tool, rc);
 	return status;
 }
 
-/* Read the whole image again and again for a while: how fast is it published, and how often does
- * that overtake us? */
+/* Read the whole image repeatedly for MEASURE_MS: how fast is it published, and how often does that
+ * overtake a reader? */
 static void measure_rate(const struct tool *tool, struct mbshm *img)
 {
 	struct mbshm_status before = status_read(tool, img), after;
-	struct timespec nap = { 0, 1000000 };
-	int64_t start = now_ns();
+	const struct timespec nap = { 0, 1000000 };
+	int64_t start = clock_mono_ns();
 	unsigned reads = 0;
 	struct view view;
 	view_whole(img, &view);
-	for (; now_ns() - start < MEASURE_MS * INT64_C(1000000); reads++) {
+	for (; clock_mono_ns() - start < MEASURE_MS * INT64_C(1000000); reads++) {
 		view_read(tool, img, &view);
 		nanosleep(&nap, NULL);
 	}
 	view_free(&view);
 	after = status_read(tool, img);
 	printf("rate        %.1f publishes/s, over %d ms\n",
-	       (double)(after.version - before.version) * 1e9 / (double)(now_ns() - start),
+	       (double)(after.version - before.version) * 1e9 / (double)(clock_mono_ns() - start),
 	       MEASURE_MS);
 	printf("retries     %" PRIu64 ", in %u reads of the whole image\n",
 	       after.retries - before.retries, reads);
 }
 
-int run_info(struct tool *tool, int argc, char **argv)
+int run_info(struct tool *tool, char **words)
 {
 	struct mbshm *img = tool_open(tool, 0);
 	struct mbshm_status status = status_read(tool, img);
-	char age[32];
-	(void)argc, (void)argv;
+	char age[AGE_SIZE];
+	(void)words;
 	printf("image       %s, %" PRIu64 " KiB\n", tool->plant->image.name,
 	       status.size_bytes / 1024);
 	print_file(tool->plant);
@@ -124,7 +121,7 @@ int run_info(struct tool *tool, int argc, char **argv)
 	printf("steals      %" PRIu64 "\n", status.steals);
 	printf("journal     %" PRIu64 " entries so far\n", status.journal_next - 1);
 	print_sources(img);
-	output_flush();
+	tool_flush();
 	mbshm_close(img);
 	return 0;
 }

@@ -1,6 +1,9 @@
 /* journal: who wrote what. */
+#include "mbshm/journal.h"
+
 #include "base/network.h"
-#include "mbshm/tool.h"
+#include "mbshm/open.h"
+#include "point/value.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -69,57 +72,62 @@ static void entry_print(struct output *output, const struct mbshm_journal_entry 
 			      mbshm_table_name(entry->table), numbers[4], numbers[5], values });
 }
 
-/* All that there is from *cursor, at most *left entries. */
-static void entries_print(const struct tool *tool, const struct mbshm *img, struct output *output,
-			  uint64_t *cursor, uint32_t *left)
+struct journal {
+	struct output output;
+	uint64_t cursor; /* as of mbshm_journal_next */
+	uint64_t left;   /* entries still to print */
+};
+
+/* Print what there is from the cursor on. */
+static void entries_print(const struct tool *tool, const struct mbshm *img, struct journal *journal)
 {
 	struct mbshm_journal_entry entry;
 	uint64_t missed;
-	int rc = 0;
-	while (*left && !(rc = mbshm_journal_next(img, cursor, &entry, &missed))) {
+	for (; journal->left; journal->left--) {
+		int rc = mbshm_journal_next(img, &journal->cursor, &entry, &missed);
+		/* An image that was replaced is left to tool_wait. */
+		if (rc == -EAGAIN || rc == -ESTALE)
+			break;
+		if (rc)
+			tool_die(tool, rc);
 		if (missed)
 			log_warn("%" PRIu64
 				 " entries missed: they were overwritten before entry %" PRIu64,
 				 missed, entry.sequence);
-		entry_print(output, &entry);
-		if (tool->count)
-			--*left;
+		entry_print(&journal->output, &entry);
 	}
-	output_flush();
-	if (rc && rc != -EAGAIN &&
-	    rc != -ESTALE) /* the last is found out by the wait that follows */
-		die(EXIT_FAILURE, "image %s: %s", tool->plant->image.name, tool_error(rc));
+	tool_flush();
 }
 
-/* The version before the entries are read, so that none that comes meanwhile is slept through. */
+/* Read before the entries: its version makes sure that no later entry is slept through. */
 static struct mbshm_status status_take(const struct tool *tool, const struct mbshm *img)
 {
 	struct mbshm_status status = { 0 };
 	int rc = mbshm_status(img, &status);
 	if (rc && rc != -EAGAIN && rc != -ESTALE)
-		die(EXIT_FAILURE, "image %s: %s", tool->plant->image.name, tool_error(rc));
+		tool_die(tool, rc);
 	return status;
 }
 
-int run_journal(struct tool *tool, int argc, char **argv)
+int run_journal(struct tool *tool, char **words)
 {
-	bool follow = tool->given & 1u << OPTION_FOLLOW;
+	bool follow = tool_given(tool, OPTION_FOLLOW);
 	struct mbshm *img = tool_open(tool, 0);
-	uint32_t left = tool->count ? tool->count : UINT32_MAX;
-	uint64_t cursor = 0;
-	struct output output;
-	(void)argc, (void)argv;
-	output_begin(&output, tool->format, follow, fields);
+	struct journal journal = { .left = tool->count ? tool->count : UINT64_MAX };
+	(void)words;
+	output_begin(&journal.output, stdout, tool->format, follow, fields);
 	for (;;) {
 		uint64_t version = status_take(tool, img).version;
-		entries_print(tool, img, &output, &cursor, &left);
-		if (!follow || !left)
+		entries_print(tool, img, &journal);
+		if (!follow || !journal.left)
 			break;
-		/* Another image may go on with the journal, or begin a new one. */
-		if (tool_wait(tool, &img, version) && status_take(tool, img).journal_next < cursor)
-			cursor = 0;
+		/* Another image may continue the journal, or start a new one. */
+		if (tool_wait(tool, &img, version) &&
+		    status_take(tool, img).journal_next < journal.cursor)
+			journal.cursor = 0;
 	}
-	output_end(&output);
+	output_end(&journal.output);
+	tool_flush();
 	mbshm_close(img);
 	return 0;
 }

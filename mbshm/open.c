@@ -1,5 +1,6 @@
-/* Opening the image, waiting for its next version, and its errors in words. */
-#include "mbshm/tool.h"
+/* Opening the image, waiting for its next version, and errors in words. */
+#include "mbshm/open.h"
+
 #include "program/follow.h"
 
 #include <errno.h>
@@ -19,17 +20,28 @@ const char *tool_error(int rc)
 		const char *words;
 	} known[] = {
 		{ -ERANGE, "not declared by the image" },
-		{ -EAGAIN, "overtaken by writers again and again; try again" },
+		{ -EAGAIN, "overtaken by writers at every attempt; try again" },
 		{ -ESTALE, "the image was replaced just now; try again" },
 		{ -EBADMSG, "the image is damaged" },
 		{ -ETIMEDOUT,
 		  "could not get the writer lock in time: a writer is stopped or very slow" },
 	};
-
 	for (unsigned i = 0; i < sizeof known / sizeof *known; i++)
 		if (known[i].error == rc)
 			return known[i].words;
 	return strerror(-rc);
+}
+
+void tool_die(const struct tool *tool, int rc)
+{
+	die(EXIT_FAILURE, "image %s: %s", tool->plant->image.name, tool_error(rc));
+}
+
+void tool_flush(void)
+{
+	int rc = output_flush(stdout);
+	if (rc)
+		die(EXIT_FAILURE, "cannot write to stdout: %s", strerror(-rc));
 }
 
 /* Without MBSHM_CREATE any layout will do. */
@@ -71,7 +83,7 @@ int tool_wait(const struct tool *tool, struct mbshm **img, uint64_t version)
 		if (!rc)
 			return 0;
 		if (rc != -ETIMEDOUT && rc != -ESTALE)
-			die(EXIT_FAILURE, "image %s: %s", config.name, tool_error(rc));
+			tool_die(tool, rc);
 		if (follow_check(&follow) == FOLLOW_SAME)
 			continue;
 		reopen(&follow);

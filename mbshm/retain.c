@@ -1,6 +1,7 @@
 /* retain: a service that keeps the values in the plant's retain file, from which the next image
  * starts. */
-#include "mbshm/tool.h"
+#include "mbshm/retain.h"
+
 #include "plant/load.h"
 #include "program/daemon.h"
 #include "program/follow.h"
@@ -137,12 +138,12 @@ static int keeper_run(struct keeper *keeper, uint32_t interval_s)
 	return rc;
 }
 
-int run_retain(struct tool *tool, int argc, char **argv)
+int run_retain(struct tool *tool, char **words)
 {
 	struct keeper keeper = { .plant = tool->plant };
 	struct follow *follow = &keeper.follow;
 	char why[PLANT_ERROR_SIZE];
-	(void)argc, (void)argv;
+	(void)words;
 	if (!retains(keeper.plant, why))
 		die(EXIT_FAILURE, "%s", why);
 	if (follow_open(follow, &keeper.plant->image, MBSHM_CREATE))

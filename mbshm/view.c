@@ -1,4 +1,8 @@
-#include "mbshm/tool.h"
+/* Views: spans of the image, read from one version. */
+#include "mbshm/view.h"
+
+#include "mbshm/open.h"
+#include "mbshm/operand.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,11 +13,15 @@
 
 enum { READ_TRIES = 1000, READ_NAP_NS = 100 * 1000 };
 
+/* Bytes of the values of count items. */
+static size_t values_bytes(enum mbshm_table table, uint32_t count)
+{
+	return value_type_usual(table) == MBSHM_BOOL ? (count + 7) / 8 : count * sizeof(uint16_t);
+}
+
 static void view_add(struct view *view, const struct mbshm_span *span)
 {
-	size_t bytes =
-		span->table >= MBSHM_HOLDING_REGISTERS ? span->count * 2 : (span->count + 7) / 8;
-	void *out = calloc(1, bytes);
+	void *out = calloc(1, values_bytes(span->table, span->count));
 	if (view->count == MBSHM_SPANS_MAX)
 		die(EXIT_USAGE, "too many addresses, expected at most %d", MBSHM_SPANS_MAX);
 	if (!out)
@@ -22,28 +30,37 @@ static void view_add(struct view *view, const struct mbshm_span *span)
 		(struct mbshm_read){ span->table, span->first, span->count, out };
 }
 
-void view_take(const struct tool *tool, int argc, char **argv, uint32_t count, struct view *view)
+/* The span of an operand; count as in view_take. */
+static struct mbshm_span operand_span(const struct tool *tool, const struct operand *operand,
+				      uint32_t count)
+{
+	struct mbshm_span span = operand->span;
+	enum mbshm_type type = operand_type(tool, span.table);
+	unsigned items = mbshm_type_registers(type);
+	uint64_t all = (uint64_t)(count ? count : 1) * items;
+	char text[ADDRESS_TEXT_SIZE];
+	address_text(&span, text);
+	if (operand->range && count)
+		die(EXIT_USAGE, "%s: expected either a range or --count", text);
+	if (operand->range && span.count % items)
+		die(EXIT_USAGE, "%s: expected a multiple of the %u registers of a %s", text, items,
+		    mbshm_type_name(type));
+	if (operand->range)
+		return span;
+	if (all > MBSHM_ITEMS - span.first)
+		die(EXIT_USAGE, "%s: %u values would end beyond address 65535", text,
+		    count ? count : 1);
+	span.count = (uint32_t)all;
+	return span;
+}
+
+void view_take(const struct tool *tool, char **words, uint32_t count, struct view *view)
 {
 	memset(view, 0, sizeof *view);
-	while (argc > 0) {
-		struct operand operand = operand_take(&argc, &argv);
-		struct mbshm_span *span = &operand.span;
-		unsigned items = mbshm_type_registers(operand_type(tool, span->table));
-		if (operand.range && count)
-			die(EXIT_USAGE, "%s: expected either a range or --count",
-			    span_text(span->table, span->first, span->count));
-		if (operand.range && span->count % items)
-			die(EXIT_USAGE, "%s: expected a multiple of the %u registers of a %s",
-			    span_text(span->table, span->first, span->count), items,
-			    mbshm_type_name(tool->type));
-		if (!operand.range) {
-			uint64_t all = (uint64_t)(count ? count : 1) * items;
-			if (all > MBSHM_ITEMS - span->first)
-				die(EXIT_USAGE, "%s: %u values lead beyond address 65535",
-				    span_text(span->table, span->first, 1), count ? count : 1);
-			span->count = (uint32_t)all;
-		}
-		view_add(view, span);
+	while (*words) {
+		struct operand operand = operand_take(&words);
+		struct mbshm_span span = operand_span(tool, &operand, count);
+		view_add(view, &span);
 	}
 }
 
@@ -74,25 +91,35 @@ static void declared_check(const struct mbshm *img, const struct view *view)
 {
 	for (unsigned i = 0; i < view->count; i++) {
 		const struct mbshm_read *read = &view->reads[i];
-		if (!mbshm_declared(img, read->table, read->first, read->count))
-			die(EXIT_FAILURE, "%s: %s",
-			    span_text(read->table, read->first, read->count), tool_error(-ERANGE));
+		const struct mbshm_span span = { read->table, read->first, read->count };
+		char text[ADDRESS_TEXT_SIZE];
+		if (!mbshm_declared(img, span.table, span.first, span.count))
+			die(EXIT_FAILURE, "%s: %s", address_text(&span, text), tool_error(-ERANGE));
 	}
 }
 
 void view_read(const struct tool *tool, struct mbshm *img, struct view *view)
 {
-	struct timespec nap = { 0, READ_NAP_NS };
-	int rc;
+	const struct timespec nap = { 0, READ_NAP_NS };
 	declared_check(img, view);
-	/* Reading only, there is no writer lock to take against writers that overtake. */
-	for (int tries = 0;
-	     (rc = mbshm_read(img, view->reads, view->count, &view->version)) == -EAGAIN &&
-	     tries < READ_TRIES;
-	     tries++)
+	int rc = mbshm_read(img, view->reads, view->count, &view->version);
+	/* A handle that only reads cannot take the writer lock against writers that overtake it. */
+	for (int tries = 0; rc == -EAGAIN && tries < READ_TRIES; tries++) {
 		nanosleep(&nap, NULL);
+		rc = mbshm_read(img, view->reads, view->count, &view->version);
+	}
 	if (rc)
-		die(EXIT_FAILURE, "image %s: %s", tool->plant->image.name, tool_error(rc));
+		tool_die(tool, rc);
+}
+
+bool view_same(const struct view *a, const struct view *b)
+{
+	for (unsigned i = 0; i < a->count; i++) {
+		const struct mbshm_read *read = &a->reads[i];
+		if (memcmp(read->out, b->reads[i].out, values_bytes(read->table, read->count)) != 0)
+			return false;
+	}
+	return true;
 }
 
 const struct field view_fields[] = {
@@ -101,28 +128,30 @@ const struct field view_fields[] = {
 	{ "value", FIELD_NUMBER, 1 },   { 0 },
 };
 
-uint32_t view_print(const struct tool *tool, struct output *output, const struct view *view,
-		    const struct view *last)
+/* Print the value at items index.. of a read, unless last, the same read, has it too. */
+static void value_print(const struct tool *tool, struct output *output, const char *version,
+			const struct mbshm_read *read, uint32_t index,
+			const struct mbshm_read *last)
 {
-	char version[24], address[8], value[VALUE_TEXT_SIZE], before[VALUE_TEXT_SIZE];
-	uint32_t printed = 0;
+	enum mbshm_type type = operand_type(tool, read->table);
+	char address[8], value[VALUE_TEXT_SIZE], before[VALUE_TEXT_SIZE];
+	value_text(type, tool->order, read->out, index, value);
+	if (last && !strcmp(value, value_text(type, tool->order, last->out, index, before)))
+		return;
+	snprintf(address, sizeof address, "%u", read->first + index);
+	output_record(output, (const char *const[]){ version, mbshm_table_name(read->table),
+						     address, mbshm_type_name(type), value });
+}
+
+void view_print(const struct tool *tool, struct output *output, const struct view *view,
+		const struct view *last)
+{
+	char version[24];
 	snprintf(version, sizeof version, "%" PRIu64, view->version);
 	for (unsigned i = 0; i < view->count; i++) {
 		const struct mbshm_read *read = &view->reads[i];
-		enum mbshm_type type = operand_type(tool, read->table);
-		for (uint32_t k = 0; k < read->count; k += mbshm_type_registers(type)) {
-			value_text(type, tool->order, read->out, k, value);
-			if (last) {
-				value_text(type, tool->order, last->reads[i].out, k, before);
-				if (!strcmp(value, before))
-					continue;
-			}
-			snprintf(address, sizeof address, "%u", read->first + k);
-			output_record(output, (const char *const[]){
-						      version, mbshm_table_name(read->table),
-						      address, mbshm_type_name(type), value });
-			printed++;
-		}
+		unsigned items = mbshm_type_registers(operand_type(tool, read->table));
+		for (uint32_t k = 0; k < read->count; k += items)
+			value_print(tool, output, version, read, k, last ? &last->reads[i] : NULL);
 	}
-	return printed;
 }

@@ -1,5 +1,9 @@
 /* watch: values as they change. */
-#include "mbshm/tool.h"
+#include "mbshm/watch.h"
+
+#include "mbshm/open.h"
+#include "mbshm/operand.h"
+#include "mbshm/view.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,15 +33,21 @@ static void cell_print(const struct tool *tool, const struct mbshm_read *read, u
 	       read->first + index, value, changed ? "*" : " ", changed ? "\033[27m" : "");
 }
 
+static struct winsize screen_size(void)
+{
+	static const struct winsize usual = { .ws_row = 24, .ws_col = 80 };
+	struct winsize size;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || size.ws_row < 3 || size.ws_col < CELL)
+		return usual;
+	return size;
+}
+
 /* The whole screen: as many values as it has room for, the changed ones reversed and starred. */
 static void screen_print(const struct tool *tool, const struct view *view, const struct view *last)
 {
-	struct winsize size = { .ws_row = 24, .ws_col = 80 };
-	unsigned across, left, cell = 0, hidden = 0;
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || size.ws_row < 3 || size.ws_col < CELL)
-		size = (struct winsize){ .ws_row = 24, .ws_col = 80 };
-	across = size.ws_col / CELL;
-	left = across * (size.ws_row - 3u);
+	struct winsize size = screen_size();
+	unsigned across = size.ws_col / CELL, left = across * (size.ws_row - 3u);
+	unsigned cell = 0, hidden = 0;
 	printf("\033[H\033[J%s  version %" PRIu64 "\n", tool->plant->image.name, view->version);
 	for (unsigned i = 0; i < view->count; i++)
 		for (uint32_t k = 0; k < view->reads[i].count;
@@ -54,20 +64,7 @@ static void screen_print(const struct tool *tool, const struct view *view, const
 		putchar('\n');
 	if (hidden)
 		printf("and %u more\n", hidden);
-	output_flush();
-}
-
-/* Does the new view differ from the last? */
-static bool differs(const struct view *view, const struct view *last)
-{
-	for (unsigned i = 0; i < view->count; i++) {
-		const struct mbshm_read *read = &view->reads[i];
-		size_t bytes = read->table >= MBSHM_HOLDING_REGISTERS ? read->count * 2
-								      : (read->count + 7) / 8;
-		if (memcmp(read->out, last->reads[i].out, bytes) != 0)
-			return true;
-	}
-	return false;
+	tool_flush();
 }
 
 struct watch {
@@ -77,24 +74,26 @@ struct watch {
 	bool screen; /* the whole of it at each change; else a stream of records */
 };
 
-static void watch_open(struct watch *watch, const struct tool *tool, int argc, char **argv)
+static void watch_open(struct watch *watch, const struct tool *tool, char **words)
 {
 	watch->view = &watch->views[0];
 	watch->last = &watch->views[1];
 	watch->screen = tool->format == FORMAT_TABLE && isatty(STDOUT_FILENO);
-	if (argc)
-		view_take(tool, argc, argv, 0, watch->view);
+	/* An error of the command line comes before one of the image. */
+	if (*words)
+		view_take(tool, words, 0, watch->view);
 	watch->img = tool_open(tool, 0);
-	if (!argc)
+	if (!*words)
 		view_whole(watch->img, watch->view);
 	view_copy(watch->view, watch->last);
 	view_read(tool, watch->img, watch->view);
-	output_begin(&watch->output, tool->format, true, view_fields);
+	output_begin(&watch->output, stdout, tool->format, true, view_fields);
 }
 
 static void watch_close(struct watch *watch)
 {
 	output_end(&watch->output);
+	tool_flush();
 	view_free(watch->view);
 	view_free(watch->last);
 	mbshm_close(watch->img);
@@ -109,7 +108,7 @@ static void watch_print(struct watch *watch, const struct tool *tool, const stru
 		nanosleep(&pause, NULL);
 	} else {
 		view_print(tool, &watch->output, watch->view, last);
-		output_flush();
+		tool_flush();
 	}
 }
 
@@ -123,13 +122,13 @@ static void watch_wait(struct watch *watch, const struct tool *tool)
 		tool_wait(tool, &watch->img, watch->last->version);
 		view_read(tool, watch->img, view);
 		watch->last->version = view->version;
-	} while (!differs(view, watch->last));
+	} while (view_same(view, watch->last));
 }
 
-int run_watch(struct tool *tool, int argc, char **argv)
+int run_watch(struct tool *tool, char **words)
 {
 	struct watch watch;
-	watch_open(&watch, tool, argc, argv);
+	watch_open(&watch, tool, words);
 	watch_print(&watch, tool, NULL);
 	for (uint32_t updates = 0; !tool->count || updates < tool->count; updates++) {
 		watch_wait(&watch, tool);

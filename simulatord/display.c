@@ -1,6 +1,8 @@
 /* The table, written without blocking. */
 #include "simulatord/display.h"
 
+#include "point/address.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,15 +16,8 @@ struct display {
 	size_t size, written;
 };
 
-static const struct {
-	enum mbshm_table table;
-	const char *title;
-} sections[] = {
-	{ MBSHM_HOLDING_REGISTERS, "Holding Register" },
-	{ MBSHM_COILS, "Coil" },
-	{ MBSHM_INPUT_REGISTERS, "Input Register" },
-	{ MBSHM_DISCRETE_INPUTS, "Discrete Input" },
-};
+static const enum mbshm_table sections[] = { MBSHM_HOLDING_REGISTERS, MBSHM_COILS,
+					     MBSHM_INPUT_REGISTERS, MBSHM_DISCRETE_INPUTS };
 
 /* O_NONBLOCK belongs to the open file, which the shell and others share: so a second one is opened.
  * A regular file never blocks, and opened again would start at its beginning; what cannot be opened
@@ -64,10 +59,10 @@ static int format_table(struct display *display, const struct simulation *sim)
 		return -errno;
 	fprintf(out, "======================\nModbus Table\n");
 	for (size_t s = 0; s < sizeof sections / sizeof *sections; s++) {
-		const char *title = sections[s].title;
+		const char *title = address_table_title(sections[s]);
 		for (unsigned i = 0; i < sim->plant->point_count; i++) {
 			const struct plant_point *point = &sim->plant->points[i];
-			if (point->table != sections[s].table)
+			if (point->table != sections[s])
 				continue;
 			if (title)
 				fprintf(out, "%s\n", title);

@@ -2,65 +2,80 @@
 #include "base/output.h"
 
 #include "base/json.h"
-#include "base/log.h"
+#include "base/words.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-static void json_value(enum field_kind kind, const char *text)
+/* ---- JSON ---------------------------------------------------------------------------------- */
+
+static void json_value(FILE *out, enum field_kind kind, const char *text)
 {
 	const char *digits = text + (*text == '-');
 	if (kind == FIELD_TEXT) {
-		json_string(stdout, text);
+		json_string(out, text);
 	} else if (kind == FIELD_NUMBER) {
-		printf("%s", *digits >= '0' && *digits <= '9' ? text : "null");
+		fputs(*digits >= '0' && *digits <= '9' ? text : "null", out);
 	} else {
-		putchar('[');
+		putc('[', out);
 		for (; *text; text++)
-			putchar(*text == ' ' ? ',' : *text);
-		putchar(']');
+			putc(*text == ' ' ? ',' : *text, out);
+		putc(']', out);
 	}
 }
 
 static void json_record(struct output *output, const char *const *texts)
 {
+	FILE *out = output->out;
 	if (!output->stream)
-		fputs(output->some ? ",\n" : "[\n", stdout);
+		fputs(output->some ? ",\n" : "[\n", out);
 	for (unsigned i = 0; output->fields[i].name; i++) {
-		fputs(i ? ", " : "{", stdout);
-		json_string(stdout, output->fields[i].name);
-		fputs(": ", stdout);
-		json_value(output->fields[i].kind, texts[i]);
+		fputs(i ? ", " : "{", out);
+		json_string(out, output->fields[i].name);
+		fputs(": ", out);
+		json_value(out, output->fields[i].kind, texts[i]);
 	}
-	fputs(output->stream ? "}\n" : "}", stdout);
+	fputs(output->stream ? "}\n" : "}", out);
 }
 
-static void csv_value(const char *text)
+/* ---- CSV ----------------------------------------------------------------------------------- */
+
+static void csv_value(FILE *out, const char *text)
 {
 	if (!text[strcspn(text, "\",\r\n")]) {
-		fputs(text, stdout);
+		fputs(text, out);
 		return;
 	}
-	putchar('"');
+	putc('"', out);
 	for (; *text; text++) {
 		if (*text == '"')
-			putchar('"');
-		putchar(*text);
+			putc('"', out);
+		putc(*text, out);
 	}
-	putchar('"');
+	putc('"', out);
 }
 
 static void csv_record(struct output *output, const char *const *texts)
 {
 	for (unsigned i = 0; output->fields[i].name; i++) {
 		if (i)
-			putchar(',');
-		csv_value(texts[i]);
+			putc(',', output->out);
+		csv_value(output->out, texts[i]);
 	}
-	putchar('\n');
+	putc('\n', output->out);
 }
+
+static void csv_header(struct output *output)
+{
+	for (unsigned i = 0; output->fields[i].name; i++) {
+		if (i)
+			putc(',', output->out);
+		csv_value(output->out, output->fields[i].name);
+	}
+	putc('\n', output->out);
+}
+
+/* ---- tables -------------------------------------------------------------------------------- */
 
 static void table_record(struct output *output, const char *const *texts)
 {
@@ -68,43 +83,66 @@ static void table_record(struct output *output, const char *const *texts)
 	for (unsigned i = 0; output->fields[i].name; i++) {
 		if (!output->fields[i].width)
 			continue;
-		printf("%s%*s", first ? "" : " ", output->fields[i].width, texts[i]);
+		fprintf(output->out, "%s%*s", first ? "" : " ", output->fields[i].width, texts[i]);
 		first = false;
 	}
-	putchar('\n');
+	putc('\n', output->out);
 }
 
-void output_begin(struct output *output, enum format format, bool stream,
+/* ---- all three ----------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	void (*record)(struct output *output, const char *const *texts);
+} formats[FORMATS] = {
+	[FORMAT_TABLE] = { "table", table_record },
+	[FORMAT_CSV] = { "csv", csv_record },
+	[FORMAT_JSON] = { "json", json_record },
+};
+
+static const char *format_name(unsigned format)
+{
+	return formats[format].name;
+}
+
+bool output_format_find(const char *name, enum format *format)
+{
+	for (unsigned i = 0; i < FORMATS; i++)
+		if (!strcmp(format_name(i), name)) {
+			*format = (enum format)i;
+			return true;
+		}
+	return false;
+}
+
+const char *output_format_names(char text[OUTPUT_NAMES_SIZE])
+{
+	return words_list(format_name, FORMATS, text, OUTPUT_NAMES_SIZE);
+}
+
+void output_begin(struct output *output, FILE *out, enum format format, bool stream,
 		  const struct field *fields)
 {
-	*output = (struct output){ format, stream, fields, false };
-	if (format != FORMAT_CSV)
-		return;
-	for (unsigned i = 0; fields[i].name; i++)
-		printf("%s%s", i ? "," : "", fields[i].name);
-	putchar('\n');
+	*output = (struct output){ out, format, stream, fields, false };
+	if (format == FORMAT_CSV)
+		csv_header(output);
 }
 
 void output_record(struct output *output, const char *const *texts)
 {
-	static void (*const record[])(struct output *, const char *const *) = {
-		[FORMAT_TABLE] = table_record,
-		[FORMAT_CSV] = csv_record,
-		[FORMAT_JSON] = json_record,
-	};
-	record[output->format](output, texts);
+	formats[output->format].record(output, texts);
 	output->some = true;
 }
 
 void output_end(struct output *output)
 {
 	if (output->format == FORMAT_JSON && !output->stream)
-		fputs(output->some ? "\n]\n" : "[]\n", stdout);
-	output_flush();
+		fputs(output->some ? "\n]\n" : "[]\n", output->out);
 }
 
-void output_flush(void)
+int output_flush(FILE *out)
 {
-	if (fflush(stdout) || ferror(stdout))
-		die(EXIT_FAILURE, "cannot write to stdout: %s", strerror(errno));
+	if (!fflush(out) && !ferror(out))
+		return 0;
+	return errno ? -errno : -EIO;
 }

@@ -2,6 +2,7 @@
 #include "point/address.h"
 
 #include "base/number.h"
+#include "base/words.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,27 @@ bool address_table(const char *word, size_t length, enum mbshm_table *table)
 		}
 	}
 	return false;
+}
+
+static const char *table_word(unsigned table)
+{
+	return mbshm_table_name((enum mbshm_table)table);
+}
+
+const char *address_table_words(char text[ADDRESS_WORDS_SIZE])
+{
+	return words_list(table_word, MBSHM_TABLES, text, ADDRESS_WORDS_SIZE);
+}
+
+const char *address_table_title(enum mbshm_table table)
+{
+	static const char *const titles[MBSHM_TABLES] = {
+		[MBSHM_COILS] = "Coil",
+		[MBSHM_DISCRETE_INPUTS] = "Discrete Input",
+		[MBSHM_HOLDING_REGISTERS] = "Holding Register",
+		[MBSHM_INPUT_REGISTERS] = "Input Register",
+	};
+	return titles[table];
 }
 
 bool address_parse_range(const char *text, struct mbshm_span *span, bool *range)

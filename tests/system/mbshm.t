@@ -57,7 +57,7 @@ my $commands = 'info, get, set, dump, watch, journal, save, restore, recreate, u
 refused(2, $_->[0], @$_[1 .. $#$_]) for
 	[ qr/expected a command: $commands$/ ],
 	[ qr/unknown command 'put', expected one of info/, 'put' ],
-	[ qr/info: expected nothing more/, 'info', 'x' ],
+	[ qr/info: expected no operands/, 'info', 'x' ],
 	[ qr/get: expected ADDRESS/, 'get' ],
 	[ qr/save: expected FILE/, 'save' ],
 	[ qr/save: expected FILE/, 'save', 'a', 'b' ],
@@ -80,11 +80,11 @@ refused(2, $_->[0], @$_[1 .. $#$_]) for
 	[ qr/holding:1000-1002: expected a multiple of the 2 registers of a u32/, 'get',
 		'holding:1000-1002', '--type', 'u32' ],
 	[ qr/expected either a range or --count/, 'get', 'holding:1000-1001', '--count', 2 ],
-	[ qr/holding:65535: 1 values lead beyond address 65535/, 'get', 'holding:65535', '--type',
-		'u64' ],
+	[ qr/holding:65535: 1 values would end beyond address 65535/, 'get', 'holding:65535',
+		'--type', 'u64' ],
 	[ qr/holding:1000: expected a value/, 'set', 'holding:1000' ],
 	[ qr/holding:1000: expected a value/, 'set', 'holding:1000', 'holding:1001', 1 ],
-	[ qr/holding:1000-1002: 2 values of u16, expected one, or one for each/, 'set',
+	[ qr/holding:1000-1002: 2 values of type u16, expected one for all or one for each/, 'set',
 		'holding:1000-1002', 1, 2 ],
 	[ qr/holding:1001: '65536', expected a whole number 0\.\.65535/, 'set', 'holding:1000', 1,
 		65536 ],
@@ -181,7 +181,7 @@ is(hx(request($sock, h('01 0000 000a'))), '0102cf03', 'bits likewise');
 
 $before = version();
 refused(1,
-	qr/^mbshm: refused, nothing is changed: version $before does not have the expected values$/,
+	qr/^mbshm: refused, nothing changed: version $before does not have the expected values$/,
 	'set', 'holding:1000', 77, '--expect', 'holding:1000=4');
 refused(1, qr/refused/, 'set', 'holding:1000', 77, '--expect', 'holding:1000=3', '--expect',
 	'coil:4=1');

@@ -141,7 +141,7 @@ static const char *table_name(unsigned table)
 
 static void names(void **state)
 {
-	char text[VALUE_NAMES_SIZE], little[8];
+	char text[VALUE_NAMES_SIZE], words[ADDRESS_WORDS_SIZE], little[8];
 	enum mbshm_type type;
 	enum mbshm_order order;
 	(void)state;
@@ -150,6 +150,8 @@ static void names(void **state)
 	assert_string_equal(value_order_names(text), "ABCD, CDAB, BADC or DCBA");
 	assert_true(value_type_find("f32", &type) && type == MBSHM_F32);
 	assert_true(value_order_find("DCBA", &order) && order == MBSHM_DCBA);
+	assert_string_equal(address_table_words(words), "coil, discrete, holding or input");
+	assert_string_equal(address_table_title(MBSHM_DISCRETE_INPUTS), "Discrete Input");
 	assert_false(value_type_find("u8", &type) || value_order_find("abcd", &order));
 	words_list(table_name, 4, little, sizeof little);
 	assert_string_equal(little, "coil, d"); /* cut, not overrun */
