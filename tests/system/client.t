@@ -105,7 +105,6 @@ sub accept_from
 	return scalar $listener->accept;
 }
 
-# Has somebody sent a SYN to this port, without an answer yet?
 # How many connections to that port are being opened.
 sub connecting_to
 {
