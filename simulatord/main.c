@@ -1,5 +1,6 @@
 /* simulatord: writes process values into the image, at a fixed pace. */
 #include "base/log.h"
+#include "plant/load.h"
 #include "program/daemon.h"
 #include "program/options.h"
 #include "simulatord/service.h"
@@ -47,8 +48,10 @@ int main(int argc, char **argv)
 	struct plant *plant = options_parse(&program, argc, argv, &operand);
 	char why[MBSHM_WHY_SIZE];
 	struct simulation *sim;
-	if (simulation_open(plant, &sim, why))
+	if (simulation_open(plant, &sim, why)) {
+		plant_free(plant);
 		die(EXIT_FAILURE, "%s", why);
+	}
 
 	struct service *service = service_new(sim, &options);
 	if (!service)
