@@ -498,4 +498,15 @@ request($sock, h('05 03e8 ff00'));
 }
 
 is(stop($server), 0, 'the server ends with status 0');
+# ---- a plant whose server chooses its port -------------------------------------------------------
+
+{
+	my $plant = plant();
+	my ($status, $out, $err) = run(program('mbclient'), '--plant', $plant);
+	is($status, 2, 'port 0 is no place to connect to');
+	like($err, qr/\Q$plant\E lets the server choose its port \(0\): say HOST:PORT$/,
+		'and says so');
+	is($out, '', 'nothing on stdout');
+}
+
 done_testing;

@@ -455,4 +455,85 @@ wait_line($follow, qr/,holding,1000,1,99$/, undef, 'out');
 ok(1, 'and so does journal --follow');
 stop($_) for $watch, $follow, $server;
 
+# ---- beside a stopped writer, a small terminal, limits of the command line ---------------------
+
+{
+	my $small = image_name();
+	local $plant = plant(name => $small, simulator => undef, points => undef,
+		image => 'holding_registers = ["0-99", "65535"]');
+	my $held = start_server($plant);
+	refused(2, qr/holding:65535: 2 values would end beyond address 65535$/,
+		'set', 'holding:65535', 1, 2);
+	refused(2, qr/^mbshm: 'holding:0=1{30}\.\.\.': too long, expected at most 4095 characters$/,
+		'set', 'holding:0=' . '1' x 4096);
+	refused(2, qr/^mbshm: 'nowhere:0=1': expected ADDRESS=VALUE, such as holding:1000=7$/,
+		'set', 'nowhere:0=1');
+	refused(2, qr/--expect 'holding:0=0': expected at most 64 of them/,
+		'set', 'holding:0', 1, map { ('--expect', 'holding:0=0') } 1 .. 65);
+	refused(2, qr/too many addresses, expected at most 256$/,
+		'get', map { 'holding:' . $_ % 100 } 1 .. 257);
+
+	my $stopped = spawn(program('tests/lockholder'), $small);
+	wait_line($stopped, qr/^lock_taken$/, undef, 'out');
+	refused(1, qr/could not get the writer lock in time: a writer is stopped or very slow$/,
+		'set', 'holding:0', 5);
+	done("holding      0 0\n", 'get', 'holding:0');
+	kill 'CONT', $stopped->{pid};
+	is(wait_exit($stopped), 0, 'the stopped writer goes on');
+	done("holding      0 4242\n", 'get', 'holding:0');
+
+	# As many values as the terminal has room for, and how many it has not.
+	for ([ 4, 80, qr/^and \d\d more\r$/m ], [ 2, 10, qr/^and \d\d more\r$/m ]) {
+		my ($rows, $columns, $pattern) = @$_;
+		my $terminal = IO::Pty->new;
+		$terminal->set_winsize($rows, $columns);
+		my $other_end = $terminal->slave;
+		my $child = fork // die;
+		if (!$child) {
+			open STDOUT, '>&', $other_end;
+			exec program('mbshm'), '--plant', $plant, 'watch', '--count', 1;
+		}
+		my $screen = '';
+		wait_until(sub {
+			sysread $terminal, $screen, 65536, length $screen
+				if IO::Select->new($terminal)->can_read(0.1);
+			return $screen =~ $pattern;
+		});
+		like($screen, $pattern, "watch on $rows rows of $columns columns");
+		done('', 'set', 'holding:0', $rows);
+		waitpid $child, 0;
+		is($?, 0, 'and ends');
+		close $other_end;
+	}
+	stop($held);
+}
+
+# ---- watch and journal --follow end by --count in another image --------------------------------
+
+{
+	my $again = image_name();
+	my $write_plant = sub {
+		return plant(name => $again, file => 'again.conf', simulator => undef,
+			points => undef, image => "holding_registers = [\"$_[0]\"]");
+	};
+	local $plant = $write_plant->('0-9');
+	my $writer = start_server($plant);
+	my $changes = spawn(program('mbshm'), '--plant', $plant, 'watch', 'holding:0',
+		'--count', 1);
+	wait_line($changes, qr/^holding      0 0$/, undef, 'out');
+	my $entries = spawn(program('mbshm'), '--plant', $plant, 'journal', '--follow', '--format',
+		'csv', '--count', 2);
+	done('', 'set', 'holding:1', 5);
+	wait_line($entries, qr/,holding,1,1,5$/, undef, 'out');
+	$write_plant->('0-19');
+	done('', 'recreate');
+	wait_line($_, qr/image \Q$again\E was replaced/) for $changes, $entries;
+	done('', 'set', 'holding:0', 8);
+	is(wait_exit($changes), 0, 'watch ends after a change in the new image');
+	like($changes->{out}, qr/^holding      0 8\n\z/m, 'having shown it');
+	is(wait_exit($entries), 0, 'journal --follow too');
+	like($entries->{out}, qr/,holding,0,1,8\n\z/, 'with the new entry');
+	stop($writer);
+}
+
 done_testing;

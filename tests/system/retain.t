@@ -169,4 +169,22 @@ wait_line($retain, qr/keeping \Q$name\E in \Q$file\E/);
 is(stop($retain), 0, 'a reload takes another file');
 ok(-s $file, 'and the values are in it');
 
+# ---- a plant file that is wrong, an image of another layout ------------------------------------
+
+$retain = start_retain('--interval', 86400);
+plant(name => $name, image => 'holding_registers = ["1000-1009"] coils = ["0-9"]',
+	simulator => undef, points => undef, file => 'plant.conf');
+kill 'HUP', $retain->{pid};
+ok(wait_line($retain, qr/(reload refused, keeping the old plant: .*image\.retain is not set)/),
+	'a plant that keeps no values is refused');
+write_file('plant.conf', 'x');
+my $wider = plant(name => $name, image => 'holding_registers = ["0-1099"]', simulator => undef,
+	points => undef);
+($status, undef, $err) = run(program('mbshm'), '--plant', $wider, 'recreate');
+is($status, 0, 'another layout under the name') or diag $err;
+ok(wait_line($retain, qr/(cannot attach image \Q$name\E, saving nothing: .+)/),
+	'said, and nothing is saved');
+ok(wait_line($retain, qr/(keeping the old plant: .+)/), 'with the plant that it has');
+stop($retain);
+
 done_testing;

@@ -355,4 +355,55 @@ for my $order ('server first', 'simulator first') {
 	is(stop($sim), 0, 'stopped');
 }
 
+# ---- beside a stopped writer ---------------------------------------------------------------------
+
+{
+	my $name = image_name();
+	my $plant = plant(name => $name, simulator => 'period = "100ms"  start_delay = "0s"',
+		image => 'holding_registers = ["1000-1099"]',
+		points => 'p = { address = "holding 1000"  type = "u16"  model = "constant 7" }');
+	my $server = start_server($plant);
+	my $stopped = spawn(program('tests/lockholder'), $name);
+	wait_line($stopped, qr/^lock_taken$/, undef, 'out');
+	my $sim = start_simulator($plant);
+	like($sim->{err}, qr/not among the image's sources: /,
+		'without the lock it gets no entry, and goes on');
+	wait_line($sim, qr/step not published: .*; 1 since the start$/);
+	pass('steps that cannot be published are counted');
+
+	# Its values are the only copy, and cannot be saved yet: the plant stays as well.
+	stop($server);
+	unlink "/dev/shm$name" or die "$name: $!";
+	kill 'HUP', $sim->{pid};
+	ok(wait_line($sim, qr/(reload refused, keeping the old plant: .+)/),
+		'no reload while the image is gone and cannot be made again');
+	kill 'CONT', $stopped->{pid};
+	wait_exit($stopped);
+	ok(comes('the image', sub { -e "/dev/shm$name" }),
+		'made again when the writer has gone on');
+	is(stop($sim), 0, 'stopped');
+}
+
+# ---- what it cannot start with -------------------------------------------------------------------
+
+{
+	my $name = image_name();
+	my $server = start_server(plant(name => $name, image => 'coils = ["0-9"]', points => ''));
+	my ($status, $out, $err) = run(program('simulatord'), '--plant', plant(name => $name),
+		'--steps', 1);
+	is($status, 1, 'an image of another layout: status 1');
+	like($err, qr/declares \{coil 0-9\}; the plant says \{/, 'and says what is different');
+	is($err =~ tr/\n//, 1, 'in one line');
+	stop($server);
+
+	# A file is written to as it is: no second open, which would start at its beginning.
+	my $table = temp_dir() . '/table';
+	($status) = run('sh', '-c', "echo before > $table; exec " . program('simulatord')
+		. ' --plant ' . plant(simulator => $FAST) . " --display --steps 2 >> $table");
+	is($status, 0, 'the table into a file');
+	open my $in, '<', $table or die "$table: $!";
+	like(join('', <$in>), qr/\Abefore\n={22}\nModbus Table\n(?:.*\n)+={22}\nModbus Table\n/,
+		'behind what is there');
+}
+
 done_testing;

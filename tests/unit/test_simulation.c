@@ -1,6 +1,7 @@
 /* A step on a real image: one version each, and bounded when another writer is stopped inside the
- * lock. */
+ * lock; and what cannot be had. */
 #include "plant/load.h"
+#include "simulatord/pace.h"
 #include "simulatord/simulation.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -170,6 +172,43 @@ static void test_stopped_writer(void **state)
 	simulation_close(sim);
 }
 
+/* The image was replaced since the simulation looked: its values are nobody's any more. */
+static void test_replaced(void **state)
+{
+	(void)state;
+	struct simulation *sim = open_simulation(two_points);
+	char why[MBSHM_WHY_SIZE];
+	struct mbshm_config wider = sim->plant->image;
+	assert_int_equal(mbshm_layout_add(&wider.layout, MBSHM_COILS, 5000, 1), 0);
+	assert_int_equal(mbshm_recreate(&wider, 1000000, why), 0);
+	assert_int_equal(simulation_step(sim), -ESTALE);
+	simulation_close(sim);
+	simulation_close(NULL);
+}
+
+static void never(void *context, uint64_t missed)
+{
+	(void)context, (void)missed;
+	fail();
+}
+
+static void test_no_descriptor(void **state)
+{
+	(void)state;
+	struct rlimit usual, none;
+	struct pace *pace = NULL;
+	sd_event *event;
+	assert_true(sd_event_new(&event) >= 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+	none = (struct rlimit){ 0, usual.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	int rc = pace_new(event, never, NULL, &pace);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+	assert_int_equal(rc, -EMFILE);
+	assert_null(pace);
+	sd_event_unref(event);
+}
+
 static int fresh_name(void **state)
 {
 	(void)state;
@@ -192,6 +231,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_points, fresh_name, forget_name),
 		cmocka_unit_test_setup_teardown(test_refused, fresh_name, forget_name),
 		cmocka_unit_test_setup_teardown(test_stopped_writer, fresh_name, forget_name),
+		cmocka_unit_test_setup_teardown(test_replaced, fresh_name, forget_name),
+		cmocka_unit_test(test_no_descriptor),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
