@@ -69,6 +69,8 @@ void roster_touch(struct roster *r, struct connection *c)
 
 void roster_keep(struct roster *r, struct connection *c, bool kept)
 {
+	if (c->kept != kept)
+		r->evictions_max += kept ? -1u : 1u;
 	list_out(r, c);
 	c->kept = kept;
 	list_in(r, c);
@@ -116,6 +118,8 @@ void roster_drop(struct roster *r, struct connection *c, enum connection_end end
 	if (c->state != CONNECTION_INPUT)
 		TAILQ_REMOVE(&r->waiting[c->state], c, waiting);
 	list_out(r, c);
+	if (!c->kept && end != END_EVICTED)
+		r->evictions_max--;
 	connection_free(&r->workspace, c); /* closing takes it out of the epoll set, too */
 	r->connections--;
 	oldest_publish(r);
@@ -137,6 +141,8 @@ void roster_evict(struct roster *r)
 {
 	if (!TAILQ_EMPTY(&r->by_use))
 		roster_drop(r, TAILQ_FIRST(&r->by_use), END_EVICTED);
+	else
+		r->evictions_max++;
 }
 
 void roster_make_room(struct roster *r)
@@ -200,6 +206,8 @@ int roster_enter(struct roster *r, struct connection *c)
 {
 	struct epoll_event event = { .events = events_of(c, c->state), .data.ptr = c };
 	list_in(r, c);
+	if (!c->kept)
+		r->evictions_max++;
 	wake_by(r, idle_end_ms(r, c));
 	return epoll_ctl(r->epoll, EPOLL_CTL_ADD, c->channel.fd, &event) ? -errno : 0;
 }

@@ -21,6 +21,10 @@ struct roster {
 	/* Last use of the connection unused longest that may be closed to make room; INT64_MAX:
 	 * there is none. */
 	_Atomic int64_t oldest_used_ms;
+	/* Evictions done, and one for each connection that may be closed to make room: no more of
+	 * them may have been ordered.  One number, so that an eviction being done does not change
+	 * it.  Wraps. */
+	_Atomic unsigned evictions_max;
 
 	/* this worker only */
 	int64_t now_ns, now_ms; /* CLOCK_MONOTONIC when this turn began */
@@ -62,7 +66,8 @@ struct connection *roster_next_parked(struct roster *roster);
 void roster_drop(struct roster *roster, struct connection *connection, enum connection_end end);
 void roster_drop_all(struct roster *roster, enum connection_end end);
 
-/* Drop the one unused longest that may be closed to make room, if there is any. */
+/* Carry out an eviction: drop the one unused longest that may be closed to make room, if there is
+ * any. */
 void roster_evict(struct roster *roster);
 
 /* Drop all that have waited or been idle too long; set the timer for the next one. */

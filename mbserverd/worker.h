@@ -37,6 +37,7 @@ struct worker {
 
 	/* main thread only */
 	unsigned pings;
+	unsigned evictions;   /* ordered so far; wraps */
 	unsigned order_count; /* not written yet */
 	struct order orders[ORDERS_PER_TURN];
 

@@ -94,14 +94,24 @@ void workers_hand_over(struct workers *all)
 		orders_write(all->workers[i]);
 }
 
+/* Has it a connection to close beyond those that it has been ordered to? */
+static bool can_evict(const struct worker *w)
+{
+	return (int)(w->roster.evictions_max - w->evictions) > 0;
+}
+
 bool workers_evict(struct workers *all)
 {
-	struct worker *oldest = all->workers[0];
-	for (unsigned i = 1; i < all->count; i++)
-		if (all->workers[i]->roster.oldest_used_ms < oldest->roster.oldest_used_ms)
-			oldest = all->workers[i];
-	if (oldest->roster.oldest_used_ms == INT64_MAX)
+	struct worker *oldest = NULL;
+	for (unsigned i = 0; i < all->count; i++) {
+		struct worker *w = all->workers[i];
+		if (can_evict(w) &&
+		    (!oldest || w->roster.oldest_used_ms < oldest->roster.oldest_used_ms))
+			oldest = w;
+	}
+	if (!oldest)
 		return false;
+	oldest->evictions++;
 	order(oldest, ORDER_EVICT);
 	return true;
 }

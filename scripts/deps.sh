@@ -25,6 +25,7 @@ list() {
 	[ "${1-}" != ci ] || cat <<-'END'
 	command clang         | clang              | second compiler
 	asan -                | libclang-rt-dev    | its AddressSanitizer and ThreadSanitizer
+	command llvm-symbolizer | llvm             | names in what those report
 	command cppcheck      | cppcheck           | static checks
 	command shellcheck    | shellcheck         | static checks of the scripts
 	command git           | git                | static checks: the list of files

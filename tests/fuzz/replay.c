@@ -1,8 +1,8 @@
 /* A fuzz target as a test, without libFuzzer: the kept inputs, then mutations of them with a fixed
  * seed.
  *
- *   PROGRAM [FILE...]            replay the inputs; no file: those of tests/fuzz/corpus, then
- * mutations PROGRAM --unpack DIR         write the kept inputs into files of DIR, for libFuzzer
+ *   PROGRAM [FILE...]       replay the inputs; no file: those of tests/fuzz/corpus, then mutations
+ *   PROGRAM --unpack DIR    write the kept inputs into files of DIR, for libFuzzer
  *
  * A file NAME.hex holds inputs as lines of hex digits (blanks are for people, # begins a comment);
  * any other file is one input. MB_SEED, MB_FUZZ_RUNS: other mutations, and how many. */
@@ -45,8 +45,11 @@ static void log_silence(void)
 	close(null);
 }
 
+/* Not when no input is running: a leak is found at the very end. */
 static void show_input(void)
 {
+	if (!present.bytes)
+		return;
 	dprintf(finding_fd, "input: ");
 	for (size_t i = 0; i < present.size; i++)
 		dprintf(finding_fd, "%02X", present.bytes[i]);
@@ -78,6 +81,7 @@ static void run(const uint8_t *bytes, size_t size)
 		memcpy(present.bytes, bytes, size);
 	LLVMFuzzerTestOneInput(present.bytes, size);
 	free(present.bytes);
+	present = (struct input){ NULL, 0 };
 }
 
 /* ---- inputs -------------------------------------------------------------------------------- */

@@ -79,6 +79,28 @@ subtest 'the oldest goes, unless it is kept' => sub {
 	is(stop($server), 0, 'stops');
 };
 
+# The server accepts them together, so it orders the second eviction before a worker has done the
+# first.
+subtest 'newcomers at once' => sub {
+	my $server = start_server(conf('workers = 2  max_connections = 4',
+		'access = ( { from = "127.0.0.2"  keep = true } )'));
+	for my $round (1 .. 10) {
+		my @kept = map { from($server, '127.0.0.2') } 1 .. 2;
+		ok(alive($_), 'kept') for @kept;
+		my @others = map { tcp($server->{port}) } 1 .. 2;
+		ok(alive($_), 'and two others, one at each worker') for @others;
+		kill 'STOP', $server->{pid};
+		push @kept, map { from($server, '127.0.0.2') } 1 .. 2;
+		kill 'CONT', $server->{pid};
+		is(scalar(grep { closed($_) } @others), 2, 'each newcomer displaces one') or last;
+		ok(alive($_), 'and is served') for @kept;
+		close $_ for @kept;
+		ok(wait_until(sub { stat_of('ended') == 6 * $round }), 'all gone');
+	}
+	is(stat_of('evicted'), 20, 'counted');
+	is(stop($server), 0, 'stops');
+};
+
 subtest 'from one address' => sub {
 	my $server = start_server(conf('workers = 3  max_per_address = 3'));
 	my @socks = map { from($server, '127.0.0.1') } 1 .. 3;
