@@ -49,8 +49,9 @@ int main(int argc, char **argv)
 	char why[MBSHM_WHY_SIZE];
 	struct simulation *sim;
 	if (simulation_open(plant, &sim, why)) {
+		log_error("image %s: %s", plant->image.name, why);
 		plant_free(plant);
-		die(EXIT_FAILURE, "%s", why);
+		return EXIT_FAILURE;
 	}
 
 	struct service *service = service_new(sim, &options);

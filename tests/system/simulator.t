@@ -392,7 +392,8 @@ for my $order ('server first', 'simulator first') {
 	my ($status, $out, $err) = run(program('simulatord'), '--plant', plant(name => $name),
 		'--steps', 1);
 	is($status, 1, 'an image of another layout: status 1');
-	like($err, qr/declares \{coil 0-9\}; the plant says \{/, 'and says what is different');
+	like($err, qr/^simulatord: image \Q$name\E: declares \{coil 0-9\}; the plant says \{/,
+		'and says what is different');
 	is($err =~ tr/\n//, 1, 'in one line');
 	stop($server);
 
