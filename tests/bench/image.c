@@ -108,26 +108,15 @@ static int write_registers(enum subject subject, unsigned count)
 	return rc ? rc : mbshm_txn_commit(txn, COMMIT_US, NULL);
 }
 
-/* Spans of 65536 items have to be staged as two. */
 static int stage_all(struct mbshm_txn *txn, const struct mbshm_layout *layout)
 {
-	int rc = 0;
-	for (unsigned i = 0; i < layout->span_count && !rc; i++) {
-		struct mbshm_span part = layout->spans[i];
-		for (uint32_t left = part.count; left && !rc;
-		     left -= part.count, part.first += part.count) {
-			part.count = left < MBSHM_ITEMS / 2 ? left : MBSHM_ITEMS / 2;
-			if (part.table >= MBSHM_HOLDING_REGISTERS)
-				rc = mbshm_txn_write_registers(txn, part.table,
-							       (uint16_t)part.first,
-							       (uint16_t)part.count,
-							       (const uint16_t *)buffer_of(&part));
-			else
-				rc = mbshm_txn_write_bits(txn, part.table, (uint16_t)part.first,
-							  (uint16_t)part.count, buffer_of(&part));
-		}
+	struct mbshm_write writes[MBSHM_SPANS_MAX];
+	for (unsigned i = 0; i < layout->span_count; i++) {
+		const struct mbshm_span *span = &layout->spans[i];
+		writes[i] = (struct mbshm_write){ span->table, span->first, span->count,
+						  buffer_of(span) };
 	}
-	return rc;
+	return mbshm_txn_write(txn, writes, layout->span_count);
 }
 
 static int write_all(enum subject subject, unsigned count)
