@@ -21,9 +21,9 @@ static size_t values_bytes(enum mbshm_table table, uint32_t count)
 
 static void view_add(struct view *view, const struct mbshm_span *span)
 {
-	void *out = calloc(1, values_bytes(span->table, span->count));
 	if (view->count == MBSHM_SPANS_MAX)
 		die(EXIT_USAGE, "too many addresses, expected at most %d", MBSHM_SPANS_MAX);
+	void *out = calloc(1, values_bytes(span->table, span->count));
 	if (!out)
 		die(EXIT_FAILURE, "%s", strerror(ENOMEM));
 	view->reads[view->count++] =
