@@ -23,11 +23,11 @@ static void view_add(struct view *view, const struct mbshm_span *span)
 {
 	if (view->count == MBSHM_SPANS_MAX)
 		die(EXIT_USAGE, "too many addresses, expected at most %d", MBSHM_SPANS_MAX);
-	void *out = calloc(1, values_bytes(span->table, span->count));
-	if (!out)
+	struct mbshm_read *read = &view->reads[view->count++];
+	*read = (struct mbshm_read){ span->table, span->first, span->count,
+				     calloc(1, values_bytes(span->table, span->count)) };
+	if (!read->out)
 		die(EXIT_FAILURE, "%s", strerror(ENOMEM));
-	view->reads[view->count++] =
-		(struct mbshm_read){ span->table, span->first, span->count, out };
 }
 
 /* The span of an operand; count as in view_take. */
