@@ -40,12 +40,36 @@ static bool read_socket(const char *path, struct plant_listen *listen)
 	return true;
 }
 
-static bool read_listen(struct reading *r)
+/* Does an earlier entry name what the last one names? */
+static bool listens_twice(const struct plant_server *server)
+{
+	const struct plant_listen *last = &server->listen[server->listen_count - 1];
+	for (const struct plant_listen *l = server->listen; l < last; l++)
+		if (!strcmp(l->host, last->host) && !strcmp(l->port, last->port) &&
+		    strcmp(l->port, "0") != 0)
+			return true;
+	return false;
+}
+
+/* "ADDRESS:PORT" or "unix:/PATH" */
+static bool read_place(const char *text, struct plant_listen *listen)
 {
 	static const char prefix[] = "unix:";
+	const char *colon = strrchr(text, ':'), *p = colon ? colon + 1 : NULL;
+	uint32_t port;
+	if (!strncmp(text, prefix, strlen(prefix)))
+		return read_socket(text + strlen(prefix), listen);
+	if (!p || !number_digits(&p, 65535, &port) || *p ||
+	    !read_host(text, (size_t)(colon - text), listen))
+		return false;
+	snprintf(listen->port, sizeof listen->port, "%u", port);
+	return true;
+}
+
+static bool read_listen(struct reading *r)
+{
 	struct plant_server *server = kind_field(r, sizeof *server);
-	const char *colon = r->text ? strrchr(r->text, ':') : NULL;
-	if (!colon)
+	if (!r->text)
 		return false;
 	if (server->listen_count == PLANT_LISTEN_MAX) {
 		snprintf(r->why, sizeof r->why, "too many addresses, expected at most %d",
@@ -53,15 +77,13 @@ static bool read_listen(struct reading *r)
 		return false;
 	}
 	struct plant_listen *listen = &server->listen[server->listen_count++];
-	const char *p = colon + 1;
-	uint32_t port;
 	snprintf(listen->text, sizeof listen->text, "%s", r->text);
-	if (!strncmp(r->text, prefix, strlen(prefix)))
-		return read_socket(r->text + strlen(prefix), listen);
-	if (!number_digits(&p, 65535, &port) || *p ||
-	    !read_host(r->text, (size_t)(colon - r->text), listen))
+	if (!read_place(r->text, listen))
 		return false;
-	snprintf(listen->port, sizeof listen->port, "%u", port);
+	if (listens_twice(server)) {
+		snprintf(r->why, sizeof r->why, "listed twice, expected each address once");
+		return false;
+	}
 	return true;
 }
 
