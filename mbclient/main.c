@@ -43,18 +43,30 @@ static const struct option_row rows[] = {
 	{ 0 },
 };
 
-/* Where to: the operand, or the plant's first listener, which also supplies the port that an
+/* The plant's first TCP listener, or NULL. */
+static const struct plant_listen *first_tcp(const struct plant *plant)
+{
+	for (unsigned i = 0; i < plant->server.listen_count; i++)
+		if (*plant->server.listen[i].port)
+			return &plant->server.listen[i];
+	return NULL;
+}
+
+/* Where to: the operand, or the plant's first TCP listener, which also supplies the port that an
  * operand leaves out. */
 static void find_target(const struct plant *plant, const char *operand, struct target *target)
 {
-	const struct plant_listen *listen = &plant->server.listen[0];
+	const struct plant_listen *listen = first_tcp(plant);
 	const char *expected = NULL;
 	if (operand)
-		expected = target_parse(operand, listen->port, target);
-	else
+		expected = target_parse(operand, listen ? listen->port : "0", target);
+	else if (listen)
 		target_from_listen(listen, target);
 	if (expected)
 		die(EXIT_USAGE, "\"%s\": expected %s", operand, expected);
+	if (!operand && !listen)
+		die(EXIT_USAGE, "%s names no TCP address in server.listen: say HOST:PORT",
+		    plant->file);
 	if (!strcmp(target->port, "0"))
 		die(EXIT_USAGE, "%s lets the server choose its port (0): say HOST:PORT",
 		    plant->file);

@@ -509,4 +509,20 @@ is(stop($server), 0, 'the server ends with status 0');
 	is($out, '', 'nothing on stdout');
 }
 
+# ---- a plant that listens on a unix socket -------------------------------------------------------
+
+{
+	my $socket = temp_dir() . '/client.sock';
+	my ($status, $out, $err) = run(program('mbclient'), '--plant',
+		plant(server => qq(listen = ["unix:$socket"])));
+	is($status, 2, 'a unix socket is no place to connect to');
+	like($err, qr/^mbclient: \S+ names no TCP address in server\.listen: say HOST:PORT$/,
+		'and says so');
+	my $server = start_server(plant(server => qq(listen = ["unix:$socket", "127.0.0.1:0"])));
+	my $client = start_client('--plant',
+		plant(server => qq(listen = ["unix:$socket", "127.0.0.1:$server->{port}"])));
+	expect($client, "Server: 127.0.0.1 port $server->{port}, unit 1");
+	is(stop($server), 0, 'the first TCP address is taken');
+}
+
 done_testing;
