@@ -229,7 +229,7 @@ deps:
 	$(Q)scripts/deps.sh
 
 run: deps
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) -q --no-print-directory all 2>/dev/null || $(MAKE) --no-print-directory all
 	$(Q)BUILD=$(BUILD) scripts/run
 
 # Where things go; LIBDIR is another one on Debian, /usr/lib/x86_64-linux-gnu.

@@ -92,6 +92,9 @@ subtest 'with the port taken it says what to do' => sub {
 	my ($status, $out, $err) = run('scripts/run');
 	is($status, 1, 'status');
 	like($err, qr/Port $ENV{MB_PORT} is taken.*MB_PORT=/s, 'in words');
+	local $ENV{MB_PORT} = '70000';
+	(undef, undef, $err) = run('scripts/run');
+	is($err, "MB_PORT=70000: expected a port from 1 to 65535\n", 'and what a port is');
 };
 
 subtest 'Ctrl-C ends a series of reads, and nothing else' => sub {
