@@ -16,13 +16,16 @@ my $TYPE = 'Choose data type: (1- Holding Register | 2- Coil | 3- Input Register
 	. '| 4- Discrete Input): ';
 my $WRITABLE = 'Choose data type: (1- Holding Register | 2- Coil): ';
 
+# The default, a second, is too short on a machine that stands still; a --timeout behind it wins.
+my @PATIENT = ('--timeout', $MB::SOON);
+
 # ---- a client on a terminal ----------------------------------------------------------------------
 
 my @clients;
 
 sub start_client
 {
-	my @options = @_;
+	my @options = (@PATIENT, @_);
 	my $pty = IO::Pty->new;
 	my $pid = fork // die "fork: $!";
 	if ($pid == 0) {
@@ -120,7 +123,7 @@ sub next_request { return read_response(@_) }
 sub piped
 {
 	my ($answers, @options) = @_;
-	return run({ stdin => $answers }, program('mbclient'), @options);
+	return run({ stdin => $answers }, program('mbclient'), @PATIENT, @options);
 }
 
 # ---- the dialogue with the real server -----------------------------------------------------------
