@@ -282,19 +282,28 @@ static int copy_text(struct scan *scan)
 
 /* ---- open and close ------------------------------------------------------------------------ */
 
+/* What libconfig's messages leave out. */
+static const char *parse_hint(const char *what)
+{
+	static const char *const hints[][2] = {
+		{ "syntax error", ", expected NAME = VALUE, text in quotes, every bracket closed" },
+		{ "duplicate setting name", ", expected each name once in its section" },
+		{ "mismatched element type in array",
+		  ", expected one type of value between [ and ]; between ( and ) they may differ" },
+	};
+	for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
+		if (!strcmp(what, hints[i][0]))
+			return hints[i][1];
+	return "";
+}
+
 static int parse(struct plant_text *text, const char *copy)
 {
 	if (config_read_string(&text->config, copy))
 		return 0;
 	const char *what = config_error_text(&text->config);
 	config_setting_t at = { .line = (unsigned)config_error_line(&text->config) };
-	const char *hint = "";
-	if (!strcmp(what, "syntax error"))
-		hint = ", expected NAME = VALUE, text in quotes, every bracket closed";
-	else if (!strcmp(what, "mismatched element type in array"))
-		hint = ", expected one type of value between [ and ]; between ( and ) they may "
-		       "differ";
-	return text_fail(text, &at, "%s%s", what, hint);
+	return text_fail(text, &at, "%s%s", what, parse_hint(what));
 }
 
 static int copy_content(struct scan *scan)

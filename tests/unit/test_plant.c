@@ -98,8 +98,9 @@ static const struct wrong {
 
 	/* libconfig's own */
 	{ IMAGE "server = { workers = 1 }\nserver = { workers = 2 }\n",
-	  "3: duplicate setting name" },
-	{ IMAGE "server = { workers = 1\n workers = 2 }\n", "3: duplicate setting name" },
+	  "3: duplicate setting name, expected each name once in its section" },
+	{ IMAGE "server = { workers = 1\n workers = 2 }\n",
+	  "3: duplicate setting name, expected each name once in its section" },
 	{ IMAGE "server = {\n workers = 1\n", "4: syntax error, expected NAME = VALUE" },
 	{ IMAGE "server = { workers = }\n", "2: syntax error" },
 	{ IMAGE "server = { listen = [\"127.0.0.1:0\", }\n", "2: syntax error" },
@@ -976,7 +977,8 @@ static void reads_includes(void **state)
 	assert_non_null(strstr(error, "syntax error"));
 	write_text("sub/b.conf", "simulator = { seed = 5 }\nsimulator = { seed = 5 }\n");
 	assert_int_equal(plant_load("sub/a.conf", &plant, error), -EINVAL);
-	assert_string_equal(error, "sub/b.conf:2: duplicate setting name");
+	assert_string_equal(error, "sub/b.conf:2: duplicate setting name, expected each name once "
+				   "in its section");
 }
 
 /* ---- the table, and addresses -------------------------------------------------------------- */
