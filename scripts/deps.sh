@@ -36,6 +36,7 @@ list() {
 	command mandoc        | mandoc             | checks of the manual pages
 	END
 	[ -z "${1-}" ] || cat <<-'END'
+	package build-essential | build-essential  | Debian packages
 	command dh            | debhelper          | Debian packages
 	command fakeroot      | fakeroot           | Debian packages, without root
 	command lintian       | lintian            | checks of Debian packages
@@ -48,6 +49,7 @@ present() {
 	pc) pkg-config --exists "$2" 2>/dev/null ;;
 	header) [ -e "/usr/include/$2" ] ;;
 	perl) perl -M"$2" -e 1 2>/dev/null ;;
+	package) dpkg-query -Wf '${db:Status-Status}' "$2" 2>/dev/null | grep -qx installed ;;
 	asan) [ -e "$(clang -print-file-name="libclang_rt.asan-$(uname -m).a" 2>/dev/null)" ] ;;
 	esac
 }
