@@ -46,7 +46,6 @@ static void tcp_close(struct channel *channel)
 }
 
 const struct transport tcp_transport = {
-	.name = "tcp",
 	.receive = tcp_receive,
 	.send = tcp_send,
 	.events = tcp_events,

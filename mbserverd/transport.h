@@ -20,8 +20,6 @@ struct channel {
 enum direction { CHANNEL_RECEIVE, CHANNEL_SEND };
 
 struct transport {
-	const char *name;
-
 	/* Receive 1..room bytes.  Their number; 0: the peer has ended; -EAGAIN: none now; another
 	 * -errno: the connection is lost. */
 	ssize_t (*receive)(struct channel *channel, uint8_t *bytes, size_t room);

@@ -226,7 +226,6 @@ static void client_is_left(struct channel *channel)
 }
 
 static const struct transport to_client = {
-	.name = "fuzz",
 	.receive = client_sends,
 	.send = client_takes,
 	.shut = client_is_left,
