@@ -227,12 +227,13 @@ static int copy_file(struct scan *scan, const char *path)
 static int copy_include(struct scan *scan)
 {
 	char name[PATH_MAX], path[2 * PATH_MAX];
-	const char *p = scan->p + strlen("@include");
-	if (!strncmp(scan->p, "@include", strlen("@include")))
+	const char *p = scan->p;
+	if (!strncmp(p, "@include", strlen("@include"))) {
+		p += strlen("@include");
 		p += strspn(p, " \t");
+	}
 	size_t length = *p == '"' ? strcspn(p + 1, "\"\\\n") : 0;
-	if (strncmp(scan->p, "@include", strlen("@include")) != 0 || !length ||
-	    length >= sizeof name || p[1 + length] != '"')
+	if (!length || length >= sizeof name || p[1 + length] != '"')
 		return fail_here(scan, "expected @include \"FILE\"");
 	memcpy(name, p + 1, length);
 	name[length] = '\0';

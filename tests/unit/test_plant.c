@@ -634,6 +634,19 @@ static void refuses_what_is_no_file(void **state)
 			  "plant.conf:1: \"fifo\": is a pipe or device, expected a regular file");
 }
 
+/* The text fills its buffer: looking for more behind the "@" would leave it. */
+static void refuses_a_cut_include(void **state)
+{
+	(void)state;
+	char *text = malloc(TEXT_BYTES_MAX);
+	assert_non_null(text);
+	memset(text, ' ', TEXT_BYTES_MAX);
+	text[TEXT_BYTES_MAX - 1] = '@';
+	write_bytes("plant.conf", text, TEXT_BYTES_MAX);
+	free(text);
+	expect_unreadable("plant.conf", -EINVAL, "plant.conf:1: expected @include \"FILE\"");
+}
+
 /* ---- what is read -------------------------------------------------------------------------- */
 
 static void reads_the_default(void **state)
@@ -1131,6 +1144,7 @@ int main(void)
 		cmocka_unit_test(refuses_too_much),
 		cmocka_unit_test(refuses_too_many_rules),
 		cmocka_unit_test(refuses_what_is_no_file),
+		cmocka_unit_test(refuses_a_cut_include),
 		cmocka_unit_test(reads_the_default),
 		cmocka_unit_test(fills_in_defaults),
 		cmocka_unit_test(reads_everything),
