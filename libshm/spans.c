@@ -132,10 +132,8 @@ void layout_text(const struct mbshm_layout *layout, char *text, size_t size)
 	for (unsigned i = 0; i < layout->span_count && used < size; i++) {
 		const struct mbshm_span *span = &layout->spans[i];
 		bool same = i && span->table == span[-1].table;
-		used += (size_t)snprintf(text + used, size - used, "%s%s%s%u-%u",
-					 same ? ","
-					 : i  ? "; "
-					      : "",
+		const char *before = same ? "," : i ? "; " : "";
+		used += (size_t)snprintf(text + used, size - used, "%s%s%s%u-%u", before,
 					 same ? "" : table_names[span->table], same ? "" : " ",
 					 span->first, span->first + span->count - 1);
 	}

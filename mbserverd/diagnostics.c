@@ -1,3 +1,4 @@
+/* What functions 8, 11 and 12 tell: events and counters. */
 #include "mbserverd/diagnostics.h"
 
 #include "mbserverd/counters.h"
@@ -44,9 +45,9 @@ void diagnostics_foreign(struct diagnostics_line *line)
 
 size_t diagnostics_events(const struct diagnostics_line *line, uint8_t *out)
 {
-	size_t count = line->count < DIAGNOSTICS_EVENTS ? line->count + 1 : DIAGNOSTICS_EVENTS;
+	size_t count = line->count < EVENTS_MAX ? line->count + 1 : EVENTS_MAX;
 	for (size_t i = 0; i < count; i++)
-		out[i] = line->events[(line->count - i) % DIAGNOSTICS_EVENTS];
+		out[i] = line->events[(line->count - i) % EVENTS_MAX];
 	return count;
 }
 

@@ -10,13 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DIAGNOSTICS_EVENTS = EVENTS_MAX };
-
 /* A connection's.  All zero: it has just been opened, which is an event, 00. */
 struct diagnostics_line {
 	uint16_t completed; /* requests answered without an exception, but for function 11 */
 	uint32_t count;     /* events after the first */
-	uint8_t events[DIAGNOSTICS_EVENTS]; /* a ring; the newest is at count % 64 */
+	uint8_t events[EVENTS_MAX]; /* a ring; the newest is at count % 64 */
 };
 
 /* Bits of an event: 6.10. */
@@ -24,7 +22,7 @@ enum { DIAGNOSTICS_RECEIVED = 0x80, DIAGNOSTICS_SENT = 0x40 };
 
 static inline void diagnostics_record(struct diagnostics_line *line, uint8_t event)
 {
-	line->events[++line->count % DIAGNOSTICS_EVENTS] = event;
+	line->events[++line->count % EVENTS_MAX] = event;
 }
 
 /* A request was carried out. */

@@ -5,8 +5,6 @@
 #include "modbus/reply.h"
 #include "modbus/request.h"
 
-#include <string.h>
-
 /* clang-format off */
 #define CODER(kind) decode_##kind, encode_##kind
 

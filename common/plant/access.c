@@ -8,7 +8,6 @@
 #include "point/address.h"
 
 #include <stdio.h>
-#include <string.h>
 
 /* ---- kinds --------------------------------------------------------------------------------- */
 
@@ -114,7 +113,7 @@ static const struct setting_row rows[] = {
 
 /* ---- checks -------------------------------------------------------------------------------- */
 
-/* Does an empty list mean nothing, or anything?  So it is refused. */
+/* An empty list could mean nothing or everything, so it is refused. */
 static int check_empty(const struct plant_text *text, const struct setting_list *list,
 		       unsigned index, const char *key, const char *instead)
 {

@@ -1,7 +1,6 @@
 /* Settings by tables of rows: unknown settings, values, defaults, messages. */
 #include "plant/settings.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
