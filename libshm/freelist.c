@@ -36,8 +36,6 @@ int freelist_rebuild(struct mbshm *img, uint64_t commit)
 	return 0;
 }
 
-/* Take count pages; *stamp becomes the highest version that retired one of them.  -EBADMSG: the
- * list is damaged; nothing was taken. */
 int freelist_take(struct mbshm *img, uint64_t version, unsigned count, uint16_t *pages,
 		  uint64_t *stamp)
 {

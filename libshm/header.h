@@ -4,6 +4,7 @@
 
 #include "libshm/layout.h"
 
+/* A checksum over several pieces: begin with CHECKSUM_START, then add one after the other. */
 #define CHECKSUM_START UINT64_C(0xcbf29ce484222325)
 uint64_t checksum_add(uint64_t hash, const void *data, size_t size);
 uint64_t header_checksum(const struct segment_header *header);

@@ -283,8 +283,8 @@ static const char *explain(const struct plant_listen *wanted, int rc, char text[
 	return text;
 }
 
-/* Which of the sockets is for that address?  Each is for one entry, so an address that is listed
- * twice has two. */
+/* Which of the sockets is for that address?  Each is for one entry, since an address with port 0
+ * may be listed more than once. */
 static bool find(const struct listeners *listeners, const struct plant_listen *wanted,
 		 const bool *taken, unsigned *index)
 {

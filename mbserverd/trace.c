@@ -1,3 +1,4 @@
+/* Frames in the log: bytes, and what they mean. */
 #include "mbserverd/trace.h"
 
 #include "base/log.h"

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A request, and its answer (bytes 0: none). */
-void trace_exchange(const struct mbshm_origin *peer, const uint8_t *request, size_t request_bytes,
+/* The ADU of a request, and that of its answer (answer_bytes 0: none). */
+void trace_exchange(const struct mbshm_origin *peer, const uint8_t *adu, size_t bytes,
 		    const uint8_t *answer, size_t answer_bytes);
 
 /* Bytes that are no request, and why. */

@@ -40,8 +40,8 @@ void simulation_close(struct simulation *sim);
 
 /* Read the points' values from one version, move each by one period, publish all of them as one
  * version.  Waits for other writers at most half a period, and never longer than half a second.
- * Without points: nothing. 0, or the errors of mbshm_read and mbshm_txn_commit (nothing was
- * published). */
+ * Without points it only shows that the producer lives.  0, or the errors of mbshm_read and
+ * mbshm_txn_commit (nothing was published). */
 int simulation_step(struct simulation *sim);
 
 #endif

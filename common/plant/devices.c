@@ -167,7 +167,7 @@ static int check_apart(const struct plant_text *text, const struct setting_list 
 	return 0;
 }
 
-/* ... and must lie in the image. */
+/* The same spans must be declared by the image. */
 static int check_declared(const struct plant_text *text, const struct setting_list *list,
 			  const char *key, size_t at, const struct mbshm_layout *layout)
 {

@@ -127,7 +127,7 @@ struct plant_server {
 	struct network trace;      /* whose frames are logged; not set: nobody's */
 	bool read_only;
 	unsigned access_count;
-	struct plant_access *access;     /* in the order of the file */
+	struct plant_access *access;
 	enum plant_allow default_access; /* of clients that no rule is about */
 	struct function_set functions;   /* switched on */
 	struct plant_identity identity;

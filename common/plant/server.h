@@ -1,4 +1,4 @@
-/* The section "server": where it listens, limits, timeouts, and what clients may do by default. */
+/* The section "server", as far as it is about connections: where it listens, limits, timeouts. */
 #ifndef PLANT_SERVER_H
 #define PLANT_SERVER_H
 
