@@ -61,11 +61,6 @@ static void put_items(struct line *line, const char *verb, const struct items *i
 	put(line, items->count == 1 ? ", %s %u" : ", %s %u-%u", verb, items->addr, last);
 }
 
-static bool shows_bits(const struct request *request)
-{
-	return request->function->table < MBSHM_HOLDING_REGISTERS;
-}
-
 /* What the request asks for, as far as it was good enough to be decoded. */
 static void put_request(struct line *line, const struct request *request)
 {
@@ -76,7 +71,7 @@ static void put_request(struct line *line, const struct request *request)
 		put_items(line, masks ? "of" : "to", &request->write);
 	if (masks)
 		put(line, " and %04x or %04x", request->and_mask, request->or_mask);
-	else if (request->write.count && shows_bits(request))
+	else if (request->write.count && function_of_bits(request->function))
 		put_bits(line, request->data, request->write.count);
 	else if (request->write.count)
 		put_registers(line, request->data, request->write.count);
@@ -91,7 +86,7 @@ static void put_answer(struct line *line, const struct request *request, const u
 		put(line, " exception %02x", pdu[1]);
 	else if (!request->read.count || pdu[0] == FC_READ_FIFO)
 		put(line, " done");
-	else if (shows_bits(request))
+	else if (function_of_bits(request->function))
 		put_bits(line, pdu + 2, request->read.count);
 	else
 		put_registers(line, pdu + 2, pdu[1] / 2U);

@@ -123,4 +123,16 @@ struct function {
 	bool writes;
 };
 
+/* Are the function's items bits?  Else they are registers. */
+static inline bool function_of_bits(const struct function *function)
+{
+	return function->table < MBSHM_HOLDING_REGISTERS;
+}
+
+/* Bytes of the values of count items of the function's table. */
+static inline size_t function_value_bytes(const struct function *function, unsigned count)
+{
+	return function_of_bits(function) ? (count + 7U) / 8 : 2U * count;
+}
+
 #endif

@@ -99,8 +99,7 @@ static bool counted(const uint8_t *pdu, size_t bytes)
 enum reply_verdict check_values(const struct request *request, const uint8_t *pdu, size_t bytes,
 				struct reply *reply)
 {
-	bool of_bits = request->function->table < MBSHM_HOLDING_REGISTERS;
-	size_t expected = of_bits ? (request->read.count + 7U) / 8 : 2U * request->read.count;
+	size_t expected = function_value_bytes(request->function, request->read.count);
 	if (!counted(pdu, bytes))
 		return REPLY_LENGTH;
 	if (pdu[1] != expected)

@@ -28,14 +28,9 @@ static void items_put(uint8_t *bytes, const struct items *items)
 	wire_put16(bytes + 2, items->count);
 }
 
-static bool of_bits(const struct request *request)
-{
-	return request->function->table < MBSHM_HOLDING_REGISTERS;
-}
-
 static size_t data_bytes(const struct request *request)
 {
-	return of_bits(request) ? (request->write.count + 7U) / 8 : 2U * request->write.count;
+	return function_value_bytes(request->function, request->write.count);
 }
 
 /* Copy at most room bytes of data. */
@@ -73,7 +68,7 @@ int decode_write_single(struct request *request)
 	if (request->bytes != 5)
 		return BAD_VALUE;
 	uint16_t value = wire_get16(request->pdu + 3);
-	if (of_bits(request) && value != 0x0000 && value != 0xFF00)
+	if (function_of_bits(request->function) && value != 0x0000 && value != 0xFF00)
 		return BAD_VALUE;
 	request->write = (struct items){ wire_get16(request->pdu + 1), 1 };
 	request->data = request->pdu + 3;
@@ -83,7 +78,7 @@ int decode_write_single(struct request *request)
 size_t encode_write_single(const struct request *request, uint8_t *pdu)
 {
 	wire_put16(pdu + 1, request->write.addr);
-	if (of_bits(request))
+	if (function_of_bits(request->function))
 		wire_put16(pdu + 3, request->data[0] & 1 ? 0xFF00 : 0);
 	else
 		memcpy(pdu + 3, request->data, 2);
