@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -98,15 +99,7 @@ bool log_allowed(struct log_limit *limit)
 	return atomic_fetch_add(&limit->seen, 1) < LOG_BURST;
 }
 
-/* FNV-1a: a server may follow 256 images, and a line may have 1500 bytes. */
-static uint64_t text_hash(const char *text)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
+/* The line is kept as a hash: a server may follow 256 images, and a line may have 1500 bytes. */
 void log_once(struct log_once *once, const char *format, ...)
 {
 	char text[TEXT_SIZE];
@@ -114,7 +107,7 @@ void log_once(struct log_once *once, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	uint64_t hash = text_hash(text);
+	uint64_t hash = hash_text(text);
 	if (hash == once->last)
 		return;
 	once->last = hash;

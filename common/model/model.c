@@ -1,6 +1,8 @@
 /* The models, their parameters, and the random numbers that they draw. */
 #include "model/model.h"
 
+#include "base/hash.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
@@ -45,10 +47,7 @@ static uint64_t splitmix(uint64_t *state)
 
 void model_seed(struct model_stream *stream, uint64_t seed, const char *name)
 {
-	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
-	for (; *name; name++)
-		hash = (hash ^ (unsigned char)*name) * 0x100000001b3;
-	uint64_t state = splitmix(&seed) ^ hash;
+	uint64_t state = splitmix(&seed) ^ hash_text(name);
 	for (int i = 0; i < 4; i++)
 		stream->word[i] = splitmix(&state);
 }
