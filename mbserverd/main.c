@@ -175,7 +175,7 @@ int main(int argc, char **argv)
 {
 	struct asked asked = { false, false };
 	const struct program program = { .name = "mbserverd",
-					 .summary = "serve a register image over Modbus TCP",
+					 .summary = "Serves a register image over Modbus TCP.",
 					 .rows = options,
 					 .context = &asked };
 	int operand;

@@ -3,6 +3,7 @@
 
 #include "mbshm/open.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -51,6 +52,7 @@ int run_recreate(struct tool *tool, char **words)
 /* The image is not opened, so that it may be damaged or of another version. */
 int run_unlink(struct tool *tool, char **words)
 {
+	int rc = mbshm_unlink(tool->plant->image.name);
 	(void)words;
-	return image_verdict(tool, mbshm_unlink(tool->plant->image.name), "");
+	return image_verdict(tool, rc, rc == -ENOENT ? "no such image" : "");
 }

@@ -47,7 +47,7 @@ refused(1, qr/^mbshm: image \Q$name\E: no such image$/, @$_)
 	for ['info'], ['get', 'holding:1000'], ['dump'], ['watch', '--count', 1], ['journal'],
 		['set', 'holding:1000', 1], ['save', '/dev/null'],
 	    ['recreate'];
-refused(1, qr/No such file/, 'unlink');
+refused(1, qr/no such image/, 'unlink');
 refused(1, qr/image\.retain is not set/, 'retain');
 ok(!-e "/dev/shm$name", 'none of them has made one');
 
