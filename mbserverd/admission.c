@@ -87,6 +87,13 @@ static bool is_welcome(const struct mbshm_origin *peer)
 	return !access_refused(access, access_rules(access, peer->family, peer->address));
 }
 
+/* Do they say that it stays when others need its place? */
+static bool is_kept(const struct mbshm_origin *peer)
+{
+	const struct access *access = &policy_present()->access;
+	return access_kept(access, access_rules(access, peer->family, peer->address));
+}
+
 /* Give the connection to a worker. */
 static void admit(struct admission *admission, int fd, const struct mbshm_origin *peer,
 		  struct host *host)
@@ -96,7 +103,7 @@ static void admit(struct admission *admission, int fd, const struct mbshm_origin
 	if (log_allowed(&limit))
 		log_info("%s connected", peer_format(peer, from));
 	counters_add(&admission->counters->opened, 1);
-	if (workers_adopt(admission->workers, fd, peer, host)) {
+	if (workers_adopt(admission->workers, fd, peer, host, is_kept(peer))) {
 		log_error("%s: out of memory", peer_format(peer, from));
 		refuse(fd, &admission->counters->ended);
 	}

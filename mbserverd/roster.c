@@ -206,8 +206,6 @@ int roster_enter(struct roster *r, struct connection *c)
 {
 	struct epoll_event event = { .events = events_of(c, c->state), .data.ptr = c };
 	list_in(r, c);
-	if (!c->kept)
-		r->evictions_max++;
 	wake_by(r, idle_end_ms(r, c));
 	return epoll_ctl(r->epoll, EPOLL_CTL_ADD, c->channel.fd, &event) ? -errno : 0;
 }

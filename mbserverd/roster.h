@@ -21,9 +21,9 @@ struct roster {
 	/* Last use of the connection unused longest that may be closed to make room; INT64_MAX:
 	 * there is none. */
 	_Atomic int64_t oldest_used_ms;
-	/* Evictions done, and one for each connection that may be closed to make room: no more of
-	 * them may have been ordered.  One number, so that an eviction being done does not change
-	 * it.  Wraps. */
+	/* Evictions done, and one for each connection that may be closed to make room, given but
+	 * not entered yet ones too: no more of them may have been ordered.  One number, so that an
+	 * eviction being done does not change it.  The main thread adds new connections.  Wraps. */
 	_Atomic unsigned evictions_max;
 
 	/* this worker only */

@@ -107,10 +107,12 @@ static void revise_all(struct worker *w)
 static void adopt(struct worker *w, struct connection *c)
 {
 	bool welcome = revise(w, c);
-	c->kept = access_kept(&w->roster.workspace.execution.policy->access, c->client.rules);
+	bool kept = access_kept(&w->roster.workspace.execution.policy->access, c->client.rules);
 	int rc = roster_enter(&w->roster, c);
 	if (rc || !welcome)
 		roster_drop(&w->roster, c, welcome ? END_MEMORY : END_REFUSED);
+	else if (c->kept != kept) /* the policy has changed meanwhile */
+		roster_keep(&w->roster, c, kept);
 }
 
 static void stop_list(struct worker *w, struct connection_list *list)

@@ -75,13 +75,17 @@ static struct worker *least_busy(const struct workers *all)
 	return least;
 }
 
-int workers_adopt(struct workers *all, int fd, const struct mbshm_origin *peer, struct host *host)
+int workers_adopt(struct workers *all, int fd, const struct mbshm_origin *peer, struct host *host,
+		  bool kept)
 {
 	struct connection *c = connection_new(fd, peer, host);
 	if (!c)
 		return -ENOMEM;
 	struct worker *w = least_busy(all);
 	w->roster.connections++;
+	c->kept = kept;
+	if (!kept)
+		w->roster.evictions_max++;
 	if (host)
 		host_count(host);
 	order_later(w, ORDER_ADOPT, c);

@@ -20,10 +20,10 @@ int workers_start(unsigned count, struct workers **workers);
 void workers_stop(struct workers *workers);
 
 /* Give fd (non-blocking, connected) to the worker that has the fewest connections, and count it on
- * host (NULL: nowhere).  The worker hears of it with the next workers_hand_over, at the latest.
- * 0, or -ENOMEM: fd is still the caller's. */
+ * host (NULL: nowhere).  kept: it may not be closed to make room.  The worker hears of it with the
+ * next workers_hand_over, at the latest. 0, or -ENOMEM: fd is still the caller's. */
 int workers_adopt(struct workers *workers, int fd, const struct mbshm_origin *peer,
-		  struct host *host);
+		  struct host *host, bool kept);
 void workers_hand_over(struct workers *workers);
 
 /* Have the connection closed that has been unused longest, of all workers.  false: there is none

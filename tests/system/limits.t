@@ -98,6 +98,14 @@ subtest 'newcomers at once' => sub {
 		ok(wait_until(sub { stat_of('ended') == 6 * $round }), 'all gone');
 	}
 	is(stat_of('evicted'), 20, 'counted');
+
+	# More than there is room for: the last ones stay, and nobody is told that none may go.
+	kill 'STOP', $server->{pid};
+	my @crowd = map { tcp($server->{port}) } 1 .. 12;
+	kill 'CONT', $server->{pid};
+	ok(wait_until(sub { stat_of('evicted') == 28 }), 'eight of a crowd of twelve made room');
+	is(scalar(grep { alive($_) } @crowd), 4, 'four are served');
+	is(stat_of('crowded'), 0, 'nobody was refused');
 	is(stop($server), 0, 'stops');
 };
 
