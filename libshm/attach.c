@@ -6,6 +6,7 @@
 #include "libshm/image.h"
 #include "libshm/lock.h"
 #include "libshm/spans.h"
+#include "libshm/values.h"
 #include "libshm/why.h"
 
 #include <errno.h>
@@ -80,24 +81,23 @@ static void handle_remove(struct mbshm *img)
 	pthread_mutex_unlock(&handles_mutex);
 }
 
-/* Only this user, root and the plant's group may be able to write the segment. */
-static int file_check(const struct stat *st, const struct mbshm_config *config, char *why)
+/* Under the mutex, since another thread's fault may be looking for its handle now. */
+static void handle_map(struct mbshm *img, void *seg)
 {
-	if (!S_ISREG(st->st_mode))
-		return why_set(why, -EBADMSG, "not a regular file");
-	if (st->st_uid != geteuid() && st->st_uid != 0 &&
-	    (config->group == (gid_t)-1 || st->st_gid != config->group))
-		return why_set(why, -EPERM,
-			       "belongs to user %u, group %u; expected user %u, root, or the "
-			       "plant's group",
-			       (unsigned)st->st_uid, (unsigned)st->st_gid, (unsigned)geteuid());
-	if (st->st_mode & 0002)
-		return why_set(why, -EPERM, "mode %04o: writable by everybody",
-			       (unsigned)st->st_mode & 07777);
-	if (st->st_size < (off_t)sizeof(struct segment))
-		return why_set(why, -EBADMSG, "not a register image (%lld bytes)",
-			       (long long)st->st_size);
-	return 0;
+	pthread_mutex_lock(&handles_mutex);
+	img->seg = seg;
+	pthread_mutex_unlock(&handles_mutex);
+}
+
+bool handle_at(const void *address, bool (*found)(struct mbshm *img))
+{
+	bool done = false;
+	pthread_mutex_lock(&handles_mutex);
+	for (struct mbshm *img = handles; img && !done; img = img->next)
+		if (img->seg && (uintptr_t)address - (uintptr_t)img->seg < img->size_bytes)
+			done = found(img);
+	pthread_mutex_unlock(&handles_mutex);
+	return done;
 }
 
 static int wanted_check(const struct mbshm *img, const struct mbshm_config *config, char *why)
@@ -150,34 +150,26 @@ static int segment_map(struct mbshm *img, const struct mbshm_config *config, cha
 {
 	struct segment_header header;
 	struct stat st;
-	int rc;
-	if (fstat(img->fd, &st))
-		return why_set(why, -errno, "%s", strerror(errno));
-	rc = file_check(&st, config, why);
+	int rc = header_read(img->fd, config->group, &header, &img->layout, &st, why);
 	if (rc)
 		return rc;
 	img->dev = st.st_dev;
 	img->ino = st.st_ino;
 	img->owner = st.st_uid;
 	img->group = st.st_gid;
-	if (pread(img->fd, &header, sizeof header, 0) != sizeof header)
-		return why_set(why, -EBADMSG, "cannot read the header");
-	rc = header_check(&header, (uint64_t)st.st_size, &img->layout, why);
-	if (rc)
-		return rc;
+	img->accepted = config->group;
 	img->pool_pages = header.pool_pages;
 	img->size_bytes = header.size_bytes;
 	rc = wanted_check(img, config, why);
 	if (rc)
 		return rc;
-	img->seg = mmap(NULL, img->size_bytes, PROT_READ | (img->writable ? PROT_WRITE : 0),
-			MAP_SHARED, img->fd, 0);
-	if (img->seg == MAP_FAILED) {
-		img->seg = NULL;
+	void *seg = mmap(NULL, img->size_bytes, PROT_READ | (img->writable ? PROT_WRITE : 0),
+			 MAP_SHARED, img->fd, 0);
+	if (seg == MAP_FAILED)
 		return why_set(why, -errno, "cannot map %zu KiB: %s", img->size_bytes / 1024,
 			       strerror(errno));
-	}
-	madvise(img->seg, img->size_bytes, MADV_DONTFORK);
+	madvise(seg, img->size_bytes, MADV_DONTFORK);
+	handle_map(img, seg);
 	img->pool = (struct segment_page *)((char *)img->seg + pool_offset(img->pool_pages));
 	img->free_mask = free_list_slots(img->pool_pages) - 1;
 	index_build(img);
@@ -188,6 +180,7 @@ int handle_make(const char *path, int follow, const struct mbshm_config *config,
 		struct mbshm **out, char *why)
 {
 	struct mbshm *img = calloc(1, sizeof *img);
+	void *seg;
 	int rc;
 	if (!img)
 		return why_set(why, -ENOMEM, "out of memory");
@@ -215,9 +208,10 @@ int handle_make(const char *path, int follow, const struct mbshm_config *config,
 	*out = img;
 	return 0;
 fail:
-	if (img->seg)
-		munmap(img->seg, img->size_bytes);
+	seg = img->seg;
 	handle_remove(img);
+	if (seg)
+		munmap(seg, img->size_bytes);
 	pthread_mutex_destroy(&img->mutex);
 	free(img);
 	return rc;
@@ -227,9 +221,11 @@ void mbshm_close(struct mbshm *img)
 {
 	if (!img)
 		return;
-	if (!handle_dead(img))
-		munmap(img->seg, img->size_bytes);
+	void *seg = img->seg;
 	handle_remove(img);
+	if (!handle_dead(img))
+		munmap(seg, img->size_bytes);
+	values_drop(img->kept);
 	pthread_mutex_destroy(&img->mutex);
 	free(img);
 }

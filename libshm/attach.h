@@ -9,4 +9,9 @@
 int handle_make(const char *path, int follow, const struct mbshm_config *config, int flags,
 		struct mbshm **img, char *why);
 
+/* Call found for the handle whose mapping has that address.  false: none has, or found returned
+ * false.  Also for a handler of SIGBUS: whoever holds the mutex inside touches no segment, so the
+ * thread that faulted does not hold it. */
+bool handle_at(const void *address, bool (*found)(struct mbshm *img));
+
 #endif

@@ -5,6 +5,9 @@
 #include "libshm/why.h"
 
 #include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* FNV-1a, 64 bits: each step is a bijection of the state, so a change of a single byte always
  * changes the sum. */
@@ -42,8 +45,8 @@ int span_unpack(struct mbshm_layout *layout, const struct segment_span *packed, 
 	return layout_check(layout, why) ? -EBADMSG : 0;
 }
 
-int header_check(const struct segment_header *header, uint64_t file_bytes,
-		 struct mbshm_layout *layout, char *why)
+static int header_check(const struct segment_header *header, uint64_t file_bytes,
+			struct mbshm_layout *layout, char *why)
 {
 	if (header->magic != SEGMENT_MAGIC)
 		return why_set(why, -EBADMSG, "not a register image (wrong magic number)");
@@ -69,4 +72,38 @@ int header_check(const struct segment_header *header, uint64_t file_bytes,
 		return why_set(why, -EBADMSG, "damaged: a pool of %u pages for %u live ones",
 			       header->pool_pages, mbshm_layout_pages(layout));
 	return 0;
+}
+
+/* Only this user, root and the plant's group may be able to write the segment. */
+static int file_check(const struct stat *st, gid_t group, char *why)
+{
+	if (!S_ISREG(st->st_mode))
+		return why_set(why, -EBADMSG, "not a regular file");
+	if (st->st_uid != geteuid() && st->st_uid != 0 &&
+	    (group == (gid_t)-1 || st->st_gid != group))
+		return why_set(why, -EPERM,
+			       "belongs to user %u, group %u; expected user %u, root, or the "
+			       "plant's group",
+			       (unsigned)st->st_uid, (unsigned)st->st_gid, (unsigned)geteuid());
+	if (st->st_mode & 0002)
+		return why_set(why, -EPERM, "mode %04o: writable by everybody",
+			       (unsigned)st->st_mode & 07777);
+	if (st->st_size < (off_t)sizeof(struct segment))
+		return why_set(why, -EBADMSG, "not a register image (%lld bytes)",
+			       (long long)st->st_size);
+	return 0;
+}
+
+int header_read(int fd, gid_t group, struct segment_header *header, struct mbshm_layout *layout,
+		struct stat *st, char *why)
+{
+	int rc;
+	if (fstat(fd, st))
+		return why_set(why, -errno, "%s", strerror(errno));
+	rc = file_check(st, group, why);
+	if (rc)
+		return rc;
+	if (pread(fd, header, sizeof *header, 0) != sizeof *header)
+		return why_set(why, -EBADMSG, "cannot read the header");
+	return header_check(header, (uint64_t)st->st_size, layout, why);
 }

@@ -35,9 +35,11 @@ struct mbshm {
 	ino_t ino;
 	uid_t owner;
 	gid_t group;
+	gid_t accepted; /* the config's group */
 
 	/* Any thread. */
 	_Atomic bool dead;          /* inherited by fork */
+	_Atomic bool lost;          /* access has faulted: seg is a retired stand-in */
 	_Atomic uint64_t overtaken; /* reads that were tried again */
 	_Atomic uint64_t *retries;  /* &overtaken, for readers, whose handle is const */
 
@@ -45,6 +47,8 @@ struct mbshm {
 	pthread_mutex_t mutex;
 	uint64_t held;                 /* our lock word while we own the lock */
 	struct segment_source *source; /* refreshed by each commit; NULL: none claimed */
+
+	struct values *kept; /* the caller's of mbshm_keep: copy for mbshm_revive; NULL: none */
 
 	struct mbshm *next; /* all handles of the process, for the fork handler */
 };
@@ -77,6 +81,11 @@ static inline uint64_t commit_version(uint64_t commit)
 static inline uint32_t commit_root(uint64_t commit)
 {
 	return commit & 0xffff;
+}
+/* Retired, or zero: the segment was truncated and has grown again. */
+static inline bool commit_gone(uint64_t commit)
+{
+	return commit == COMMIT_RETIRED || !commit_version(commit);
 }
 
 /* The pool page at a place in a root page.  Unchecked: compare with pool_pages before use. */

@@ -167,7 +167,7 @@ int lock_take(struct mbshm *img, uint32_t timeout_us)
 		over = !wait_turn(&wait);
 		probe = over || probe_due(&wait); /* ask once more before giving up */
 	}
-	if (commit_load(&img->seg->control) == COMMIT_RETIRED) {
+	if (commit_gone(commit_load(&img->seg->control))) {
 		lock_release(img);
 		return -ESTALE;
 	}

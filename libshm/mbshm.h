@@ -29,9 +29,9 @@
  * A child that needs the image opens it again.  (The library cannot notice a child made by a raw
  * clone(2) system call; such a child must not touch the handle.)
  *
- * Errors are returned as -errno.  The library never logs, never exits and installs no signal
- * handler.  If another program truncates the segment while it is mapped, access raises SIGBUS; only
- * the segment's owner and root can do that.
+ * Errors are returned as -errno.  The library never logs, never exits, and installs no signal
+ * handler unless mbshm_guard is called: whoever may write the segment may also truncate it, and
+ * then access raises SIGBUS.
  *
  * Addresses are those of the wire: 0-based, 0..65535.  Registers are uint16_t in host order.  Bits
  * are packed LSB first, in the order of the Modbus wire: bit i of a buffer is
@@ -132,8 +132,9 @@ enum {
  *
  * why: MBSHM_WHY_SIZE bytes, or NULL.  On failure it receives a sentence for people.  It also does
  * on success if the retain file was damaged: the file is then kept aside as FILE.refused, and the
- * image starts at zero.  Otherwise it becomes empty.  A retain file that exists but cannot be read
- * is an error.
+ * image starts at zero; and if the name led to what truncation leaves of an image of this user: it
+ * is kept as /.NAME.damaged, and a new image created.  Otherwise it becomes empty.  A retain file
+ * that exists but cannot be read is an error.
  *
  * 0, -ENOENT (no such image, and no MBSHM_CREATE), -EINVAL (bad name, mode, pool or spans),
  * -EACCES, -EPERM (permission, owner, writable by others), -EBADMSG (not an image, damaged, other
@@ -160,9 +161,17 @@ int mbshm_stat(const char *name, struct stat *st);
 /* Remove the name.  Attached processes keep the image.  0, -ENOENT, -EACCES, ... */
 int mbshm_unlink(const char *name);
 
-/* Does the name still lead to this image?  One stat(2); call it about once a second.
- * 0, -ESTALE (replaced: open again), -ENOENT (the name is gone), -EPERM (after fork). */
+/* Does the name still lead to this image, and is the segment whole?  A stat(2) or two; call it
+ * about once a second. 0, -ESTALE (replaced by another image: open again), -ENOENT (the name is
+ * gone), -EBUSY (a file that is no image of ours has the name: this image goes on), -EBADMSG
+ * (another process truncated the segment), -EPERM (after fork). */
 int mbshm_check(const struct mbshm *img);
+
+/* From now on, when a segment that this process has mapped is truncated, its handles return -ESTALE
+ * as after a replacement, and the process lives on.  Installs a handler of SIGBUS, which passes on
+ * what is not its own to the handler before it; call it again when another has been installed
+ * since. One thread at a time.  0 or -errno. */
+int mbshm_guard(void);
 
 /* ---- read ---------------------------------------------------------------------------------- */
 
@@ -357,9 +366,14 @@ int mbshm_values_restore(struct mbshm *img, const char *path, uint32_t timeout_u
  * exactly one of the two images has the name.  0, or why and -ENOENT, -EPERM, -ETIMEDOUT, ... */
 int mbshm_recreate(const struct mbshm_config *config, uint32_t timeout_us, char *why);
 
-/* After the name was removed (mbshm_check: -ENOENT): create a new image with these values under the
- * name, and retire this one.  0, -EEXIST or -ESTALE (another process was faster), -EBADMSG
- * (damaged, nothing can be saved): in all four cases open again.  After other errors try again
+/* Copy all values, if there is a new version, into memory of this process, for mbshm_revive.
+ * One thread, which also calls mbshm_revive.  0, -ENOMEM, or the errors of a read. */
+int mbshm_keep(struct mbshm *img);
+
+/* After the name was removed, or the segment truncated (mbshm_check: -ENOENT, -EBADMSG): create a
+ * new image under the name, and retire this one.  It has the values of this one; if that was
+ * truncated, those of the last mbshm_keep.  0, -EEXIST or -ESTALE (another process was faster),
+ * -EBADMSG (nothing can be saved): in all four cases open again.  After other errors try again
  * later. */
 int mbshm_revive(struct mbshm *img, const struct mbshm_config *config, uint32_t timeout_us,
 		 char *why);

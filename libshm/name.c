@@ -1,16 +1,44 @@
 /* The name of an image: the one place that knows where segments live. */
 #include "libshm/name.h"
 
+#include "libshm/header.h"
 #include "libshm/image.h"
+#include "libshm/lost.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 void name_path(const char *name, char path[NAME_PATH_SIZE])
 {
 	snprintf(path, NAME_PATH_SIZE, NAME_FOLDER "%s", name);
+}
+
+void name_keep_aside(const char *name)
+{
+	char path[NAME_PATH_SIZE], aside[NAME_PATH_SIZE + 16];
+	name_path(name, path);
+	snprintf(aside, sizeof aside, NAME_FOLDER "/.%s.damaged", name + 1);
+	unlink(aside);
+	if (link(path, aside))
+		return; /* the new image matters more */
+}
+
+/* Any user can put a file under a free name, so a stranger's counts for nothing. */
+static bool is_image(const char *path, gid_t group)
+{
+	struct segment_header header;
+	struct mbshm_layout layout;
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return false;
+	bool is = !header_read(fd, group, &header, &layout, &st, NULL);
+	close(fd);
+	return is;
 }
 
 int mbshm_check(const struct mbshm *img)
@@ -22,10 +50,11 @@ int mbshm_check(const struct mbshm *img)
 	name_path(img->name, path);
 	if (lstat(path, &st))
 		return -errno;
-	if (st.st_dev != img->dev || st.st_ino != img->ino ||
-	    commit_load(&img->seg->control) == COMMIT_RETIRED)
-		return -ESTALE;
-	return 0;
+	if (st.st_dev != img->dev || st.st_ino != img->ino)
+		return is_image(path, img->accepted) ? -ESTALE : -EBUSY;
+	if (segment_damaged(img))
+		return -EBADMSG;
+	return commit_load(&img->seg->control) == COMMIT_RETIRED ? -ESTALE : 0;
 }
 
 int mbshm_stat(const char *name, struct stat *st)

@@ -10,4 +10,8 @@ enum { NAME_PATH_SIZE = sizeof NAME_FOLDER + MBSHM_NAME_SIZE };
 /* The file behind a name. */
 void name_path(const char *name, char path[NAME_PATH_SIZE]);
 
+/* Keep the file that the name leads to as /.NAME.damaged too, instead of an older one; best effort.
+ */
+void name_keep_aside(const char *name);
+
 #endif

@@ -4,6 +4,7 @@
 #include "libshm/attach.h"
 #include "libshm/create.h"
 #include "libshm/image.h"
+#include "libshm/lost.h"
 #include "libshm/name.h"
 #include "libshm/saved.h"
 #include "libshm/spans.h"
@@ -13,6 +14,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 enum { OPEN_TRIES = 100 };
 
@@ -50,13 +54,14 @@ int config_check(const struct mbshm_config *config, int flags, char *why)
 	return 0;
 }
 
-static int create_filled(const struct mbshm_config *config, char *why)
+/* replace: over what is left of a truncated one. */
+static int create_filled(const struct mbshm_config *config, bool replace, char *why)
 {
 	char refused[MBSHM_WHY_SIZE] = "";
 	struct values values;
 	int rc = config->retain ? saved_load(config->retain, &values, refused) : -ENOENT;
 	if (!rc) {
-		rc = image_create(config, &values, NULL, false, why);
+		rc = image_create(config, &values, NULL, replace, why);
 		values_free(&values);
 		if (rc == -EEXIST) /* another creator was faster, which is no failure */
 			why_clear(why);
@@ -69,24 +74,59 @@ static int create_filled(const struct mbshm_config *config, char *why)
 		refused[0] = 0; /* nothing saved yet */
 	else
 		return why_set(why, rc, "%s", refused);
-	rc = image_create(config, NULL, NULL, false, why);
+	rc = image_create(config, NULL, NULL, replace, why);
 	if (!rc || rc == -EEXIST)
 		why_set(why, 0, "%s", refused);
+	return rc;
+}
+
+/* Create the image in the place of a truncated one.  0 and the warning, 1: there is nothing to
+ * replace; or -errno and why. */
+static int replace_rest(const struct mbshm_config *config, const char *path, char *why)
+{
+	char reason[MBSHM_WHY_SIZE];
+	struct stat opened, named;
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), rc = 1;
+	if (fd < 0)
+		return 1;
+	if (!lost_is_rest(fd) || fstat(fd, &opened))
+		goto done;
+	rc = lost_lock(fd);
+	if (rc)
+		nanosleep(&(struct timespec){ 0, 1000000 }, NULL); /* it is soon done */
+	/* Another process may have done it before we got the lock. */
+	if (rc || lstat(path, &named) || named.st_dev != opened.st_dev ||
+	    named.st_ino != opened.st_ino)
+		goto done;
+	name_keep_aside(config->name);
+	rc = create_filled(config, true, reason);
+	if (rc)
+		why_set(why, rc, "%s", reason);
+	else
+		why_set(why, 0,
+			"the image was truncated (it had %lld bytes) and was created again%s%s",
+			(long long)opened.st_size, reason[0] ? "; " : "", reason);
+done:
+	close(fd);
 	return rc;
 }
 
 /* Attach to what the name leads to; create it first when it leads nowhere. */
 static int name_open(const struct mbshm_config *config, int flags, struct mbshm **out, char *why)
 {
-	char path[NAME_PATH_SIZE];
+	char path[NAME_PATH_SIZE], reason[MBSHM_WHY_SIZE];
 	name_path(config->name, path);
 	for (int tries = 0; tries < OPEN_TRIES; tries++) {
-		int rc = handle_make(path, O_NOFOLLOW, config, flags, out, why);
-		if (rc != -ENOENT || !(flags & MBSHM_CREATE))
-			return rc;
-		why_clear(why);
-		rc = create_filled(config, why);
-		if (rc && rc != -EEXIST)
+		int rc = handle_make(path, O_NOFOLLOW, config, flags, out, reason);
+		if (!(flags & MBSHM_CREATE) || (rc != -ENOENT && rc != -EBADMSG))
+			return rc ? why_set(why, rc, "%s", reason) : 0;
+		if (rc == -EBADMSG)
+			rc = replace_rest(config, path, why);
+		else
+			rc = create_filled(config, false, why);
+		if (rc == 1)
+			return why_set(why, -EBADMSG, "%s", reason);
+		if (rc && rc != -EEXIST && rc != -EAGAIN)
 			return rc;
 	}
 	return why_set(why, -EEXIST, "the name keeps appearing and disappearing");

@@ -101,8 +101,7 @@ static inline void wake_count_up(struct segment_control *control)
 	atomic_fetch_add(&control->wait_futex, 1);
 }
 
-/* A flag of a handle that is raised once, in a child that is still single-threaded; no data depends
- * on it. */
+/* A flag of a handle that is raised once; no data depends on it. */
 static inline bool flag_load(const _Atomic bool *flag)
 {
 	return atomic_load_explicit(flag, memory_order_relaxed);

@@ -120,7 +120,7 @@ static inline int verdict(const struct mbshm *img, uint64_t version, int bad)
 	if (__builtin_expect(min_valid <= version, 1))
 		return bad;
 	uint64_t commit = commit_load(control);
-	if (commit == COMMIT_RETIRED)
+	if (commit_gone(commit))
 		return -ESTALE;
 	/* A writer raises min_valid to versions that are published, never beyond. */
 	if (min_valid > commit_version(commit))
@@ -139,10 +139,9 @@ read_validated(const struct mbshm *img,
 {
 	for (int tries = 0; tries < READ_TRIES; tries++) {
 		uint64_t commit = commit_load(&img->seg->control);
-		if (commit == COMMIT_RETIRED)
-			return -ESTALE;
-		if (commit_root(commit) >= img->pool_pages)
-			return -EBADMSG;
+		/* All ones, a retired image, is no root page either. */
+		if (commit_root(commit) >= img->pool_pages || !commit_version(commit))
+			return commit_gone(commit) ? -ESTALE : -EBADMSG;
 		POINT(read_begun);
 		int rc = verdict(img, commit_version(commit),
 				 copy(img, commit_root(commit), wanted));

@@ -7,6 +7,8 @@
 #include "libshm/create.h"
 #include "libshm/image.h"
 #include "libshm/lock.h"
+#include "libshm/lost.h"
+#include "libshm/name.h"
 #include "libshm/open.h"
 #include "libshm/values.h"
 #include "libshm/wait.h"
@@ -43,9 +45,12 @@ static int replace_locked(struct mbshm *old, const struct mbshm_config *config, 
 	rc = image_create(config, &values, old, over, why);
 	POINT(recreate_named);
 	values_free(&values);
-	/* Also if another process took the free name first: no process may continue to write into
-	 * an image without a name. */
-	if (!rc || (rc == -EEXIST && !over))
+	if (rc == -EEXIST && !over) { /* something else took the free name first */
+		rc = mbshm_check(old);
+		rc = rc ? rc : -EEXIST;
+	}
+	/* Also if it was an image: no process may continue to write into one without a name. */
+	if (!rc || rc == -ESTALE)
 		retire(old);
 	return rc;
 }
@@ -81,6 +86,34 @@ int mbshm_recreate(const struct mbshm_config *config, uint32_t timeout_us, char 
 	return rc;
 }
 
+/* The segment was truncated: make the new one from the kept copy.  Its versions begin above all
+ * that can have been published since the copy was made, at 10 million a second. */
+static int replace_lost(struct mbshm *img, const struct mbshm_config *config, bool over, char *why)
+{
+	enum { SKIPPED_VERSIONS = 100 * 1000 * 1000 };
+	if (!img->kept)
+		return why_set(why, -EBADMSG, "the segment was truncated, and no copy was kept");
+	struct values values = *img->kept;
+	values.version += SKIPPED_VERSIONS;
+	if (over)
+		name_keep_aside(config->name);
+	return image_create(config, &values, img, over, why);
+}
+
+static int revive_lost(struct mbshm *img, const struct mbshm_config *config, char *why)
+{
+	int rc = lost_lock(img->fd);
+	if (rc)
+		return why_set(why, rc, "another process is replacing the truncated image");
+	rc = mbshm_check(img);
+	if (rc == -EBADMSG || rc == -ENOENT)
+		rc = replace_lost(img, config, rc == -EBADMSG, why);
+	else
+		rc = why_set(why, rc, REPLACED);
+	lost_unlock(img->fd);
+	return rc;
+}
+
 int mbshm_revive(struct mbshm *img, const struct mbshm_config *config, uint32_t timeout_us,
 		 char *why)
 {
@@ -92,6 +125,8 @@ int mbshm_revive(struct mbshm *img, const struct mbshm_config *config, uint32_t 
 	rc = config_check(config, MBSHM_CREATE, why);
 	if (rc)
 		return rc;
+	if (segment_damaged(img))
+		return revive_lost(img, config, why);
 	rc = lock_take(img, timeout_us);
 	if (rc)
 		return lock_failed(rc, why);
@@ -102,6 +137,8 @@ int mbshm_revive(struct mbshm *img, const struct mbshm_config *config, uint32_t 
 		rc = why_set(why, -EEXIST, "the name leads to this image");
 	else if (rc == -ESTALE)
 		retire(img); /* a new one has the name, so no process may write into this one */
+	if (rc == -EBUSY)
+		why_set(why, rc, "a file that is no image of ours has the name");
 	released = lock_release(img);
 	return rc ? rc : released;
 }

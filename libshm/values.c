@@ -29,6 +29,13 @@ void values_free(struct values *values)
 	values->bytes = NULL;
 }
 
+void values_drop(struct values *values)
+{
+	if (values)
+		values_free(values);
+	free(values);
+}
+
 int mbshm_snapshot(struct mbshm *img, const struct mbshm_read *reads, unsigned count,
 		   uint32_t timeout_us, uint64_t *version)
 {
@@ -112,4 +119,23 @@ int values_publish(struct mbshm *img, const struct values *values, bool whole, u
 		rc = mbshm_txn_commit(txn, timeout_us, NULL);
 	mbshm_txn_free(txn);
 	return rc;
+}
+
+int mbshm_keep(struct mbshm *img)
+{
+	uint64_t version;
+	int rc = mbshm_read(img, NULL, 0, &version);
+	if (rc || (img->kept && img->kept->version == version))
+		return rc;
+	struct values *values = calloc(1, sizeof *values);
+	if (!values)
+		return -ENOMEM;
+	rc = values_take(img, false, 0, values);
+	if (rc) {
+		free(values);
+		return rc;
+	}
+	values_drop(img->kept);
+	img->kept = values;
+	return 0;
 }

@@ -14,6 +14,8 @@ struct values {
 /* Zeros for values->layout.  0 or -ENOMEM. */
 int values_alloc(struct values *values);
 void values_free(struct values *values);
+/* For those in memory of their own: free that, too.  NULL is allowed. */
+void values_drop(struct values *values);
 
 /* All values of one version; under_lock: the caller owns the writer lock. */
 int values_take(struct mbshm *img, bool under_lock, uint32_t timeout_us, struct values *values);

@@ -38,7 +38,7 @@ static void nap(uint64_t ns)
 static int passed(const struct mbshm *img, uint64_t version, uint64_t *now)
 {
 	uint64_t commit = commit_load_ordered(&img->seg->control);
-	if (commit == COMMIT_RETIRED)
+	if (commit_gone(commit))
 		return -ESTALE;
 	if (commit_version(commit) <= version)
 		return 1;

@@ -2,6 +2,7 @@
 #include "program/follow.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { REVIVE_US = 100000 }; /* for other writers; the loop that waits here also answers signals */
@@ -11,7 +12,13 @@ int follow_open(struct follow *follow, const struct mbshm_config *config, int fl
 	follow->config = config;
 	follow->flags = flags;
 	follow->lost = false;
-	int rc = mbshm_open(config, flags, &follow->img, follow->why);
+	int rc = mbshm_guard();
+	if (rc) {
+		follow->img = NULL;
+		snprintf(follow->why, sizeof follow->why, "SIGBUS: %s", strerror(-rc));
+		return rc;
+	}
+	rc = mbshm_open(config, flags, &follow->img, follow->why);
 	if (rc)
 		return rc;
 	if (follow->why[0])
@@ -34,6 +41,15 @@ static int revive(struct follow *follow)
 	return rc == -EEXIST || rc == -ESTALE || rc == -EBADMSG ? 0 : rc;
 }
 
+/* What has become of the image, by the answer of mbshm_check. */
+static const char *loss(int rc)
+{
+	return rc == -ESTALE    ? "replaced"
+	       : rc == -EBUSY   ? "removed, and a file that is no image of ours has its name"
+	       : rc == -EBADMSG ? "truncated by another process"
+				: "removed";
+}
+
 enum follow_state follow_check(struct follow *follow)
 {
 	if (!follow->img)
@@ -41,16 +57,21 @@ enum follow_state follow_check(struct follow *follow)
 	int rc = mbshm_check(follow->img);
 	if (!rc) {
 		follow->lost = false;
+		if (follow->flags & MBSHM_CREATE)
+			mbshm_keep(follow->img);
 		return FOLLOW_SAME;
 	}
 	const char *name = follow->config->name;
 	if (!follow->lost)
-		log_info("image %s was %s", name, rc == -ESTALE ? "replaced" : "removed");
+		(rc == -ESTALE || rc == -ENOENT ? log_info : log_warn)("image %s was %s", name,
+								       loss(rc));
 	follow->lost = true;
-	if (!(follow->flags & MBSHM_CREATE) || !revive(follow))
+	if (!(follow->flags & MBSHM_CREATE))
+		return rc == -EBUSY ? FOLLOW_LOST : FOLLOW_REOPEN;
+	/* Once another image has the name, those on ours are told if its lock can be had. */
+	if (!revive(follow) || rc == -ESTALE)
 		return FOLLOW_REOPEN;
-	log_once(&follow->trouble, "image %s was removed and cannot be created again yet: %s", name,
-		 follow->why);
+	log_once(&follow->trouble, "image %s cannot be created again yet: %s", name, follow->why);
 	return FOLLOW_LOST;
 }
 

@@ -38,15 +38,16 @@ void follow_close(struct follow *follow);
 
 enum follow_state {
 	FOLLOW_SAME,   /* the name leads to our image */
-	FOLLOW_LOST,   /* it leads nowhere, and the image cannot be created again yet (why): keep
-			  the handle, which has the only copy of the values */
+	FOLLOW_LOST,   /* it leads to no image, and ours cannot be created again yet (why): keep the
+			  handle, which has the only copy of the values */
 	FOLLOW_REOPEN, /* it leads to another image, or there is no handle: open */
 };
 
 /* Look where the name leads: once a second, and before a reload.  One that was opened with
  * MBSHM_CREATE also saves the values: when the name is gone, they get a new image under it; when it
- * leads to another image, the others who are still on ours are told.  Logs a loss once, and why the
- * image cannot be created again whenever the reason changes.  Waits at most 0.1 s. */
+ * leads to another image, the others who are still on ours are told; when another process has
+ * truncated the segment, those of the last look do.  Logs a loss once, and why the image cannot be
+ * created again whenever the reason changes.  Waits at most 0.1 s. */
 enum follow_state follow_check(struct follow *follow);
 
 /* Log that the image could not be opened again, once until the reason changes.  meanwhile: what the

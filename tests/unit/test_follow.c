@@ -175,20 +175,26 @@ static void stop_in_lock(void *arg)
 	mbshm_txn_commit(txn, SECOND_US, NULL);
 }
 
+static pid_t stopped_writer(void)
+{
+	pid_t writer = child_start(stop_in_lock, NULL);
+	int status;
+	assert_int_equal(waitpid(writer, &status, WUNTRACED), writer);
+	assert_true(WIFSTOPPED(status));
+	return writer;
+}
+
 static void test_not_yet(void **state)
 {
 	(void)state;
 	struct follow follow = opened(MBSHM_CREATE);
 	value_set(follow.img, 9);
-	pid_t writer = child_start(stop_in_lock, NULL);
-	int status;
-	assert_int_equal(waitpid(writer, &status, WUNTRACED), writer);
-	assert_true(WIFSTOPPED(status));
+	pid_t writer = stopped_writer();
 	remove_name();
 	assert_int_equal(follow_check(&follow), FOLLOW_LOST);
 	assert_string_equal(follow.why, WHY);
 	logged("prog: image %s was removed\n"
-	       "prog: image %s was removed and cannot be created again yet: " WHY "\n");
+	       "prog: image %s cannot be created again yet: " WHY "\n");
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(follow_check(&follow), FOLLOW_LOST);
 	logged(NULL);
@@ -201,6 +207,61 @@ static void test_not_yet(void **state)
 	reopen(&follow);
 	assert_int_equal(value_of(follow.img), 9);
 	logged(NULL);
+	follow_close(&follow);
+}
+
+/* Another image has the name: the lock of the old one does not matter. */
+static void test_replaced_while_locked(void **state)
+{
+	(void)state;
+	struct follow follow = opened(MBSHM_CREATE);
+	pid_t writer = stopped_writer();
+	replace_image(2);
+	assert_int_equal(follow_check(&follow), FOLLOW_REOPEN);
+	logged("prog: image %s was replaced\n");
+	reopen(&follow);
+	assert_int_equal(value_of(follow.img), 2);
+	kill(writer, SIGKILL);
+	child_end(writer);
+	follow_close(&follow);
+}
+
+static void test_truncated(void **state)
+{
+	(void)state;
+	struct follow follow = opened(MBSHM_CREATE);
+	value_set(follow.img, 9);
+	assert_int_equal(follow_check(&follow), FOLLOW_SAME); /* has seen it */
+	assert_int_equal(truncate(image_path(&config), 0), 0);
+	assert_int_equal(follow_check(&follow), FOLLOW_REOPEN);
+	logged("prog: image %s was truncated by another process\n");
+	reopen(&follow);
+	logged(NULL);
+	assert_int_equal(value_of(follow.img), 9);
+	follow_close(&follow);
+}
+
+/* A stranger's file under the name: the image goes on, and comes back when the name is free. */
+static void test_stranger(void **state)
+{
+	(void)state;
+	struct follow follow = opened(MBSHM_CREATE), reader = opened(0);
+	remove_name();
+	assert_int_equal(mkdir(image_path(&config), 0700), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(follow_check(&follow), FOLLOW_LOST);
+	logged("prog: image %s was removed, and a file that is no image of ours has its name\n"
+	       "prog: image %s cannot be created again yet: a file that is no image of ours has "
+	       "the name\n");
+	assert_int_equal(follow_check(&reader), FOLLOW_LOST);
+	logged("prog: image %s was removed, and a file that is no image of ours has its name\n");
+	value_set(follow.img, 4);
+	assert_int_equal(value_of(reader.img), 4);
+	assert_int_equal(rmdir(image_path(&config)), 0);
+	assert_int_equal(follow_check(&follow), FOLLOW_REOPEN);
+	reopen(&follow);
+	assert_int_equal(value_of(follow.img), 4);
+	follow_close(&reader);
 	follow_close(&follow);
 }
 
@@ -333,11 +394,19 @@ static void test_changed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		FOLLOW_TEST(test_replaced),   FOLLOW_TEST(test_removed),
-		FOLLOW_TEST(test_comes_back), FOLLOW_TEST(test_not_yet),
-		FOLLOW_TEST(test_damaged),    FOLLOW_TEST(test_reader),
-		FOLLOW_TEST(test_plant_gone), FOLLOW_TEST(test_plant_built_in),
-		FOLLOW_TEST(test_remark),     FOLLOW_TEST(test_changed),
+		FOLLOW_TEST(test_replaced),
+		FOLLOW_TEST(test_removed),
+		FOLLOW_TEST(test_comes_back),
+		FOLLOW_TEST(test_not_yet),
+		FOLLOW_TEST(test_damaged),
+		FOLLOW_TEST(test_reader),
+		FOLLOW_TEST(test_plant_gone),
+		FOLLOW_TEST(test_plant_built_in),
+		FOLLOW_TEST(test_replaced_while_locked),
+		FOLLOW_TEST(test_truncated),
+		FOLLOW_TEST(test_stranger),
+		FOLLOW_TEST(test_remark),
+		FOLLOW_TEST(test_changed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
