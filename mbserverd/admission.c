@@ -100,7 +100,7 @@ static void admit(struct admission *admission, int fd, const struct mbshm_origin
 {
 	static struct log_limit limit;
 	char from[PEER_TEXT_SIZE];
-	if (log_allowed(&limit))
+	if (policy_present()->plant->server.log >= PLANT_LOG_CONNECTIONS && log_allowed(&limit))
 		log_info("%s connected", peer_format(peer, from));
 	counters_add(&admission->counters->opened, 1);
 	if (workers_adopt(admission->workers, fd, peer, host, is_kept(peer))) {

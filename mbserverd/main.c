@@ -7,6 +7,7 @@
 #include "mbserverd/listener.h"
 #include "mbserverd/policy.h"
 #include "mbserverd/stats.h"
+#include "mbserverd/summary.h"
 #include "mbserverd/workers.h"
 #include "plant/load.h"
 #include "program/daemon.h"
@@ -19,6 +20,7 @@
 #include <string.h>
 
 enum { WORKERS_DEFAULT_MAX = 4 };
+#define HOUR_US (UINT64_C(3600) * DAEMON_SECOND_US)
 
 struct server {
 	struct workers *workers;
@@ -26,6 +28,7 @@ struct server {
 	struct listeners *listeners;
 	uint64_t requests; /* at the last status */
 	int64_t asked_ms;
+	struct summary summary;
 };
 
 /* What was asked for on the command line. */
@@ -76,6 +79,12 @@ static void server_look(void *context)
 	uint64_t generation = policy_present()->generation;
 	policy_check();
 	refresh(context, generation);
+}
+
+static void server_summary(void *context)
+{
+	struct server *server = context;
+	summary_log(&server->summary);
 }
 
 static unsigned workers_default(void)
@@ -141,6 +150,7 @@ static void server_stop(struct server *server)
 {
 	listeners_close(server->listeners);
 	workers_stop(server->workers);
+	summary_log(&server->summary);
 	admission_free(server->admission);
 	counters_close();
 	policy_close();
@@ -155,7 +165,10 @@ static int server_run(struct plant *plant)
 	if (rc)
 		die(EXIT_FAILURE, "event loop: %s", strerror(-rc));
 	server_start(&server, plant, event);
+	summary_begin(&server.summary);
 	rc = daemon_every(event, DAEMON_SECOND_US, server_look, &server);
+	if (!rc)
+		rc = daemon_every(event, HOUR_US, server_summary, &server);
 	if (rc)
 		die(EXIT_FAILURE, "timer: %s", strerror(-rc));
 	rc = daemon_run(event);

@@ -103,10 +103,13 @@ static void report_end(const struct roster *r, const struct connection *c)
 	if (ends[c->end].counter != offsetof(struct counters, ended))
 		counters_add((_Atomic uint64_t *)(void *)((char *)counters + ends[c->end].counter),
 			     1);
+	/* A peer that polls may end each connection with a reset as well. */
+	bool usual = c->end == END_PEER || c->end == END_LOST || c->end == END_STOP;
+	if (usual && roster_settings(r)->log < PLANT_LOG_CONNECTIONS)
+		return;
 	if (!log_allowed(&limits[c->end]))
 		return;
 	char peer[PEER_TEXT_SIZE];
-	bool usual = c->end == END_PEER || c->end == END_STOP;
 	(usual ? log_info : log_warn)("%s %s", peer_format(&c->client.origin, peer),
 				      ends[c->end].text);
 }

@@ -78,7 +78,8 @@ static bool revise(struct worker *w, struct connection *c)
 	const struct policy *policy = w->roster.workspace.execution.policy;
 	const struct mbshm_origin *peer = &c->client.origin;
 	c->client.rules = access_rules(&policy->access, peer->family, peer->address);
-	c->traced = network_has(&policy->trace, peer->family, peer->address);
+	c->traced = policy->plant->server.log == PLANT_LOG_REQUESTS ||
+		    network_has(&policy->trace, peer->family, peer->address);
 	return !access_refused(&policy->access, c->client.rules);
 }
 

@@ -102,6 +102,9 @@ struct plant_unit {
 
 enum plant_allow { PLANT_ALLOW_ALL, PLANT_ALLOW_READ, PLANT_ALLOW_NONE };
 
+/* What the log says of connections: each adds to the one before. */
+enum plant_log { PLANT_LOG_ERRORS, PLANT_LOG_CONNECTIONS, PLANT_LOG_REQUESTS };
+
 /* An access rule: the first that fits peer and unit counts. */
 struct plant_access {
 	struct network from; /* not set: everybody */
@@ -124,7 +127,8 @@ struct plant_server {
 	uint32_t max_per_address;  /* 1..65536; 0: as many as there are */
 	uint64_t idle_timeout_ms;  /* 0: never */
 	uint64_t frame_timeout_ms; /* from the first byte of a frame to its last */
-	struct network trace;      /* whose frames are logged; not set: nobody's */
+	enum plant_log log;
+	struct network trace; /* whose frames are logged; not set: nobody's */
 	bool read_only;
 	unsigned access_count;
 	struct plant_access *access;

@@ -92,6 +92,19 @@ static const struct setting_kind kind_listen = {
 	.read = read_listen
 };
 
+static bool read_log(struct reading *r)
+{
+	static const struct choice choices[] = { { "errors", PLANT_LOG_ERRORS },
+						 { "connections", PLANT_LOG_CONNECTIONS },
+						 { "requests", PLANT_LOG_REQUESTS },
+						 { 0 } };
+	return kind_choice(r, choices);
+}
+
+static const struct setting_kind kind_log = { .expected =
+						      "\"errors\", \"connections\" or \"requests\"",
+					      .read = read_log };
+
 /* ---- rows ---------------------------------------------------------------------------------- */
 
 #define SERVER(member) FIELD(struct plant, server.member)
@@ -118,6 +131,9 @@ static const struct setting_row rows[] = {
 	  SERVER(frame_timeout_ms),
 	  .help = "a frame must be complete within this time from its first byte, or its "
 		  "connection is closed" },
+	{ "server.log", &kind_log, .preset = "\"errors\"", SERVER(log),
+	  .help = "what the log says of clients: what goes wrong, also each connection, or also "
+		  "each frame" },
 	{ "server.trace", &kind_network, .otherwise = "nobody's", SERVER(trace),
 	  .help = "client or network whose frames are logged" },
 	{ "server.read_only", &kind_flag, .preset = "false", SERVER(read_only),

@@ -15,7 +15,11 @@ use Time::HiRes qw(time sleep);
 my $READ = h('03 03e8 0001');
 my $name = image_name();
 
-sub conf { return plant(name => $name, file => 'limits.conf', server => join "\n", @_) }
+sub conf
+{
+	return plant(name => $name, file => 'limits.conf',
+		server => join "\n", 'log = "connections"', @_);
+}
 
 sub reload
 {

@@ -370,6 +370,8 @@ static const struct wrong {
 	{ IMAGE "server = { read_only = 1 }", "2: server.read_only: 1, expected true or false" },
 	{ IMAGE "server = { default_access = \"write\" }",
 	  "2: server.default_access: \"write\", expected \"all\", \"read\" or \"none\"" },
+	{ IMAGE "server = { log = \"all\" }",
+	  "2: server.log: \"all\", expected \"errors\", \"connections\" or \"requests\"" },
 	{ IMAGE "server = { trace = \"localhost\" }",
 	  "2: server.trace: \"localhost\", expected an address in digits, without or with "
 	  "\"/BITS\", or \"unix\"" },
@@ -693,6 +695,7 @@ static void fills_in_defaults(void **state)
 	assert_int_equal(plant->server.listen_count, 1);
 	assert_string_equal(plant->server.listen[0].text, "127.0.0.1:5020");
 	assert_int_equal(plant->server.workers, 0);
+	assert_int_equal(plant->server.log, PLANT_LOG_ERRORS);
 	assert_int_equal(plant->server.max_connections, 1024);
 	assert_string_equal(plant->server.identity.objects[0], "mbimage");
 	assert_string_equal(plant->server.identity.objects[2], MBIMAGE_VERSION);
@@ -850,7 +853,7 @@ static void reads_access(void **state)
 		load(IMAGE "server = { listen = (\"unix:/run/x.sock\")  read_only = true  "
 			   "default_access = \"none\"\n"
 			   "idle_timeout = \"0s\"  frame_timeout = \"2s\"  max_per_address = 7  "
-			   "trace = \"10.0.0.0/8\"  socket_mode = \"0600\"\n"
+			   "log = \"requests\"  trace = \"10.0.0.0/8\"  socket_mode = \"0600\"\n"
 			   "access = ( { }, { from = \"::ffff:10.0.0.0/104\"  units = (0, 255)  "
 			   "allow = \"read\"  refuse = \"01\"  keep = true },\n"
 			   "{ from = \"unix\"  functions = [3, 43]  write = (\"coil 5\", \"holding "
@@ -864,6 +867,7 @@ static void reads_access(void **state)
 	assert_int_equal(server->frame_timeout_ms, 2000);
 	assert_int_equal(server->max_per_address, 7);
 	assert_int_equal(server->socket_mode, 0600);
+	assert_int_equal(server->log, PLANT_LOG_REQUESTS);
 	assert_int_equal(server->trace.family, AF_INET);
 	assert_int_equal(server->access_count, 3);
 	const struct plant_access *rule = server->access;
