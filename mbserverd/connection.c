@@ -8,6 +8,7 @@
 #include "mbserverd/tcp.h"
 #include "mbserverd/trace.h"
 #include "modbus/exception.h"
+#include "modbus/guess.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -141,6 +142,21 @@ static bool answer(struct workspace *workspace, struct connection *c, const uint
 	return true;
 }
 
+/* The first bytes are those that tell what the peer speaks. */
+static void note_odd(struct connection *c, const uint8_t *bytes, size_t count)
+{
+	if (c->odd.count)
+		return;
+	c->odd.count = (uint16_t)count;
+	c->odd.guess = guess_protocol(bytes, count);
+	memcpy(c->odd.bytes, bytes, count < ODD_SHOWN ? count : ODD_SHOWN);
+}
+
+void connection_note_rest(struct connection *c)
+{
+	note_odd(c, c->rest, c->rest_bytes);
+}
+
 /* A frame that is no request.  false: the connection is over. */
 static bool skip(struct workspace *workspace, struct connection *c, const uint8_t *bytes,
 		 size_t count, enum frame_kind kind)
@@ -150,6 +166,7 @@ static bool skip(struct workspace *workspace, struct connection *c, const uint8_
 	if (c->traced)
 		trace_odd(&c->client.origin, bytes, count,
 			  foreign ? "another protocol" : "a length that cannot be");
+	note_odd(c, bytes, count);
 	diagnostics_foreign(&c->client.line);
 	if (foreign)
 		counters_add(&counters->foreign, 1);

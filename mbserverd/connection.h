@@ -28,6 +28,7 @@ enum {
 	LOCK_PATIENCE_MS = 50,
 	/* Frames of another protocol; with this one the connection is closed. */
 	FOREIGN_MAX = 3,
+	ODD_SHOWN = 16, /* bytes of what is not Modbus */
 };
 
 /* What all connections of a worker work with, one after the other. */
@@ -75,6 +76,13 @@ struct held {
 	size_t bytes;
 };
 
+/* The first bytes that are no request. */
+struct odd {
+	uint8_t bytes[ODD_SHOWN];
+	uint16_t count;    /* of all that were received; 0: none */
+	const char *guess; /* what they may be instead, or NULL */
+};
+
 struct connection {
 	/* set before the start */
 	struct channel channel;
@@ -94,9 +102,10 @@ struct connection {
 	/* the connection's */
 	enum connection_end end; /* CONNECTION_OVER */
 	uint8_t foreign;         /* frames of another protocol so far */
-	bool shut;               /* our side has ended; what still comes is thrown away */
-	int64_t frame_ms;        /* CONNECTION_REST: when the frame's first byte came */
-	int64_t busy_since_ms;   /* when the first ADU held began to wait for the lock; 0: not */
+	struct odd odd;
+	bool shut;             /* our side has ended; what still comes is thrown away */
+	int64_t frame_ms;      /* CONNECTION_REST: when the frame's first byte came */
+	int64_t busy_since_ms; /* when the first ADU held began to wait for the lock; 0: not */
 	struct held input, output;
 	uint16_t rest_bytes;
 	uint8_t rest[ADU_MAX]; /* held input that is less than an ADU: usually no allocation */
@@ -107,6 +116,10 @@ TAILQ_HEAD(connection_list, connection);
 /* Any thread.  Takes fd (non-blocking).  host: counted by the caller (host_count); NULL: none.
  * NULL: out of memory, fd is still the caller's. */
 struct connection *connection_new(int fd, const struct mbshm_origin *peer, struct host *host);
+
+/* The connection is over, and what it has received of a frame is no request: keep that as odd, if
+ * nothing was before. */
+void connection_note_rest(struct connection *connection);
 
 /* Close it, release its host. */
 void connection_free(struct workspace *workspace, struct connection *connection);

@@ -1,9 +1,7 @@
 /* A worker's connections: their order, their states, their time. */
 #include "mbserverd/roster.h"
 
-#include "base/log.h"
-#include "mbserverd/counters.h"
-#include "mbserverd/peer.h"
+#include "mbserverd/ending.h"
 #include "mbserverd/policy.h"
 
 #include <errno.h>
@@ -78,46 +76,10 @@ void roster_keep(struct roster *r, struct connection *c, bool kept)
 
 /* ---- the end ------------------------------------------------------------------------------- */
 
-static void report_end(const struct roster *r, const struct connection *c)
-{
-	struct counters *counters = r->workspace.execution.counters;
-	static struct log_limit limits[ENDS];
-	static const struct {
-		const char *text;
-		size_t counter; /* beside "ended" */
-	} ends[ENDS] = {
-#define END(end, text, counter) [end] = { text, offsetof(struct counters, counter) }
-		END(END_PEER, "closed by its peer", ended),
-		END(END_LOST, "lost", lost),
-		END(END_BROKEN, "closed: what it sends is not Modbus", broken),
-		END(END_MEMORY, "closed: out of memory", stalled),
-		END(END_REFUSED, "closed: the access rules have changed", refused),
-		END(END_EVICTED, "closed: unused longest, and another needs its place", evicted),
-		END(END_IDLE, "closed: unused for server.idle_timeout", idle),
-		END(END_LATE, "closed: a frame was not complete within server.frame_timeout", late),
-		END(END_STALLED, "closed: it does not take its answers, and memory is short",
-		    stalled),
-		END(END_STOP, "closed: the server stops", ended),
-	};
-	counters_add(&counters->ended, 1);
-	if (ends[c->end].counter != offsetof(struct counters, ended))
-		counters_add((_Atomic uint64_t *)(void *)((char *)counters + ends[c->end].counter),
-			     1);
-	/* A peer that polls may end each connection with a reset as well. */
-	bool usual = c->end == END_PEER || c->end == END_LOST || c->end == END_STOP;
-	if (usual && roster_settings(r)->log < PLANT_LOG_CONNECTIONS)
-		return;
-	if (!log_allowed(&limits[c->end]))
-		return;
-	char peer[PEER_TEXT_SIZE];
-	(usual ? log_info : log_warn)("%s %s", peer_format(&c->client.origin, peer),
-				      ends[c->end].text);
-}
-
 void roster_drop(struct roster *r, struct connection *c, enum connection_end end)
 {
 	c->end = end;
-	report_end(r, c);
+	ending_report(c, r->workspace.execution.counters, roster_settings(r)->log);
 	if (c->state != CONNECTION_INPUT)
 		TAILQ_REMOVE(&r->waiting[c->state], c, waiting);
 	list_out(r, c);

@@ -2,6 +2,7 @@
  * taken for the answer only when they are. */
 #include "modbus/exception.h"
 #include "modbus/function.h"
+#include "modbus/guess.h"
 #include "modbus/mbap.h"
 #include "modbus/reply.h"
 #include "modbus/request.h"
@@ -432,14 +433,62 @@ static void registers_on_the_wire(void **state)
 		}
 }
 
+/* ---- what is not Modbus TCP ---------------------------------------------------------------- */
+
+static void guesses_what_is_not_modbus_tcp(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *bytes, *guess;
+		size_t count;
+	} cases[] = {
+#define CASE(bytes, guess) { bytes, guess, sizeof(bytes) - 1 }
+		CASE("GET / HTTP/1.1\r\n", "HTTP"),
+		CASE("OPTIONS *", "HTTP"),
+		CASE("PRI * HTTP/2.0\r\n", "HTTP"),
+		CASE("GET", NULL),
+		CASE("GETTING", NULL),
+		CASE("\x16\3\1\0\xf8", "TLS"),
+		CASE("\x16\3\7\0\xf8", NULL),
+		CASE(":0103", "Modbus ASCII"),
+		CASE(":010", NULL),
+		CASE(":GET ", NULL),
+		CASE("\1\3\3\xe8\0\1\4\x7a", "Modbus RTU over TCP"),
+		CASE("\1\3\3\xe8\0\1\4\x7b", NULL),
+		CASE("\1\3\3\xe8\0\1\4", NULL),
+		/* Another frame follows. */
+		CASE("\1\3\0\0\0\x0a\xc5\xcd\1\3", "Modbus RTU over TCP"),
+		/* Values to write; no values at all. */
+		CASE("\1\x10\0\1\0\2\4\0\5\0\6\xa2\x60\1\3", "Modbus RTU over TCP"),
+		CASE("\x11\7\x4c\x22", "Modbus RTU over TCP"),
+		CASE("\0\1\0\0\0\6\1\3", NULL),
+		CASE("\xff\xff", NULL),
+		CASE("", NULL),
+#undef CASE
+	};
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const char *guess = guess_protocol((const uint8_t *)cases[i].bytes, cases[i].count);
+		if (!cases[i].guess)
+			assert_null(guess);
+		else
+			assert_string_equal(guess, cases[i].guess);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_function), cmocka_unit_test(what_replies_say),
-		cmocka_unit_test(lengths),        cmocka_unit_test(changed_bits),
-		cmocka_unit_test(both_ends),      cmocka_unit_test(exceptions),
-		cmocka_unit_test(verdicts),       cmocka_unit_test(refused_requests),
-		cmocka_unit_test(headers),        cmocka_unit_test(registers_on_the_wire),
+		cmocka_unit_test(every_function),
+		cmocka_unit_test(what_replies_say),
+		cmocka_unit_test(lengths),
+		cmocka_unit_test(changed_bits),
+		cmocka_unit_test(both_ends),
+		cmocka_unit_test(exceptions),
+		cmocka_unit_test(verdicts),
+		cmocka_unit_test(refused_requests),
+		cmocka_unit_test(headers),
+		cmocka_unit_test(registers_on_the_wire),
+		cmocka_unit_test(guesses_what_is_not_modbus_tcp),
 	};
 	for (unsigned i = 0; i < sizeof values; i++)
 		values[i] = (uint8_t)i;
