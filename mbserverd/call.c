@@ -68,6 +68,35 @@ void call_report_refusal(const struct execution *execution, const struct client 
 			 peer_format(&client->origin, peer), unit, function);
 }
 
+static void note_undeclared(const struct call *call, const struct items *items)
+{
+	const struct mbshm_origin *peer = &call->client->origin;
+	struct stray_range range = {
+		.unit = call->unit,
+		.table = (uint8_t)call->request->function->table,
+		.first = items->addr,
+		.count = items->count,
+		.family = peer->family,
+	};
+	memcpy(range.address, peer->address, sizeof range.address);
+	strays_add(&call->execution->counters->strays, &range, 1, call->execution->now_ms);
+}
+
+void call_note_undeclared(const struct call *call)
+{
+	const struct items *both[] = { &call->request->read, &call->request->write };
+	bool any = false;
+	for (int i = 0; i < 2; i++)
+		if (both[i]->count && call->device->image &&
+		    !mbshm_declared(call->device->image, call->request->function->table,
+				    both[i]->addr, both[i]->count)) {
+			note_undeclared(call, both[i]);
+			any = true;
+		}
+	if (any)
+		counters_add(&call->execution->counters->undeclared, 1);
+}
+
 int call_may_write(const struct call *call, enum mbshm_table table, uint32_t first, uint32_t count)
 {
 	int exception = access_write(call->rule, table, first, count);

@@ -44,6 +44,9 @@ int call_may_write(const struct call *call, enum mbshm_table table, uint32_t fir
 void call_report_refusal(const struct execution *execution, const struct client *client,
 			 uint8_t unit, uint8_t function);
 
+/* The image does not have what is asked for: if it is not declared, count that, and by whom. */
+void call_note_undeclared(const struct call *call);
+
 /* A transaction, journalled in the client's name. */
 void call_begin(const struct call *call);
 

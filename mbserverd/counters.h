@@ -12,6 +12,8 @@
 #ifndef MBSERVERD_COUNTERS_H
 #define MBSERVERD_COUNTERS_H
 
+#include "mbserverd/strays.h"
+
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -41,6 +43,7 @@ enum { COUNTERS_FUNCTIONS = 128, COUNTERS_EXCEPTIONS = 16, COUNTERS_BUCKETS = 40
 	ONE(silent, "requests left without an answer")                                    \
 	ONE(exceptions, "exceptions answered")                                            \
 	ONE(refused_writes, "writes refused by an access rule")                           \
+	ONE(undeclared, "requests outside the declared ranges")                           \
 	MANY(functions, COUNTERS_FUNCTIONS, COUNTERS_NUMBER, "requests by function code") \
 	MANY(exception_codes, COUNTERS_EXCEPTIONS, COUNTERS_NUMBER, "exceptions by code") \
 	MANY(latency_ns, COUNTERS_BUCKETS, COUNTERS_BELOW,                                \
@@ -56,7 +59,8 @@ enum counters_key {
 
 /* One thread's; it shares no cache line with another's. */
 struct counters {
-	alignas(64) COUNTERS(COUNTERS_ONE, COUNTERS_MANY)
+	alignas(64)
+		COUNTERS(COUNTERS_ONE, COUNTERS_MANY) struct strays strays; /* after the counters */
 };
 
 #undef COUNTERS_ONE

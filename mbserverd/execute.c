@@ -86,8 +86,12 @@ int execute(const struct execution *execution, struct client *client, uint8_t un
 		exception = run(&call);
 	if (exception == ANSWER_LATER)
 		return ANSWER_LATER;
-	if (exception)
+	if (exception) {
+		if (exception == MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS &&
+		    handlers[pdu[0]].needs_image)
+			call_note_undeclared(&call);
 		return answer_refusal(execution, client, pdu[0], exception, out);
+	}
 	count(execution, pdu[0]);
 	diagnostics_done(&client->line, pdu[0]);
 	return (int)call.pdu_bytes;

@@ -4,8 +4,10 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/network.h"
 #include "mbserverd/counters.h"
 #include "modbus/function.h"
+#include "point/address.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -70,9 +72,11 @@ static const char *report_read(int fd, const char *image, struct report *report)
 			return "damaged";
 		const _Atomic uint64_t *from = (const _Atomic uint64_t *)&block;
 		_Atomic uint64_t *to = (_Atomic uint64_t *)&report->sum;
-		for (size_t n = 0; n < sizeof block / sizeof *from; n++)
+		for (size_t n = 0; n < offsetof(struct counters, strays) / sizeof *from; n++)
 			counters_add(&to[n], from[n]);
+		strays_merge(&report->sum.strays, &block.strays);
 	}
+	strays_sort(&report->sum.strays);
 	return NULL;
 }
 
@@ -114,6 +118,58 @@ static int64_t seconds_since(int64_t start_ns)
 	return start_ns >= 0 && start_ns <= now_ns ? (now_ns - start_ns) / 1000000000 : 0;
 }
 
+/* What was asked for, and from where. */
+struct stray_text {
+	const char *table;
+	char items[ADDRESS_TEXT_SIZE], from[NETWORK_TEXT_SIZE];
+	int64_t ago_s;
+};
+
+/* false: there is no such entry. */
+static bool stray_format(const struct stray *stray, struct stray_text *text)
+{
+	const struct stray_range *range = &stray->range;
+	if (!stray->times || range->table >= MBSHM_TABLES)
+		return false;
+	*text = (struct stray_text){
+		.table = mbshm_table_name((enum mbshm_table)range->table),
+		.ago_s = (clock_mono_ms() - stray->last_ms) / 1000,
+	};
+	const struct mbshm_span span = { (enum mbshm_table)range->table, range->first,
+					 range->count };
+	address_text(&span, text->items);
+	network_host_text(range->family, range->address, text->from);
+	return true;
+}
+
+static void print_strays_text(const struct report *report)
+{
+	struct stray_text text;
+	const struct stray *stray = report->sum.strays.entries;
+	printf("requests outside the declared ranges, by unit: what, by whom, last when\n");
+	for (; stray < report->sum.strays.entries + STRAYS_MAX && stray_format(stray, &text);
+	     stray++)
+		printf("%20" PRIu64 "  %10u  %s, %s, %" PRId64 " s ago\n", stray->times,
+		       stray->range.unit, text.items, text.from, text.ago_s);
+}
+
+static void print_strays_json(const struct report *report)
+{
+	struct stray_text text;
+	const struct stray *stray = report->sum.strays.entries;
+	const char *comma = "";
+	printf(",\"undeclared_ranges\":[");
+	for (; stray < report->sum.strays.entries + STRAYS_MAX && stray_format(stray, &text);
+	     stray++) {
+		printf("%s{\"unit\":%u,\"table\":\"%s\",\"first\":%u,\"count\":%u,"
+		       "\"from\":\"%s\",\"times\":%" PRIu64 ",\"ago_s\":%" PRId64 "}",
+		       comma, stray->range.unit, text.table, stray->range.first, stray->range.count,
+		       text.from, stray->times, text.ago_s);
+		comma = ",";
+	}
+	putchar(']');
+}
+
 static void print_text(const struct report *report, const char *image)
 {
 	int64_t s = seconds_since(report->start_ns);
@@ -139,6 +195,7 @@ static void print_text(const struct report *report, const char *image)
 				       function ? function : "");
 		}
 	}
+	print_strays_text(report);
 }
 
 static void print_json(const struct report *report, const char *image)
@@ -164,6 +221,7 @@ static void print_json(const struct report *report, const char *image)
 			}
 		putchar('}');
 	}
+	print_strays_json(report);
 	puts("}");
 }
 

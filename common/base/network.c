@@ -78,6 +78,13 @@ bool network_has(const struct network *network, int family, const uint8_t *addre
 	       (rest == 0 || (network->address[bytes] ^ address[bytes]) >> (8 - rest) == 0);
 }
 
+const char *network_host_text(int family, const uint8_t *address, char text[NETWORK_TEXT_SIZE])
+{
+	if (family == AF_UNIX || !inet_ntop(family, address, text, NETWORK_TEXT_SIZE))
+		snprintf(text, NETWORK_TEXT_SIZE, "unix");
+	return text;
+}
+
 const char *network_peer_text(int family, const uint8_t *address, uint16_t port,
 			      char text[NETWORK_TEXT_SIZE])
 {

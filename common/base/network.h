@@ -30,6 +30,9 @@ bool network_has(const struct network *network, int family, const uint8_t *addre
 /* Make IPv4 of IPv4 mapped into IPv6, in place.  Returns the family that it is now. */
 int network_unmap(int family, uint8_t *address);
 
+/* Its address: "192.0.2.7", "2001:db8::7", or "unix" for every other family.  Returns text. */
+const char *network_host_text(int family, const uint8_t *address, char text[NETWORK_TEXT_SIZE]);
+
 /* A peer: "192.0.2.7:49152", "[2001:db8::7]:49152", or "unix" for every other family.  Returns
  * text. */
 const char *network_peer_text(int family, const uint8_t *address, uint16_t port,

@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use lib 'tests/lib';
 use MB;
+use IO::Socket::IP;
 use JSON::PP;
 use Test::More;
 use Time::HiRes qw(sleep);
@@ -58,12 +59,15 @@ my %expected = (
 	bytes_in => 5 * (12 * 24 + 8 + 120) + 12 + 12 + 6,
 		bytes_out => 5 * (20 * 29 + 3 * 12 + 2 * 9 + 10 * 11) + 11,
 	refused => 0, limited => 0, crowded => 0, evicted => 0, idle => 0, late => 0, stalled => 0,
-		lost => 0, refused_writes => 0,
+		lost => 0, refused_writes => 0, undeclared => 5,
 	workers => 3, pid => $server->{pid}, image => $name,
 );
 is($now->{$_}, $expected{$_}, "$_: $expected{$_}") for sort keys %expected;
 is_deeply($now->{functions}, { 3 => 106, 4 => 50, 6 => 15, 99 => 5 }, 'by function');
 is_deeply($now->{exception_codes}, { 1 => 5, 2 => 5 }, 'by exception');
+is_deeply([ map { delete $_->{ago_s}; $_ } @{$now->{undeclared_ranges}} ],
+	[ { unit => 1, table => 'holding', first => 0, count => 1, from => '127.0.0.1', times => 5 } ],
+	'what the plant does not declare');
 my ($sum, $odd) = (0, 0);
 for (keys %{$now->{latency_ns}}) {
 	$sum += $now->{latency_ns}{$_};
@@ -87,6 +91,58 @@ my @json = grep { !ref $now->{$_}
 	&& $_ !~ /^(image|pid|workers|connections|start_ns|alive)$/ } keys %$now;
 my @text = $out =~ /^ {0,20}\d+  [a-z]/mg;
 is(scalar @text, scalar @json, 'as many counts in the text as in the JSON');
+
+# Requests outside the declared ranges: exactly those, merged over all workers, by client and unit.
+subtest 'what a master asks for that the plant forgot' => sub {
+	my $name = image_name();
+	my $plant = plant(name => $name, file => 'strays.conf', server => 'workers = 2
+		access = ( { from = "127.0.0.3"  allow = "read" } )');
+	my $server = start_server($plant);
+	my $ask = sub {
+		my ($from, $times, $pdu, $unit) = @_;
+		my $sock = IO::Socket::IP->new(PeerHost => '127.0.0.1', LocalHost => $from,
+			PeerPort => $server->{port}) or die $@;
+		request($sock, h($pdu), $unit) for 1 .. $times;
+	};
+	my $list = sub {
+		my (undef, $out) = run(program('mbserverd'), '--plant', $plant, '--stats', '--json');
+		my $now = decode_json($out);
+		return ($now->{undeclared}, map { "$_->{times} $_->{table} $_->{first}+$_->{count} "
+			. "unit $_->{unit} $_->{from}" } @{$now->{undeclared_ranges}});
+	};
+	is_deeply([ $list->() ], [ 0 ], 'nothing yet');
+	$ask->('127.0.0.1', 3, '03 0064 0002') for 1 .. 4;	# at one worker or the other
+	$ask->('127.0.0.2', 6, '03 0064 0002');
+	$ask->('127.0.0.2', 5, '01 0800 0001', 7);
+	$ask->('127.0.0.2', 4, '06 fffe 0001');
+	$ask->('127.0.0.2', 3, '04 ffff 0002');			# beyond the last address
+	$ask->('127.0.0.2', 2, '17 0065 0001 0066 0001 02 0000');
+	$ask->('127.0.0.3', 9, '06 03e8 0001');			# declared, but not its to write
+	$ask->('127.0.0.2', 9, '03 03e8 0000');			# a mistake of another kind
+	$ask->('127.0.0.2', 9, '03 03e8 0001');
+	my @expected = ('12 holding 100+2 unit 1 127.0.0.1', '6 holding 100+2 unit 1 127.0.0.2',
+		'5 coil 2048+1 unit 7 127.0.0.2', '4 holding 65534+1 unit 1 127.0.0.2',
+		'3 input 65535+2 unit 1 127.0.0.2', '2 holding 101+1 unit 1 127.0.0.2',
+		'2 holding 102+1 unit 1 127.0.0.2');
+	my ($count, @list) = $list->();
+	is($count, 32, 'counted');
+	is_deeply([ sort @list ], [ sort @expected ], 'and listed');
+	is_deeply([ @list[0 .. 4] ], [ @expected[0 .. 4] ], 'the most frequent first');
+	my (undef, $text) = run(program('mbserverd'), '--plant', $plant, '--stats');
+	like($text, qr/^ +12 +1  holding:100-101, 127\.0\.0\.1, \d+ s ago$/m, 'in words, too');
+
+	# A flood of others: the frequent ones stay.
+	for (1 .. 2) {
+		my $sock = tcp($server->{port});
+		send_all($sock, join '', map { adu(1, 1, pack 'Cnn', 4, $_, 1) } 40_000 .. 40_999);
+		read_response($sock) for 1 .. 1000;
+	}
+	($count, @list) = $list->();
+	is($count, 2032, 'a flood is counted');
+	cmp_ok(scalar @list, '<=', 64, 'but its list is bounded');
+	is_deeply([ @list[0 .. 3] ], [ @expected[0 .. 3] ], 'and those before it are still there');
+	is(stop($server), 0, 'stops');
+};
 
 # A second server of the same image.
 my $second = start_server(plant(name => $name, file => 'second.conf'));
