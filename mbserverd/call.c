@@ -6,6 +6,7 @@
 #include "mbserverd/peer.h"
 #include "modbus/exception.h"
 #include "modbus/reply.h"
+#include "point/address.h"
 
 #include <errno.h>
 #include <string.h>
@@ -58,14 +59,17 @@ int call_stale_answer(const struct call *call, enum mbshm_table table, uint32_t 
 }
 
 void call_report_refusal(const struct execution *execution, const struct client *client,
-			 uint8_t unit, uint8_t function)
+			 uint8_t unit, uint8_t function, const struct mbshm_span *what)
 {
 	static struct log_limit limit;
-	char peer[PEER_TEXT_SIZE];
+	char peer[PEER_TEXT_SIZE], items[ADDRESS_TEXT_SIZE] = "";
 	counters_add(&execution->counters->refused_writes, 1);
-	if (log_allowed(&limit))
-		log_warn("%s may not write: unit %u, function %u",
-			 peer_format(&client->origin, peer), unit, function);
+	if (!log_allowed(&limit))
+		return;
+	if (what->count)
+		address_text(what, items);
+	log_warn("%s may not write: unit %u, function %u%s%s", peer_format(&client->origin, peer),
+		 unit, function, *items ? ", " : "", items);
 }
 
 static void note_undeclared(const struct call *call, const struct items *items)
@@ -102,7 +106,9 @@ int call_may_write(const struct call *call, enum mbshm_table table, uint32_t fir
 	int exception = access_write(call->rule, table, first, count);
 	if (!exception)
 		return call_may_read(call, table, first, count);
-	call_report_refusal(call->execution, call->client, call->unit, call->request->pdu[0]);
+	const struct mbshm_span what = { table, first, count };
+	call_report_refusal(call->execution, call->client, call->unit, call->request->pdu[0],
+			    &what);
 	return exception;
 }
 

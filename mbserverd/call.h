@@ -40,9 +40,9 @@ static inline int call_may_read(const struct call *call, enum mbshm_table table,
 /* The same for items to be written, which depends on the client as well. */
 int call_may_write(const struct call *call, enum mbshm_table table, uint32_t first, uint32_t count);
 
-/* The client may not write this: count it, and log it within limits. */
+/* The client may not write that: count it, and log it within limits.  what->count 0: not known. */
 void call_report_refusal(const struct execution *execution, const struct client *client,
-			 uint8_t unit, uint8_t function);
+			 uint8_t unit, uint8_t function, const struct mbshm_span *what);
 
 /* The image does not have what is asked for: if it is not declared, count that, and by whom. */
 void call_note_undeclared(const struct call *call);

@@ -65,6 +65,21 @@ static inline int run(struct call *call)
 	return handler->run(call);
 }
 
+/* The function may not be used.  If that is because it writes, say what it would have written. */
+static void report_refusal(const struct execution *execution, const struct client *client,
+			   const struct access_rule *rule, uint8_t unit, const uint8_t *pdu,
+			   size_t bytes)
+{
+	struct request request;
+	struct mbshm_span what = { .count = 0 };
+	if (!function_set_has(&rule->refused, pdu[0]))
+		return;
+	if (!request_decode(pdu, bytes, &request))
+		what = (struct mbshm_span){ request.function->table, request.write.addr,
+					    request.write.count };
+	call_report_refusal(execution, client, unit, pdu[0], &what);
+}
+
 int execute(const struct execution *execution, struct client *client, uint8_t unit,
 	    const uint8_t *pdu, size_t bytes, uint8_t *out)
 {
@@ -74,8 +89,7 @@ int execute(const struct execution *execution, struct client *client, uint8_t un
 		return answer_refusal(execution, client, pdu[0], policy->unknown_unit, out);
 	const struct access_rule *rule = access_rule(&policy->access, client->rules, unit);
 	if (!function_set_has(&rule->functions, pdu[0])) {
-		if (function_set_has(&rule->refused, pdu[0]))
-			call_report_refusal(execution, client, unit, pdu[0]);
+		report_refusal(execution, client, rule, unit, pdu, bytes);
 		return answer_refusal(execution, client, pdu[0], MODBUS_EXCEPTION_ILLEGAL_FUNCTION,
 				      out);
 	}

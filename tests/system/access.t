@@ -77,7 +77,12 @@ subtest 'read only' => sub {
 	like($journal, qr/127\.0\.0\.2/, 'but what was written');
 	my ($rc, $stats) = run(program('mbserverd'), '--plant', $plant, '--stats');
 	like($stats, qr/^ *9  writes refused/m, 'counted');
-	wait_line($server, qr/127\.0\.1\.77:\d+ may not write: unit 1, function/);
+	wait_line($server, qr/127\.0\.1\.77:\d+ may not write: unit 1, $_$/)
+		for 'function 6, holding:1000', 'function 5, coil:1000', 'function 16, holding:1000',
+			'function 15, coil:1000', 'function 22, holding:1000', 'function 23, holding:1000';
+	# those whose exception is 01; the second cannot be understood
+	wait_line($server, qr/127\.0\.2\.1:\d+ may not write: unit 1, $_$/)
+		for 'function 6, holding:1000', 'function 16';
 };
 
 subtest 'a refusal needs no lock' => sub {
