@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "mbserverd/access.h"
+#include "mbserverd/connection.h"
 #include "mbserverd/counters.h"
 #include "mbserverd/hosts.h"
 #include "mbserverd/peer.h"
@@ -21,8 +22,18 @@ enum { OTHER_FILES = 256 };
 struct admission {
 	struct workers *workers;
 	struct counters *counters;
-	unsigned connections_max; /* the policy's, or what the limit of open files allows */
 	struct hosts *hosts;
+	sd_event_source *evicted;
+	unsigned connections_max; /* the policy's, or what the limit of open files allows */
+
+	/* Without a place yet, but counted on its host; NULL: none.  An eviction is under way then.
+	 */
+	struct connection *newcomer;
+	bool evicting;
+	unsigned least;      /* what the workers are asked for in this round; 0: none has begun */
+	bool short_of_files; /* and a connection is to be closed for that */
+	void (*on_room)(void *context);
+	void *context;
 };
 
 /* ---- limits -------------------------------------------------------------------------------- */
@@ -43,6 +54,127 @@ static unsigned connections_max(unsigned wanted)
 	return files.rlim_cur > OTHER_FILES ? (unsigned)(files.rlim_cur - OTHER_FILES) : 1;
 }
 
+/* Close at once: the peer sees a reset or an end, whatever it has sent. */
+static void refuse(int fd, _Atomic uint64_t *counter)
+{
+	counters_add(counter, 1);
+	close(fd);
+}
+
+/* ---- places -------------------------------------------------------------------------------- */
+
+static bool is_full(const struct admission *admission)
+{
+	return workers_connections(admission->workers) >= admission->connections_max;
+}
+
+/* Are there more connections than there may be, once the newcomer is in, or too few files? */
+static bool is_crowded(const struct admission *admission)
+{
+	unsigned count = workers_connections(admission->workers) + (admission->newcomer != NULL);
+	return count > admission->connections_max || admission->short_of_files;
+}
+
+static void let_in(struct admission *admission)
+{
+	workers_adopt(admission->workers, admission->newcomer);
+	admission->newcomer = NULL;
+}
+
+static void drop_newcomer(struct admission *admission)
+{
+	struct connection *c = admission->newcomer;
+	host_release(c->host, !c->kept);
+	connection_close(NULL, c);
+	free(c);
+	admission->newcomer = NULL;
+}
+
+/* Nobody may be closed for it. */
+static void turn_away(struct admission *admission)
+{
+	static struct log_limit limit;
+	char from[PEER_TEXT_SIZE];
+	if (log_allowed(&limit))
+		log_warn("all %u connections are taken and none may be closed: refusing %s",
+			 admission->connections_max,
+			 peer_format(&admission->newcomer->client.origin, from));
+	counters_add(&admission->counters->crowded, 1);
+	drop_newcomer(admission);
+}
+
+/* Numbers before places: a connection that ends gives up its place first, so a host is never taken
+ * for one with few connections while their places look taken. */
+static void begin_round(struct admission *admission)
+{
+	unsigned most = hosts_most(admission->hosts);
+	admission->least = most ? most : 1;
+	workers_evict_again(admission->workers);
+}
+
+/* Have one worker after the other close a connection of the host that has most, the newcomer
+ * included: so a host that takes many only displaces its own.  false: all have tried. */
+static bool evict(struct admission *admission)
+{
+	admission->evicting = workers_evict(admission->workers, admission->least);
+	return admission->evicting;
+}
+
+/* Give the newcomer its place, if there is one; otherwise have room made. */
+static void make_room(struct admission *admission)
+{
+	unsigned tried;
+	if (admission->evicting)
+		return;
+	if (is_crowded(admission) && !admission->least)
+		begin_round(admission);
+	do {
+		if (admission->newcomer && !is_full(admission))
+			let_in(admission);
+		if (!is_crowded(admission)) {
+			admission->least = 0;
+			return;
+		}
+		if (evict(admission))
+			return;
+		tried = admission->least;
+		begin_round(admission);
+	} while (admission->least < tried); /* some have ended by themselves */
+	admission->least = 0;
+	admission->short_of_files = false;
+	if (admission->newcomer && is_full(admission))
+		turn_away(admission);
+	else if (admission->newcomer)
+		let_in(admission);
+}
+
+static int on_evicted(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	struct admission *admission = context;
+	(void)source, (void)fd, (void)events;
+	admission->evicting = false;
+	if (workers_evicted(admission->workers)) {
+		admission->least = 0;
+		admission->short_of_files = false;
+	}
+	make_room(admission);
+	workers_hand_over(admission->workers);
+	if (!admission_is_busy(admission))
+		admission->on_room(admission->context);
+	return 0;
+}
+
+bool admission_is_busy(const struct admission *admission)
+{
+	return admission->newcomer;
+}
+
+void admission_on_room(struct admission *admission, void (*on_room)(void *context), void *context)
+{
+	admission->on_room = on_room;
+	admission->context = context;
+}
+
 void admission_refresh(struct admission *admission)
 {
 	unsigned wanted = policy_present()->plant->server.max_connections;
@@ -51,34 +183,10 @@ void admission_refresh(struct admission *admission)
 		log_warn("the limit of open files leaves room for %u connections only, not %u", max,
 			 wanted);
 	admission->connections_max = max;
+	make_room(admission);
 }
 
-/* Close at once: the peer sees a reset or an end, whatever it has sent. */
-static void refuse(int fd, _Atomic uint64_t *counter)
-{
-	counters_add(counter, 1);
-	close(fd);
-}
-
-/* Is there room for a connection, or could it be made? */
-static bool make_room(struct admission *admission, const struct mbshm_origin *peer)
-{
-	static struct log_limit limit, none;
-	char from[PEER_TEXT_SIZE];
-	if (workers_connections(admission->workers) < admission->connections_max)
-		return true;
-	if (workers_evict(admission->workers)) {
-		if (log_allowed(&limit))
-			log_warn("all %u connections are taken: closing the one unused longest for "
-				 "%s",
-				 admission->connections_max, peer_format(peer, from));
-		return true;
-	}
-	if (log_allowed(&none))
-		log_warn("all %u connections are taken and none may be closed: refusing %s",
-			 admission->connections_max, peer_format(peer, from));
-	return false;
-}
+/* ---- newcomers ----------------------------------------------------------------------------- */
 
 /* Do the access rules let the peer in? */
 static bool is_welcome(const struct mbshm_origin *peer)
@@ -94,41 +202,43 @@ static bool is_kept(const struct mbshm_origin *peer)
 	return access_kept(access, access_rules(access, peer->family, peer->address));
 }
 
-/* Give the connection to a worker. */
+/* It gets a place, or waits for one. */
 static void admit(struct admission *admission, int fd, const struct mbshm_origin *peer,
 		  struct host *host)
 {
 	static struct log_limit limit;
 	char from[PEER_TEXT_SIZE];
+	struct connection *c = host ? connection_new(fd, peer, host) : NULL;
+	if (!c) {
+		log_error("%s: out of memory", peer_format(peer, from));
+		refuse(fd, &admission->counters->ended);
+		return;
+	}
 	if (policy_present()->plant->server.log >= PLANT_LOG_CONNECTIONS && log_allowed(&limit))
 		log_info("%s connected", peer_format(peer, from));
 	counters_add(&admission->counters->opened, 1);
-	if (workers_adopt(admission->workers, fd, peer, host, is_kept(peer))) {
-		log_error("%s: out of memory", peer_format(peer, from));
-		refuse(fd, &admission->counters->ended);
-	}
+	c->kept = is_kept(peer);
+	host_count(host, !c->kept);
+	admission->newcomer = c;
+	make_room(admission);
 }
 
-/* host is NULL for a unix socket, and when there is no memory: then the connection is not counted
- * on its address. */
 void admission_decide(struct admission *admission, int fd, const struct sockaddr_storage *sockaddr)
 {
 	static struct log_limit refused, limited;
 	struct mbshm_origin peer = peer_origin(sockaddr);
-	struct host *host = peer.family == AF_UNIX ? NULL : hosts_find(admission->hosts, &peer);
+	struct host *host = hosts_find(admission->hosts, &peer, fd);
 	unsigned max = policy_present()->plant->server.max_per_address;
 	char from[PEER_TEXT_SIZE];
 	if (!is_welcome(&peer)) {
 		if (log_allowed(&refused))
 			log_warn("refused %s: server.access", peer_format(&peer, from));
 		refuse(fd, &admission->counters->refused);
-	} else if (host && max && host_connections(host) >= max) {
+	} else if (host && max && peer.family != AF_UNIX && host_connections(host) >= max) {
 		if (log_allowed(&limited))
 			log_warn("refused %s: its address has %u connections already",
 				 peer_format(&peer, from), max);
 		refuse(fd, &admission->counters->limited);
-	} else if (!make_room(admission, &peer)) {
-		refuse(fd, &admission->counters->crowded);
 	} else {
 		admit(admission, fd, &peer, host);
 	}
@@ -144,20 +254,32 @@ void admission_shortage(struct admission *admission, int rc)
 	static struct log_limit limit;
 	if (log_allowed(&limit))
 		log_warn("cannot accept a connection: %s", strerror(-rc));
-	workers_evict(admission->workers);
+	admission->short_of_files = true;
+	make_room(admission);
 }
 
 /* ---- open and close ------------------------------------------------------------------------ */
 
-struct admission *admission_new(struct workers *workers, struct counters *counters)
+struct admission *admission_new(struct workers *workers, struct counters *counters, sd_event *event)
 {
 	struct admission *admission = calloc(1, sizeof *admission);
 	struct hosts *hosts = hosts_new();
-	if (!admission || !hosts)
+	if (!admission || !hosts ||
+	    sd_event_add_io(event, &admission->evicted, workers_evicted_fd(workers), EPOLLIN,
+			    on_evicted, admission) < 0)
 		die(EXIT_FAILURE, "out of memory");
-	*admission = (struct admission){ workers, counters, 0, hosts };
+	admission->workers = workers;
+	admission->counters = counters;
+	admission->hosts = hosts;
 	admission_refresh(admission);
 	return admission;
+}
+
+void admission_close(struct admission *admission)
+{
+	sd_event_source_unref(admission->evicted);
+	if (admission->newcomer)
+		drop_newcomer(admission);
 }
 
 void admission_free(struct admission *admission)

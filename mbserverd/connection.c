@@ -4,7 +4,6 @@
 #include "mbserverd/counters.h"
 #include "mbserverd/diagnostics.h"
 #include "mbserverd/execute.h"
-#include "mbserverd/hosts.h"
 #include "mbserverd/tcp.h"
 #include "mbserverd/trace.h"
 #include "modbus/exception.h"
@@ -53,13 +52,11 @@ static inline int hold(struct workspace *workspace, struct held *held, const uin
 	return count || held->bytes ? hold_bytes(workspace, held, bytes, count) : 0;
 }
 
-void connection_free(struct workspace *workspace, struct connection *c)
+void connection_close(struct workspace *workspace, struct connection *c)
 {
 	c->channel.transport->close(&c->channel);
 	hold(workspace, &c->input, NULL, 0);
 	hold(workspace, &c->output, NULL, 0);
-	host_release(c->host);
-	free(c);
 }
 
 /* Hold the input that is not dealt with.  false: the connection is over. */
@@ -109,14 +106,6 @@ static bool flush(struct workspace *workspace, struct connection *c)
 	return false;
 }
 
-/* Has the first ADU waited for the lock as long as it may? */
-static bool out_of_patience(const struct workspace *workspace, struct connection *c)
-{
-	if (c->busy_since_ms == 0)
-		c->busy_since_ms = workspace->execution.now_ms;
-	return workspace->execution.now_ms - c->busy_since_ms >= LOCK_PATIENCE_MS;
-}
-
 /* Answer one ADU.  false: not yet, the writer lock is busy. */
 static bool answer(struct workspace *workspace, struct connection *c, const uint8_t *adu,
 		   size_t bytes)
@@ -129,7 +118,8 @@ static bool answer(struct workspace *workspace, struct connection *c, const uint
 	if (pdu_bytes == ANSWER_LATER) {
 		/* The next ones need not wait for the same lock. */
 		workspace->execution.lock_wait_us = 0;
-		if (!out_of_patience(workspace, c))
+		c->parked = workspace->execution.now_ms - c->received_ms < LOCK_PATIENCE_MS;
+		if (c->parked)
 			return false;
 		pdu_bytes =
 			execute_refuse(&workspace->execution, &c->client, pdu, out + MBAP_BYTES);
@@ -137,7 +127,7 @@ static bool answer(struct workspace *workspace, struct connection *c, const uint
 	size_t out_bytes = pdu_bytes ? mbap_put(out, mbap, (size_t)pdu_bytes) : 0;
 	if (c->traced)
 		trace_exchange(&c->client.origin, adu, bytes, out, out_bytes);
-	c->busy_since_ms = 0;
+	c->parked = false;
 	workspace->output_bytes += out_bytes;
 	return true;
 }
@@ -211,7 +201,7 @@ static enum connection_state serve(struct workspace *workspace, struct connectio
 		return CONNECTION_OVER;
 	if (c->output.data)
 		return CONNECTION_OUTPUT;
-	if (c->busy_since_ms != 0)
+	if (c->parked)
 		return CONNECTION_LOCK;
 	if (c->shut)
 		c->channel.transport->shut(&c->channel);
@@ -235,6 +225,7 @@ enum connection_state connection_input(struct workspace *workspace, struct conne
 		return CONNECTION_INPUT;
 	if (received < 0)
 		received = 0;
+	c->received_ms = workspace->execution.now_ms;
 	counters_add(&workspace->execution.counters->bytes_in, (uint64_t)received);
 	if (workspace->stopping && received < RECEIVE_BYTES)
 		c->shut = true; /* that was all */

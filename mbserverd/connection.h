@@ -24,7 +24,8 @@ enum {
 	/* The same while writes are parked, each millisecond: some 20 publishes of a busy writer.
 	 */
 	LOCK_RETRY_US = 2,
-	/* A write that has waited this long for the lock is answered with exception 06. */
+	/* A write that was received this long ago and has not got the lock is answered with
+	 * exception 06: all that came with it wait no longer together. */
 	LOCK_PATIENCE_MS = 50,
 	/* Frames of another protocol; with this one the connection is closed. */
 	FOREIGN_MAX = 3,
@@ -63,6 +64,7 @@ enum connection_end {
 	/* decided by the worker */
 	END_REFUSED,
 	END_EVICTED,
+	END_LIMITED,
 	END_IDLE,
 	END_LATE,
 	END_STALLED,
@@ -86,7 +88,7 @@ struct odd {
 struct connection {
 	/* set before the start */
 	struct channel channel;
-	struct host *host; /* counted there; NULL: nowhere */
+	struct host *host; /* counted there; NULL: released already */
 
 	/* the worker's, by the policy of the turn */
 	struct client client; /* .line is the connection's */
@@ -103,9 +105,10 @@ struct connection {
 	enum connection_end end; /* CONNECTION_OVER */
 	uint8_t foreign;         /* frames of another protocol so far */
 	struct odd odd;
-	bool shut;             /* our side has ended; what still comes is thrown away */
-	int64_t frame_ms;      /* CONNECTION_REST: when the frame's first byte came */
-	int64_t busy_since_ms; /* when the first ADU held began to wait for the lock; 0: not */
+	bool shut;           /* our side has ended; what still comes is thrown away */
+	bool parked;         /* the first ADU held waits for the lock */
+	int64_t frame_ms;    /* CONNECTION_REST: when the frame's first byte came */
+	int64_t received_ms; /* when the last bytes came */
 	struct held input, output;
 	uint16_t rest_bytes;
 	uint8_t rest[ADU_MAX]; /* held input that is less than an ADU: usually no allocation */
@@ -113,7 +116,7 @@ struct connection {
 
 TAILQ_HEAD(connection_list, connection);
 
-/* Any thread.  Takes fd (non-blocking).  host: counted by the caller (host_count); NULL: none.
+/* Any thread.  Takes fd (non-blocking).  host: counted by the caller (host_count).
  * NULL: out of memory, fd is still the caller's. */
 struct connection *connection_new(int fd, const struct mbshm_origin *peer, struct host *host);
 
@@ -121,8 +124,9 @@ struct connection *connection_new(int fd, const struct mbshm_origin *peer, struc
  * nothing was before. */
 void connection_note_rest(struct connection *connection);
 
-/* Close it, release its host. */
-void connection_free(struct workspace *workspace, struct connection *connection);
+/* Close it, and free what it holds; then free(3) it.  Its host is the caller's to release.
+ * workspace: NULL is allowed for one that no worker has had. */
+void connection_close(struct workspace *workspace, struct connection *connection);
 
 /* What the connection waited for may be there: receive and answer; send what is held and answer
  * the rest; try the lock again.  Returns what it waits for now. */

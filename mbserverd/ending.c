@@ -23,6 +23,8 @@ static const struct {
 	END(END_REFUSED, "closed: the access rules have changed", refused, false, false),
 	END(END_EVICTED, "closed: unused longest, and another needs its place", evicted, false,
 	    false),
+	END(END_LIMITED, "closed: its address has more connections than server.max_per_address",
+	    limited, false, false),
 	END(END_IDLE, "closed: unused for server.idle_timeout", idle, false, false),
 	END(END_LATE, "closed: a frame was not complete within server.frame_timeout", late, false,
 	    true),

@@ -24,7 +24,11 @@ enum {
 	ACCEPTS_PER_TURN = 64,
 	KEEPALIVE_IDLE_S = 60,
 	KEEPALIVE_EACH_S = 10,
-	KEEPALIVE_COUNT = 3, /* so a vanished peer is gone after 90 s */
+	KEEPALIVE_COUNT = 3,       /* so a vanished peer is gone after 90 s, */
+	UNANSWERED_MS = 90 * 1000, /* also one that has not acknowledged its answers */
+	/* In each direction, and the kernel keeps up to twice as much.  Without a limit, a client
+	 * that does not read its answers has the kernel keep 4 MiB. */
+	BUFFER_BYTES = 32 * 1024,
 	EXPLANATION_SIZE = 256,
 };
 
@@ -46,6 +50,31 @@ struct listeners {
 	struct log_once trouble;
 };
 
+/* ---- options ----------------------------------------------------------------------------------
+ */
+
+static void option(int fd, int level, int name, int value)
+{
+	setsockopt(fd, level, name, &value, sizeof value);
+}
+
+/* Accepted sockets inherit these from the listening one (tcp(7)), which saves the calls; but a unix
+ * socket inherits none. */
+static void options_set(int fd, int family)
+{
+	option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+	option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_EACH_S);
+	option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
+	option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, UNANSWERED_MS);
+	option(fd, SOL_SOCKET, SO_SNDBUF, BUFFER_BYTES);
+	option(fd, SOL_SOCKET, SO_RCVBUF, BUFFER_BYTES); /* before listen: it sets the window */
+	if (family == AF_INET6) /* so that 0.0.0.0 and [::] can both be listed */
+		option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+}
+
 /* ---- accepting ----------------------------------------------------------------------------- */
 
 /* 0, or -errno: none is left, one was lost before it was accepted (accept(2)), or a shortage. */
@@ -56,18 +85,31 @@ static int accept_one(struct listeners *listeners, int fd)
 	int peer = accept4(fd, (struct sockaddr *)&address, &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (peer < 0)
 		return -errno;
+	if (address.ss_family == AF_UNIX)
+		option(peer, SOL_SOCKET, SO_SNDBUF, BUFFER_BYTES);
 	admission_decide(listeners->admission, peer, &address);
 	return 0;
 }
 
-/* As many as that, or all there are: 0, or the -errno that ended it. */
+/* As many as that, or as there are and room is for: 0, or the -errno that ended it. */
 static int accept_many(struct listeners *listeners, int fd, unsigned most)
 {
 	int rc = 0;
-	while (most-- && !rc)
+	while (most-- && !rc && !admission_is_busy(listeners->admission))
 		rc = accept_one(listeners, fd);
 	admission_done(listeners->admission);
 	return rc;
+}
+
+static void set_enabled(struct listeners *listeners, int enabled)
+{
+	for (unsigned i = 0; i < listeners->count; i++)
+		sd_event_source_set_enabled(listeners->sockets[i].source, enabled);
+}
+
+static void on_room(void *context)
+{
+	set_enabled(context, SD_EVENT_ON);
 }
 
 static int on_ready(sd_event_source *source, int fd, uint32_t events, void *context)
@@ -75,6 +117,8 @@ static int on_ready(sd_event_source *source, int fd, uint32_t events, void *cont
 	struct listeners *listeners = context;
 	int rc = accept_many(listeners, fd, ACCEPTS_PER_TURN);
 	(void)events;
+	if (admission_is_busy(listeners->admission)) /* clients wait in the backlog */
+		set_enabled(listeners, SD_EVENT_OFF);
 	if (rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM) {
 		admission_shortage(listeners->admission, rc);
 		/* Rest until the next refresh: the socket would stay ready and spin the loop. */
@@ -84,25 +128,6 @@ static int on_ready(sd_event_source *source, int fd, uint32_t events, void *cont
 }
 
 /* ---- one socket ---------------------------------------------------------------------------- */
-
-static void option(int fd, int level, int name, int value)
-{
-	setsockopt(fd, level, name, &value, sizeof value);
-}
-
-/* Accepted sockets inherit these from the listening one (tcp(7)), which saves the calls.  A unix
- * socket has none of them. */
-static void options_set(int fd, int family)
-{
-	option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-	option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_EACH_S);
-	option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
-	if (family == AF_INET6) /* so that 0.0.0.0 and [::] can both be listed */
-		option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-}
 
 static int bind_and_listen(int fd, const struct sockaddr *address, socklen_t bytes)
 {
@@ -243,7 +268,7 @@ static int add_wanted(struct listeners *listeners, const struct plant_listen *wa
 	return rc;
 }
 
-/* Clients in its queue are let in: to them they are connected. */
+/* Clients in its queue are let in, as far as there is room: to them they are connected. */
 static void remove_at(struct listeners *listeners, unsigned index)
 {
 	struct listener *listener = &listeners->sockets[index];
@@ -253,7 +278,7 @@ static void remove_at(struct listeners *listeners, unsigned index)
 	    st.st_ino == listener->inode)
 		unlink(listener->wanted.host);
 	if (!listeners->passed)
-		accept_many(listeners, listener->fd, UINT_MAX);
+		accept_many(listeners, listener->fd, SOMAXCONN);
 	sd_event_source_unref(listener->source);
 	close(listener->fd);
 	*listener = listeners->sockets[--listeners->count];
@@ -330,8 +355,8 @@ void listeners_refresh(struct listeners *listeners)
 		log_once(&listeners->trouble, "%s", explain(which, rc, text));
 	else
 		listeners->trouble = (struct log_once){ 0 };
-	for (unsigned i = 0; i < listeners->count; i++)
-		sd_event_source_set_enabled(listeners->sockets[i].source, SD_EVENT_ON);
+	if (!admission_is_busy(listeners->admission))
+		set_enabled(listeners, SD_EVENT_ON);
 }
 
 /* Sockets on which a service manager listens for us (sd_listen_fds(3)): clients can connect while
@@ -364,6 +389,7 @@ struct listeners *listeners_open(struct admission *admission, sd_event *event)
 		die(EXIT_FAILURE, "out of memory");
 	listeners->admission = admission;
 	listeners->event = event;
+	admission_on_room(admission, on_room, listeners);
 	int passed = sd_listen_fds(1);
 	if (passed > 0) {
 		adopt_passed(listeners, passed);

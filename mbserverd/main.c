@@ -142,13 +142,14 @@ static void server_start(struct server *server, struct plant *plant, sd_event *e
 	int rc = workers_start(workers, &server->workers);
 	if (rc)
 		die(EXIT_FAILURE, "%u workers: %s", workers, strerror(-rc));
-	server->admission = admission_new(server->workers, counters_block(0));
+	server->admission = admission_new(server->workers, counters_block(0), event);
 	server->listeners = listeners_open(server->admission, event);
 }
 
 static void server_stop(struct server *server)
 {
 	listeners_close(server->listeners);
+	admission_close(server->admission);
 	workers_stop(server->workers);
 	summary_log(&server->summary);
 	admission_free(server->admission);

@@ -2,10 +2,11 @@
 #include "mbserverd/roster.h"
 
 #include "mbserverd/ending.h"
+#include "mbserverd/hosts.h"
 #include "mbserverd/policy.h"
 
 #include <errno.h>
-#include <stddef.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
@@ -65,29 +66,21 @@ void roster_touch(struct roster *r, struct connection *c)
 	list_in(r, c);
 }
 
-void roster_keep(struct roster *r, struct connection *c, bool kept)
-{
-	if (c->kept != kept)
-		r->evictions_max += kept ? -1u : 1u;
-	list_out(r, c);
-	c->kept = kept;
-	list_in(r, c);
-}
-
 /* ---- the end ------------------------------------------------------------------------------- */
 
 void roster_drop(struct roster *r, struct connection *c, enum connection_end end)
 {
 	c->end = end;
-	ending_report(c, r->workspace.execution.counters, roster_settings(r)->log);
 	if (c->state != CONNECTION_INPUT)
 		TAILQ_REMOVE(&r->waiting[c->state], c, waiting);
 	list_out(r, c);
-	if (!c->kept && end != END_EVICTED)
-		r->evictions_max--;
-	connection_free(&r->workspace, c); /* closing takes it out of the epoll set, too */
-	r->connections--;
+	connection_close(&r->workspace, c); /* closing takes it out of the epoll set, too */
+	r->connections--;                   /* before the host's: begin_round in admission.c */
+	if (c->host)
+		host_release(c->host, !c->kept);
 	oldest_publish(r);
+	ending_report(c, r->workspace.execution.counters, roster_settings(r)->log);
+	free(c);
 }
 
 static void drop_list(struct roster *r, struct connection_list *list, enum connection_end end)
@@ -102,12 +95,15 @@ void roster_drop_all(struct roster *r, enum connection_end end)
 	drop_list(r, &r->kept, end);
 }
 
-void roster_evict(struct roster *r)
+bool roster_evict(struct roster *r, unsigned least)
 {
-	if (!TAILQ_EMPTY(&r->by_use))
-		roster_drop(r, TAILQ_FIRST(&r->by_use), END_EVICTED);
-	else
-		r->evictions_max++;
+	struct connection *c;
+	TAILQ_FOREACH (c, &r->by_use, by_use)
+		if (host_closable(c->host) >= least) {
+			roster_drop(r, c, END_EVICTED);
+			return true;
+		}
+	return false;
 }
 
 void roster_make_room(struct roster *r)
@@ -141,6 +137,15 @@ static int64_t idle_end_ms(const struct roster *r, const struct connection *c)
 {
 	int64_t idle_ms = (int64_t)roster_settings(r)->idle_timeout_ms;
 	return idle_ms && !c->kept ? c->used_ms + idle_ms : INT64_MAX;
+}
+
+void roster_keep(struct roster *r, struct connection *c, bool kept)
+{
+	list_out(r, c);
+	c->kept = kept;
+	host_recount(c->host, !kept);
+	list_in(r, c);
+	wake_by(r, idle_end_ms(r, c));
 }
 
 void roster_expire(struct roster *r)

@@ -21,10 +21,6 @@ struct roster {
 	/* Last use of the connection unused longest that may be closed to make room; INT64_MAX:
 	 * there is none. */
 	_Atomic int64_t oldest_used_ms;
-	/* Evictions done, and one for each connection that may be closed to make room, given but
-	 * not entered yet ones too: no more of them may have been ordered.  One number, so that an
-	 * eviction being done does not change it.  The main thread adds new connections.  Wraps. */
-	_Atomic unsigned evictions_max;
 
 	/* this worker only */
 	int64_t now_ns, now_ms; /* CLOCK_MONOTONIC when this turn began */
@@ -52,7 +48,8 @@ int roster_enter(struct roster *roster, struct connection *connection);
 /* It was used. */
 void roster_touch(struct roster *roster, struct connection *connection);
 
-/* May it be closed to make room?  Counts as a use. */
+/* Closed neither to make room nor for being idle, or no longer: the opposite of what it was. Counts
+ * as a use. */
 void roster_keep(struct roster *roster, struct connection *connection, bool kept);
 
 /* Wait for what it waits for now.  CONNECTION_OVER, and out of memory: it is dropped. */
@@ -66,9 +63,9 @@ struct connection *roster_next_parked(struct roster *roster);
 void roster_drop(struct roster *roster, struct connection *connection, enum connection_end end);
 void roster_drop_all(struct roster *roster, enum connection_end end);
 
-/* Carry out an eviction: drop the one unused longest that may be closed to make room, if there is
- * any. */
-void roster_evict(struct roster *roster);
+/* Drop the one unused longest that may be closed to make room and whose host has at least so many
+ * of them.  false: there is none. */
+bool roster_evict(struct roster *roster, unsigned least);
 
 /* Drop all that have waited or been idle too long; set the timer for the next one. */
 void roster_expire(struct roster *roster);

@@ -4,12 +4,15 @@
 #include "base/clock.h"
 #include "mbserverd/access.h"
 #include "mbserverd/counters.h"
+#include "mbserverd/hosts.h"
 #include "mbserverd/policy.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -49,7 +52,7 @@ static void retry_write(struct worker *w, struct connection *c)
 {
 	struct workspace *workspace = &w->roster.workspace;
 	uint64_t before = workspace->execution.counters->requests;
-	int64_t start_ns = c->busy_since_ms * 1000000;
+	int64_t start_ns = c->received_ms * 1000000;
 	roster_set_state(&w->roster, c, connection_retry(workspace, c));
 	measure(w, before, start_ns);
 }
@@ -83,6 +86,17 @@ static bool revise(struct worker *w, struct connection *c)
 	return !access_refused(&policy->access, c->client.rules);
 }
 
+/* Has its host more connections than the policy allows now?  Then it is not counted any more. */
+static bool is_surplus(const struct worker *w, struct connection *c)
+{
+	unsigned max = roster_settings(&w->roster)->max_per_address;
+	if (!max || c->kept || c->client.origin.family == AF_UNIX ||
+	    !host_release_above(c->host, max))
+		return false;
+	c->host = NULL;
+	return true;
+}
+
 static void revise_list(struct worker *w, struct connection_list *list)
 {
 	const struct access *access = &w->roster.workspace.execution.policy->access;
@@ -91,6 +105,8 @@ static void revise_list(struct worker *w, struct connection_list *list)
 		next = TAILQ_NEXT(c, by_use);
 		if (!revise(w, c))
 			roster_drop(&w->roster, c, END_REFUSED);
+		else if (is_surplus(w, c))
+			roster_drop(&w->roster, c, END_LIMITED);
 		else if (c->kept != access_kept(access, c->client.rules))
 			roster_keep(&w->roster, c, !c->kept);
 	}
@@ -144,7 +160,8 @@ static void take_orders(struct worker *w)
 			adopt(w, orders[i].connection);
 			break;
 		case ORDER_EVICT:
-			roster_evict(&w->roster);
+			w->evicted = roster_evict(&w->roster, orders[i].least);
+			eventfd_write(w->evicted_fd, 1);
 			break;
 		case ORDER_REVISE: /* only to wake us: turn() has done it */
 			break;
@@ -267,12 +284,13 @@ static int worker_wire(struct worker *w)
 	return 0;
 }
 
-int worker_start(unsigned index, unsigned count, struct worker **worker)
+int worker_start(unsigned index, unsigned count, int evicted_fd, struct worker **worker)
 {
 	struct worker *w = calloc(1, sizeof *w);
 	if (!w)
 		return -ENOMEM;
 	worker_init(w, index, count);
+	w->evicted_fd = evicted_fd;
 	int rc = worker_wire(w);
 	if (!rc && !w->roster.workspace.execution.txn)
 		rc = -ENOMEM;

@@ -22,27 +22,30 @@ enum {
 struct order {
 	enum {
 		ORDER_ADOPT,  /* serve a connection */
-		ORDER_EVICT,  /* close the one unused longest that may be closed */
+		ORDER_EVICT,  /* roster_evict, and tell */
 		ORDER_REVISE, /* look at the policy */
 		ORDER_PING,   /* count pongs up */
 		ORDER_STOP,
 	} kind;
 	struct connection *connection; /* ORDER_ADOPT: the worker's from now on */
+	unsigned least;                /* ORDER_EVICT */
 };
 
 struct worker {
 	/* set before the start */
 	pthread_t thread;
 	int order_read, order_write;
+	int evicted_fd; /* of eventfd(2), the workers': counts evictions tried */
 
 	/* main thread only */
 	unsigned pings;
-	unsigned evictions;   /* ordered so far; wraps */
+	bool tried;           /* to close a connection, for the same newcomer */
 	unsigned order_count; /* not written yet */
 	struct order orders[ORDERS_PER_TURN];
 
 	/* any thread */
 	_Atomic unsigned pongs;
+	_Atomic bool evicted; /* the last order to did close one */
 
 	/* this worker only, except what roster.h says */
 	int64_t retried_ms;  /* last try of parked writes */
@@ -53,7 +56,7 @@ struct worker {
 
 /* Make worker index (0..) of count and start its thread.  Before: as workers_start.  0 or -errno.
  */
-int worker_start(unsigned index, unsigned count, struct worker **worker);
+int worker_start(unsigned index, unsigned count, int evicted_fd, struct worker **worker);
 
 /* After ORDER_STOP has been written: join its thread, free it. */
 void worker_end(struct worker *worker);

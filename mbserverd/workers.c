@@ -1,16 +1,17 @@
 /* The worker threads, as the main thread sees them. */
 #include "mbserverd/workers.h"
 
-#include "mbserverd/hosts.h"
 #include "mbserverd/worker.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 struct workers {
 	unsigned count;
+	int evicted_fd;
 	struct worker *workers[];
 };
 
@@ -28,16 +29,16 @@ static void orders_write(struct worker *w)
 }
 
 /* Batched: one pipe write and one wake-up per connection cost more than the connections. */
-static void order_later(struct worker *w, int kind, struct connection *connection)
+static void order_later(struct worker *w, struct order order)
 {
-	w->orders[w->order_count++] = (struct order){ kind, connection };
+	w->orders[w->order_count++] = order;
 	if (w->order_count == ORDERS_PER_TURN)
 		orders_write(w);
 }
 
 static void order(struct worker *w, int kind)
 {
-	order_later(w, kind, NULL);
+	order_later(w, (struct order){ .kind = kind });
 	orders_write(w);
 }
 
@@ -46,15 +47,15 @@ int workers_start(unsigned count, struct workers **workers)
 	struct workers *all = calloc(1, sizeof *all + count * sizeof *all->workers);
 	if (!all)
 		return -ENOMEM;
-	for (; all->count < count; all->count++) {
-		int rc = worker_start(all->count, count, &all->workers[all->count]);
-		if (rc) {
-			workers_stop(all);
-			return rc;
-		}
-	}
-	*workers = all;
-	return 0;
+	all->evicted_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int rc = all->evicted_fd < 0 ? -errno : 0;
+	for (; all->count < count && !rc; all->count += !rc)
+		rc = worker_start(all->count, count, all->evicted_fd, &all->workers[all->count]);
+	if (rc)
+		workers_stop(all);
+	else
+		*workers = all;
+	return rc;
 }
 
 void workers_stop(struct workers *all)
@@ -63,6 +64,8 @@ void workers_stop(struct workers *all)
 		order(all->workers[i], ORDER_STOP);
 	for (unsigned i = 0; i < all->count; i++)
 		worker_end(all->workers[i]);
+	if (all->evicted_fd >= 0)
+		close(all->evicted_fd);
 	free(all);
 }
 
@@ -75,21 +78,11 @@ static struct worker *least_busy(const struct workers *all)
 	return least;
 }
 
-int workers_adopt(struct workers *all, int fd, const struct mbshm_origin *peer, struct host *host,
-		  bool kept)
+void workers_adopt(struct workers *all, struct connection *c)
 {
-	struct connection *c = connection_new(fd, peer, host);
-	if (!c)
-		return -ENOMEM;
 	struct worker *w = least_busy(all);
 	w->roster.connections++;
-	c->kept = kept;
-	if (!kept)
-		w->roster.evictions_max++;
-	if (host)
-		host_count(host);
-	order_later(w, ORDER_ADOPT, c);
-	return 0;
+	order_later(w, (struct order){ .kind = ORDER_ADOPT, .connection = c });
 }
 
 void workers_hand_over(struct workers *all)
@@ -98,26 +91,43 @@ void workers_hand_over(struct workers *all)
 		orders_write(all->workers[i]);
 }
 
-/* Has it a connection to close beyond those that it has been ordered to? */
-static bool can_evict(const struct worker *w)
+int workers_evicted_fd(const struct workers *all)
 {
-	return (int)(w->roster.evictions_max - w->evictions) > 0;
+	return all->evicted_fd;
 }
 
-bool workers_evict(struct workers *all)
+bool workers_evict(struct workers *all, unsigned least)
 {
 	struct worker *oldest = NULL;
 	for (unsigned i = 0; i < all->count; i++) {
 		struct worker *w = all->workers[i];
-		if (can_evict(w) &&
+		if (!w->tried &&
 		    (!oldest || w->roster.oldest_used_ms < oldest->roster.oldest_used_ms))
 			oldest = w;
 	}
 	if (!oldest)
 		return false;
-	oldest->evictions++;
-	order(oldest, ORDER_EVICT);
+	oldest->tried = true;
+	oldest->evicted = false;
+	order_later(oldest, (struct order){ .kind = ORDER_EVICT, .least = least });
+	orders_write(oldest);
 	return true;
+}
+
+bool workers_evicted(struct workers *all)
+{
+	eventfd_t tries;
+	bool evicted = false;
+	eventfd_read(all->evicted_fd, &tries);
+	for (unsigned i = 0; i < all->count; i++)
+		evicted |= all->workers[i]->tried && all->workers[i]->evicted;
+	return evicted;
+}
+
+void workers_evict_again(struct workers *all)
+{
+	for (unsigned i = 0; i < all->count; i++)
+		all->workers[i]->tried = false;
 }
 
 void workers_revise(struct workers *all)

@@ -7,8 +7,7 @@
 
 #include <stdbool.h>
 
-struct host;
-struct mbshm_origin;
+struct connection;
 struct workers;
 
 /* Start count (1..) threads.  Before: signals are blocked, the policy is open, and so are counters
@@ -19,16 +18,20 @@ int workers_start(unsigned count, struct workers **workers);
  * and free them. */
 void workers_stop(struct workers *workers);
 
-/* Give fd (non-blocking, connected) to the worker that has the fewest connections, and count it on
- * host (NULL: nowhere).  kept: it may not be closed to make room.  The worker hears of it with the
- * next workers_hand_over, at the latest. 0, or -ENOMEM: fd is still the caller's. */
-int workers_adopt(struct workers *workers, int fd, const struct mbshm_origin *peer,
-		  struct host *host, bool kept);
+/* Give the connection to the worker that has the fewest.  It hears of it with the next
+ * workers_hand_over, at the latest. */
+void workers_adopt(struct workers *workers, struct connection *connection);
 void workers_hand_over(struct workers *workers);
 
-/* Have the connection closed that has been unused longest, of all workers.  false: there is none
- * that may be closed. */
-bool workers_evict(struct workers *workers);
+/* Make room: have one worker close the connection unused longest, of those that may be closed and
+ * whose host has at least so many of them.  When it has tried, workers_evicted_fd becomes readable,
+ * and workers_evicted tells whether it has closed one; not before that may another be ordered.
+ * Each call tries another worker, first the one with the connection unused longest, until
+ * workers_evict_again.  false: all have been tried. */
+bool workers_evict(struct workers *workers, unsigned least);
+int workers_evicted_fd(const struct workers *workers);
+bool workers_evicted(struct workers *workers);
+void workers_evict_again(struct workers *workers);
 
 /* The policy has changed: have it applied to the open connections. */
 void workers_revise(struct workers *workers);

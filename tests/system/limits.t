@@ -8,7 +8,7 @@ use MB;
 use IO::Select;
 use IO::Socket::IP;
 use IO::Socket::UNIX;
-use Socket qw(SOCK_STREAM);
+use Socket qw(SOCK_STREAM IPPROTO_TCP SOL_SOCKET SO_SNDBUF SO_RCVBUF);
 use Test::More;
 use Time::HiRes qw(time sleep);
 
@@ -113,6 +113,60 @@ subtest 'newcomers at once' => sub {
 	is(stop($server), 0, 'stops');
 };
 
+# Which are open, as the server's own descriptors say: never more than there may be, and nobody waits
+# for ever.
+sub served
+{
+	my ($server) = @_;
+	my $count = 0;
+	for (glob "/proc/$server->{pid}/fd/*") {
+		my $name = readlink or next;
+		$count++ if $name =~ /^socket:/;
+	}
+	return $count;
+}
+
+subtest 'a burst never exceeds the limit' => sub {
+	my $server = start_server(conf('workers = 2  max_connections = 8'));
+	my $idle = served($server);
+	my (@socks, $most);
+	$most = 0;
+	for (1 .. 30) {
+		push @socks, map { tcp($server->{port}) } 1 .. 10;
+		my $now = served($server) - $idle;
+		$most = $now if $now > $most;
+	}
+	ok(wait_until(sub { stat_of('opened') == 300 }), 'all 300 were let in');
+	ok(wait_until(sub { stat_of('ended') == 292 }), 'all but eight are closed again');
+	cmp_ok($most, '<=', 9, "never more than eight and the newcomer: $most");
+	is(scalar(grep { alive($_) } @socks), 8, 'eight are served');
+	is(stat_of('crowded'), 0, 'nobody was refused');
+
+	reload($server, 'workers = 2  max_connections = 3');
+	ok(wait_until(sub { stat_of('ended') == 297 }), 'a lower limit closes the surplus at once');
+	is(scalar(grep { alive($_) } @socks), 3, 'and no more');
+	is(stop($server), 0, 'stops');
+};
+
+# Who takes many places makes room for others, and only displaces himself.
+subtest 'who has most goes first' => sub {
+	my $path = temp_dir() . '/most.sock';
+	my $server = start_server(conf('workers = 2  max_connections = 12',
+		"listen = [\"127.0.0.1:0\", \"unix:$path\"]"));
+	my @honest = ((map { from($server, "127.0.0.$_") } 2, 3, 3),
+		IO::Socket::UNIX->new(Peer => $path, Type => SOCK_STREAM));
+	for my $round (1 .. 40) {
+		my @flood = map { from($server, '127.0.0.9') } 1 .. 50;
+		is(scalar(grep { alive($_) } @honest), 4, "round $round: the others are served")
+			or last;
+	}
+	ok(wait_until(sub { stat_of('opened') == 2004 }), 'all 2,000 were let in');
+	is(stat_of('crowded'), 0, 'nobody was refused');
+	my @new = map { from($server, "127.0.1.$_") } 1 .. 3;
+	is(scalar(grep { alive($_) } @honest, @new), 7, 'newcomers from elsewhere are served, too');
+	is(stop($server), 0, 'stops');
+};
+
 subtest 'from one address' => sub {
 	my $server = start_server(conf('workers = 3  max_per_address = 3'));
 	my @socks = map { from($server, '127.0.0.1') } 1 .. 3;
@@ -127,7 +181,8 @@ subtest 'from one address' => sub {
 	ok(alive(my $again = from($server, '127.0.0.1')), 'one went, one comes');
 	is(stat_of('limited'), 1, 'counted');
 	reload($server, 'workers = 3  max_per_address = 1');
-	ok(alive($_), 'a lower limit closes nobody') for @socks, $again;
+	ok(wait_until(sub { stat_of('limited') == 3 }), 'a lower limit closes the surplus at once');
+	is(scalar(grep { alive($_) } @socks, $again), 1, 'and no more');
 	ok(closed(from($server, '127.0.0.1')), 'but holds for who comes');
 	is(stop($server), 0, 'stops');
 };
@@ -201,6 +256,59 @@ subtest 'a frame that takes too long' => sub {
 	is(stop($server), 0, 'stops');
 };
 
+# What the kernel keeps for a client that never reads, in bytes: of the server's side of the socket.
+sub queued
+{
+	my ($server, $sock) = @_;
+	open my $in, '<', '/proc/net/tcp' or die;
+	my ($local, $remote) = map { sprintf ':%04X', $_ } $server->{port}, $sock->sockport;
+	while (<$in>) {
+		my @fields = split;
+		return hex((split /:/, $fields[4])[0])
+			if $fields[1] =~ /$local$/ && $fields[2] =~ /$remote$/;
+	}
+	die "no such connection\n";
+}
+
+subtest 'memory of the kernel' => sub {
+	my $server = start_server(conf('workers = 1'));
+	my $deaf = tcp($server->{port});
+	my $request = adu(1, 1, h('04 0000 0064')) x 10;
+	$deaf->blocking(0);
+	# until nothing more is taken for a while: the server has stopped reading
+	my $select = IO::Select->new($deaf);
+	while ($select->can_write(0.5)) {
+		last unless defined syswrite $deaf, $request;
+	}
+	cmp_ok(queued($server, $deaf), '<=', 128 * 1024, 'its answers: ' . queued($server, $deaf));
+	ok(alive(tcp($server->{port})), 'another is served');
+	is(stop($server), 0, 'stops');
+};
+
+# The server's socket with that inode, as a descriptor of ours: pidfd_open(2), pidfd_getfd(2).
+sub borrowed
+{
+	my ($server, $name) = @_;
+	my ($fd) = map { (readlink // '') eq $name ? m{(\d+)$} : () } glob "/proc/$server->{pid}/fd/*";
+	my $pidfd = syscall 434, $server->{pid}, 0;
+	my $ours = $pidfd >= 0 ? syscall 438, $pidfd, $fd + 0, 0 : -1;
+	return $ours >= 0 ? IO::Socket::IP->new_from_fd($ours, 'r+') : undef;
+}
+
+subtest 'options of accepted sockets' => sub {
+	my $server = start_server(conf('workers = 1'));
+	my %before = map { (readlink // '') => 1 } glob "/proc/$server->{pid}/fd/*";
+	my $client = tcp($server->{port});
+	ok(alive($client), 'connected');
+	my ($new) = grep { /^socket:/ && !$before{$_} }
+		map { readlink // '' } glob "/proc/$server->{pid}/fd/*";
+	my $sock = borrowed($server, $new) or do { stop($server); plan skip_all => "pidfd_getfd: $!" };
+	is(unpack('i', getsockopt $sock, IPPROTO_TCP, 18), 90_000,
+		'a peer that acknowledges nothing for 90 s is gone');
+	is(unpack('i', getsockopt $sock, SOL_SOCKET, $_), 65536, 'buffer') for SO_SNDBUF, SO_RCVBUF;
+	is(stop($server), 0, 'stops');
+};
+
 # Over a unix socket: the kernel keeps less of what nobody reads, so it takes less of it.  Each is
 # answered once before it turns deaf: requests that pile up before their connection is accepted are
 # cut differently, and the server may then hold too little of each.
@@ -217,11 +325,14 @@ subtest 'memory' => sub {
 	$_->blocking(0) for @deaf;
 	my ($stalled, $end) = (0, time + $MB::TIMEOUT);
 	until ($stalled || time > $end) {
-		for (1 .. 5) {
-			syswrite $_, $request for @deaf;
-			# and so have been the others
-			die "the honest one is not served\n" unless alive($honest);
+		syswrite $_, $request for @deaf;
+		# one after the other, or they would be cut differently, too
+		my ($before, $now) = (-1, stat_of('bytes_in'));
+		until ($now == $before) {
+			sleep 0.01;
+			($before, $now) = ($now, stat_of('bytes_in'));
 		}
+		die "the honest one is not served\n" unless alive($honest);
 		$stalled = stat_of('stalled');
 	}
 	cmp_ok($stalled, '>', 0, "$stalled that do not read their answers were closed") or return;

@@ -110,6 +110,26 @@ sub parked_between_reads
 	return $reads;
 }
 
+# What came together waits together: 50 ms in all, not each.
+subtest 'many writes behind a stopped writer' => sub {
+	my $holder = hold_lock($image, 'lock_taken');
+	my $took = quickest(1.6, sub {
+		my $start = time;
+		send_all($socks[2], join('', map { adu($_, 1, $WRITE) } 1 .. 64) . adu(65, 1, $READ));
+		for my $tid (1 .. 64) {
+			my ($answer, $got) = read_response($socks[2]);
+			die "$got " . hx($answer) if $got != $tid || hx($answer) ne '8606';
+		}
+		read_response($socks[2]);
+		return time - $start;
+	});
+	# 64 times 50 ms would be 3.2 s
+	cmp_ok($took, '<', 1.6, sprintf 'the read behind 64 writes was answered after %.0f ms',
+		1e3 * $took);
+	kill 'KILL', $holder->{pid};
+	wait_exit($holder);
+};
+
 subtest 'a killed writer' => sub {
 	for my $point ('lock_taken', 'page_copied', 'published') {
 		my $answer = act_while_parked(hold_lock($image, $point), $point, sub {
