@@ -57,13 +57,39 @@ const struct policy *policy_present(void)
 	return present;
 }
 
-/* The image may be missing. */
-static void device_init(struct device *device, const struct plant *plant)
+/* Does it have this handle?  policy: NULL has none. */
+static bool holds(const struct policy *policy, const struct mbshm *image)
 {
-	device->plant = plant;
-	identity_init(&device->identity, &plant->server.identity);
-	follow_open(&device->follow, &plant->image, MBSHM_CREATE);
-	device->image = device->follow.img;
+	for (unsigned i = 0; policy && i < policy->device_count; i++)
+		if (policy->devices[i].image == image)
+			return true;
+	return false;
+}
+
+/* Would the same handle do for both? */
+static bool configs_equal(const struct mbshm_config *a, const struct mbshm_config *b)
+{
+	const struct mbshm_layout *left = &a->layout, *right = &b->layout;
+	return !strcmp(a->name, b->name) && a->pool_pages == b->pool_pages &&
+	       a->group == b->group && left->span_count == right->span_count &&
+	       !memcmp(left->spans, right->spans, left->span_count * sizeof *left->spans);
+}
+
+/* Keep the handle that the present policy has for that plant, if it is to be used on: the values of
+ * a lost image have no other copy, and an open one costs no second descriptor. */
+static void device_keep(struct device *device, const struct policy *policy)
+{
+	for (unsigned i = 0; present && i < present->device_count; i++) {
+		const struct device *now = &present->devices[i];
+		if (!now->image || now->state == FOLLOW_REOPEN || holds(policy, now->image) ||
+		    strcmp(now->plant->file, device->plant->file) != 0 ||
+		    !configs_equal(&now->plant->image, &device->plant->image))
+			continue;
+		device->follow = now->follow;
+		device->follow.config = &device->plant->image;
+		device->image = now->image;
+		return;
+	}
 }
 
 /* The device of that plant, made when it is the first with it. */
@@ -73,7 +99,9 @@ static const struct device *device_of(struct policy *policy, const struct plant 
 		if (policy->devices[i].plant == plant)
 			return &policy->devices[i];
 	struct device *device = &policy->devices[policy->device_count++];
-	device_init(device, plant);
+	device->plant = plant;
+	identity_init(&device->identity, &plant->server.identity);
+	device_keep(device, policy);
 	return device;
 }
 
@@ -84,8 +112,8 @@ void policy_trace(const struct network *network)
 	trace_option = *network;
 }
 
-/* Images may be missing.  The plant becomes the policy's.  NULL: no memory, and the plant stays the
- * caller's. */
+/* Without images but those that the present policy has.  The plant becomes the policy's, or is that
+ * of the present one.  NULL: no memory, and the plant stays the caller's. */
 static struct policy *policy_new(struct plant *plant)
 {
 	const struct plant_server *server = &plant->server;
@@ -109,12 +137,38 @@ static struct policy *policy_new(struct plant *plant)
 	return policy;
 }
 
+/* Open the other images.  They may be missing then. */
+static void policy_open_images(struct policy *policy)
+{
+	for (unsigned i = 0; i < policy->device_count; i++) {
+		struct device *device = &policy->devices[i];
+		if (device->image)
+			continue;
+		follow_open(&device->follow, &device->plant->image, MBSHM_CREATE);
+		device->image = device->follow.img;
+	}
+}
+
+/* But for what the present one has, too. */
 static void policy_free(struct policy *policy)
 {
 	for (unsigned i = 0; i < policy->device_count; i++)
-		follow_close(&policy->devices[i].follow);
-	plant_free(policy->plant);
+		if (!holds(present, policy->devices[i].image))
+			follow_close(&policy->devices[i].follow);
+	if (!present || present->plant != policy->plant)
+		plant_free(policy->plant);
 	free(policy);
+}
+
+/* The first device of the present policy whose image is lost, and that policy does not keep it; or
+ * NULL. */
+static const struct device *abandoned(const struct policy *policy)
+{
+	for (unsigned i = 0; i < present->device_count; i++)
+		if (present->devices[i].state == FOLLOW_LOST &&
+		    !holds(policy, present->devices[i].image))
+			return &present->devices[i];
+	return NULL;
 }
 
 /* The first device without an image, or NULL. */
@@ -141,6 +195,7 @@ void policy_open(struct plant *plant)
 	present = policy_new(plant);
 	if (!present)
 		die(EXIT_FAILURE, "out of memory");
+	policy_open_images(present);
 	const struct device *device = detached(present);
 	if (device)
 		die(EXIT_FAILURE, "image %s: %s", device->plant->image.name, device->follow.why);
@@ -148,8 +203,9 @@ void policy_open(struct plant *plant)
 
 void policy_close(void)
 {
-	policy_free(present);
+	struct policy *last = present;
 	present = NULL;
+	policy_free(last);
 }
 
 static void policy_swap(struct policy *policy)
@@ -164,13 +220,24 @@ static void policy_swap(struct policy *policy)
 static bool images_moved(struct policy *policy)
 {
 	bool moved = false;
-	for (unsigned i = 0; i < policy->device_count; i++)
-		if (follow_check(&policy->devices[i].follow) == FOLLOW_REOPEN)
-			moved = true;
+	for (unsigned i = 0; i < policy->device_count; i++) {
+		struct device *device = &policy->devices[i];
+		device->state = follow_check(&device->follow);
+		moved |= device->state == FOLLOW_REOPEN;
+	}
 	return moved;
 }
 
-/* A policy of the plant file as it is now, or NULL and why. */
+/* Why this device's image stands in the way of a policy, which is freed.  NULL always. */
+static struct policy *refuse(const struct device *device, struct policy *policy, char *why)
+{
+	snprintf(why, PLANT_ERROR_SIZE, "image %s: %s", device->plant->image.name,
+		 device->follow.why);
+	policy_free(policy);
+	return NULL;
+}
+
+/* A policy of the plant file as it is now, whose images may be missing; or NULL and why. */
 static struct policy *policy_read(char *why)
 {
 	struct plant *plant;
@@ -180,7 +247,13 @@ static struct policy *policy_read(char *why)
 	if (!policy) {
 		plant_free(plant);
 		snprintf(why, PLANT_ERROR_SIZE, "out of memory");
+		return NULL;
 	}
+	/* Before it could create an empty image in the lost one's place. */
+	const struct device *lost = abandoned(policy);
+	if (lost)
+		return refuse(lost, policy, why);
+	policy_open_images(policy);
 	return policy;
 }
 
@@ -189,15 +262,11 @@ bool policy_reload(char *why)
 	/* An image that the new policy creates shall have the values that we have. */
 	images_moved(present);
 	struct policy *policy = policy_read(why);
+	const struct device *device = policy ? detached(policy) : NULL;
+	if (device)
+		policy = refuse(device, policy, why);
 	if (!policy)
 		return false;
-	const struct device *device = detached(policy);
-	if (device) {
-		snprintf(why, PLANT_ERROR_SIZE, "image %s: %s", device->plant->image.name,
-			 device->follow.why);
-		policy_free(policy);
-		return false;
-	}
 	policy_swap(policy);
 	return true;
 }
@@ -212,7 +281,8 @@ static bool devices_compare(struct policy *policy)
 		for (unsigned i = 0; i < present->device_count; i++) {
 			const struct device *now = &present->devices[i];
 			if (!strcmp(now->plant->file, device->plant->file))
-				device->changed = follow_changed(&now->follow, &device->follow);
+				device->changed = (!now->image || now->image != device->image) &&
+						  follow_changed(&now->follow, &device->follow);
 		}
 		changed |= device->changed;
 	}
@@ -238,6 +308,15 @@ static void policy_attach(struct policy *policy)
 	}
 }
 
+/* One of the plant in memory: what the file is now is none. */
+static struct policy *policy_again(void)
+{
+	struct policy *policy = policy_new(present->plant);
+	if (policy)
+		policy_open_images(policy);
+	return policy;
+}
+
 void policy_check(void)
 {
 	static struct log_once trouble;
@@ -245,10 +324,12 @@ void policy_check(void)
 	if (!images_moved(present))
 		return;
 	struct policy *policy = policy_read(why);
-	if (!policy) {
-		log_once(&trouble, "cannot attach images again: %s", why);
-		return;
+	if (policy) {
+		trouble = (struct log_once){ 0 };
+	} else {
+		log_once(&trouble, "attaching images as the old plant has them: %s", why);
+		policy = policy_again();
 	}
-	trouble = (struct log_once){ 0 };
-	policy_attach(policy);
+	if (policy)
+		policy_attach(policy);
 }

@@ -24,7 +24,8 @@ struct device {
 
 	/* The main thread's only. */
 	struct follow follow;
-	bool changed; /* against the policy before */
+	enum follow_state state; /* of the last look */
+	bool changed;            /* against the policy before */
 };
 
 struct policy {
@@ -51,13 +52,16 @@ void policy_close(void);
 /* The present policy, for the main thread. */
 const struct policy *policy_present(void);
 
-/* SIGHUP: read the plant again and publish a policy made of it.  false: something is wrong and the
- * present policy stays; why: one line, PLANT_ERROR_SIZE bytes. */
+/* SIGHUP: read the plant again and publish a policy made of it, with the open images of the present
+ * one if they stay the same.  false: something is wrong and the present policy stays; so it does
+ * when it has the only copy of values (FOLLOW_LOST) whose image the new one does not have.  why:
+ * one line, PLANT_ERROR_SIZE bytes. */
 bool policy_reload(char *why);
 
 /* Once a second: when an image has been replaced, or could not be attached before, read the plant
- * again and attach all images (as a reload does).  While that fails, their units answer 04; the
- * reason is logged when it changes. */
+ * again and attach those images (as a reload does).  When the plant cannot be read, they are
+ * attached as the present one says.  While that fails, their units answer 04.  Reasons are logged
+ * when they change. */
 void policy_check(void);
 
 void policy_reader_register(void);

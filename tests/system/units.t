@@ -135,5 +135,50 @@ subtest 'one image is lost' => sub {
 	is(scalar @said, 1, 'said once, though tried each second');
 };
 
+# The lock of the pump's image is held by a stopped process when its name is removed, so the image
+# cannot be created again: the server has the only copy of its values.
+subtest 'an image that cannot be created again' => sub {
+	my $holder = spawn(program('tests/lockholder'), $pump);
+	wait_line($holder, qr/^lock_taken$/, undef, 'out');
+	unlink "/dev/shm$pump";
+	wait_line($server, qr/image \Q$pump\E (was removed and )?cannot be created again yet/);
+	plants(undef, 'holding_registers = ["1000-1008"]');
+	kill 'HUP', $server->{pid};
+	ok(wait_line($server, qr/reload refused, keeping the old plant: image \Q$pump\E: .*lock/),
+		'a reload that would drop it is refused');
+	ok(!-e "/dev/shm$pump", 'and creates none in its place');
+	is(hx(request($sock, $READ, 3)), '03023330', 'its values are still there');
+	plants();
+	reload($server);
+	is(hx(request($sock, $READ, 3)), '03023330', 'as after a reload that keeps it');
+
+	unlink "/dev/shm$fan";
+	wait_line($server, qr/attached image \Q$fan\E again/);
+	is(hx(request($sock, $READ, 4)), '03024444', "another unit's image is attached again");
+	is(hx(request($sock, $READ, 3)), '03023330', 'without harm to it');
+	kill9($holder);
+	wait_line($server, qr/attached image \Q$pump\E again/);
+	ok(-e "/dev/shm$pump", 'once it can be, it is created');
+	is(hx(request($sock, $READ, 9)), '03023330', 'with its values');
+};
+
+subtest 'images are followed while the plant file is broken' => sub {
+	write_file('units.conf', "server = {\n");
+	kill 'HUP', $server->{pid};
+	wait_line($server, qr/reload refused, keeping the old plant: .*units\.conf/);
+	unlink "/dev/shm$pump";
+	ok(wait_line($server, qr/attaching images as the old plant has them: .*units\.conf:\d+:/),
+		'said with the reason');
+	wait_line($server, qr/attached image \Q$pump\E again/);
+	is(hx(request($sock, $READ, 3)), '03023330', 'attached again');
+	request($sock, h('06 03e8 3331'), 3);
+	is(hx(request($sock, $READ, 9)), '03023331', 'to write as well');
+	plants();
+	reload($server);
+	is(values_of($sock),
+		'0=03021111 1=03021111 2=830b 3=03023331 4=03024444 9=03023331 255=03021111',
+		'and reloads go on once it is mended');
+};
+
 is(stop($server), 0, 'stops');
 done_testing;
