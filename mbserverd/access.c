@@ -3,6 +3,7 @@
 
 #include "modbus/exception.h"
 #include "modbus/function.h"
+#include "plant/units.h"
 
 static const struct mbshm_layout nothing; /* without spans: nothing may be written */
 
@@ -45,8 +46,22 @@ static struct access_rule make_rule(const struct plant_server *server,
 	return rule;
 }
 
-void access_init(struct access *access, const struct plant_server *server)
+/* What is forbidden under one id must not be allowed under another one of the same values. */
+static void rules_share(struct access *access, const struct plant *plant)
 {
+	const struct plant *units[UNIT_IDS];
+	units_map(plant, units);
+	for (unsigned a = 0; a < UNIT_IDS; a++)
+		for (unsigned b = 0; b < a; b++)
+			if (units_same(units[a], units[b])) {
+				access->by_unit[a] |= access->by_unit[b];
+				access->by_unit[b] = access->by_unit[a];
+			}
+}
+
+void access_init(struct access *access, const struct plant *plant)
+{
+	const struct plant_server *server = &plant->server;
 	const struct plant_access otherwise = {
 		.allow = server->default_access,
 		.refusal = MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS,
@@ -60,6 +75,7 @@ void access_init(struct access *access, const struct plant_server *server)
 			if (is_empty(from->units) || (from->units[unit / 64] >> unit % 64 & 1))
 				access->by_unit[unit] |= UINT64_C(1) << i;
 	}
+	rules_share(access, plant);
 }
 
 uint64_t access_rules(const struct access *access, int family, const uint8_t *address)

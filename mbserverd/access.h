@@ -22,13 +22,14 @@ struct access_rule {
 };
 
 struct access {
-	const struct plant_server *server;      /* whose rules these are */
-	uint64_t by_unit[256];                  /* rules about a unit: bit i is rules[i] */
+	const struct plant_server *server; /* whose rules these are */
+	/* Rules about a unit, bit i is rules[i]: those about any id that leads to its values. */
+	uint64_t by_unit[256];
 	struct access_rule rules[ACCESS_RULES]; /* in order; the first that applies counts */
 };
 
-/* server: the caller's, in use as long as access is. */
-void access_init(struct access *access, const struct plant_server *server);
+/* plant: the caller's, in use as long as access is. */
+void access_init(struct access *access, const struct plant *plant);
 
 /* The set of rules for a peer, whose address is of that family (IPv4 mapped into IPv6: AF_INET). */
 uint64_t access_rules(const struct access *access, int family, const uint8_t *address);

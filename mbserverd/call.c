@@ -112,6 +112,16 @@ int call_may_write(const struct call *call, enum mbshm_table table, uint32_t fir
 	return exception;
 }
 
+int call_may_clear(const struct call *call)
+{
+	const struct mbshm_span what = { .count = 0 };
+	if (!call->rule->writes)
+		return 0;
+	call_report_refusal(call->execution, call->client, call->unit, call->request->pdu[0],
+			    &what);
+	return MODBUS_EXCEPTION_ILLEGAL_FUNCTION;
+}
+
 void call_begin(const struct call *call)
 {
 	struct mbshm_origin origin = call->client->origin;

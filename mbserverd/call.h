@@ -40,6 +40,10 @@ static inline int call_may_read(const struct call *call, enum mbshm_table table,
 /* The same for items to be written, which depends on the client as well. */
 int call_may_write(const struct call *call, enum mbshm_table table, uint32_t first, uint32_t count);
 
+/* May the client clear counters?  Only if it may write everything.  0 or the exception: 01, since
+ * function 8 knows no 02 (V1.1b3 6.8). */
+int call_may_clear(const struct call *call);
+
 /* The client may not write that: count it, and log it within limits.  what->count 0: not known. */
 void call_report_refusal(const struct execution *execution, const struct client *client,
 			 uint8_t unit, uint8_t function, const struct mbshm_span *what);

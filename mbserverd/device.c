@@ -54,6 +54,10 @@ static void clear(struct call *call)
 int device_diagnose(struct call *call)
 {
 	uint16_t sub = call->request->diagnostic;
+	bool clears = sub == DIAGNOSTIC_CLEAR || sub == DIAGNOSTIC_CLEAR_OVERRUN;
+	int exception = clears ? call_may_clear(call) : 0;
+	if (exception)
+		return exception;
 	call->pdu_bytes = reply_put_echo(call->pdu, call->request, call->request->bytes);
 	if (sub == DIAGNOSTIC_REGISTER)
 		wire_put16(call->pdu + 3, diagnostic_register(call));

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "plant/load.h"
+#include "plant/units.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,16 +125,12 @@ static struct policy *policy_new(struct plant *plant)
 	policy->plant = plant;
 	policy->unknown_unit = server->unknown_unit;
 	policy->generation = present ? present->generation + 1 : 1;
-	access_init(&policy->access, server);
+	access_init(&policy->access, plant);
 	policy->trace = trace_option.family ? trace_option : server->trace;
-	const struct device *own = device_of(policy, plant);
-	for (unsigned id = 0; id < 256; id++)
-		if (server->unit_count == 0 || id == 0 || id == 255)
-			policy->units[id] = own;
-	for (unsigned i = 0; i < server->unit_count; i++) {
-		const struct plant_unit *unit = &server->units[i];
-		policy->units[unit->id] = device_of(policy, unit->plant ? unit->plant : plant);
-	}
+	const struct plant *units[UNIT_IDS];
+	units_map(plant, units);
+	for (unsigned id = 0; id < UNIT_IDS; id++)
+		policy->units[id] = units[id] ? device_of(policy, units[id]) : NULL;
 	return policy;
 }
 

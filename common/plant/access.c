@@ -5,6 +5,7 @@
 #include "modbus/function.h"
 #include "plant/kinds.h"
 #include "plant/lists.h"
+#include "plant/units.h"
 #include "point/address.h"
 
 #include <stdio.h>
@@ -46,12 +47,17 @@ static bool read_refusal(struct reading *r)
 static const struct setting_kind kind_refusal = { .expected = "\"01\" or \"02\"",
 						  .read = read_refusal };
 
+static bool parse_writes(const char *words, struct mbshm_span *span)
+{
+	return words && address_parse(words, span, NULL) &&
+	       (span->table == MBSHM_COILS || span->table == MBSHM_HOLDING_REGISTERS);
+}
+
 static bool read_writes(struct reading *r)
 {
 	struct mbshm_layout *layout = kind_field(r, sizeof *layout);
 	struct mbshm_span span;
-	return r->text && address_parse(r->text, &span, NULL) &&
-	       (span.table == MBSHM_COILS || span.table == MBSHM_HOLDING_REGISTERS) &&
+	return parse_writes(r->text, &span) &&
 	       !mbshm_layout_add(layout, span.table, span.first, span.count);
 }
 
@@ -158,6 +164,119 @@ static int access_finish(const struct plant_text *text, struct plant *plant)
 	plant->server.access = list.items;
 	plant->server.access_count = list.count;
 	return rc;
+}
+
+/* ---- remarks ------------------------------------------------------------------------------- */
+
+static bool is_about(const struct plant_access *rule, unsigned id)
+{
+	const uint64_t *units = rule->units;
+	return !(units[0] | units[1] | units[2] | units[3]) || (units[id / 64] >> id % 64 & 1);
+}
+
+/* A rule, and the plants that all ids lead to. */
+struct reach {
+	const struct plant_access *rule;
+	const struct plant *units[UNIT_IDS];
+};
+
+/* An id that the rule is not about, although it leads to the same values as one that it is. */
+static bool is_other_way(const struct reach *reach, unsigned id)
+{
+	if (is_about(reach->rule, id))
+		return false;
+	for (unsigned other = 0; other < UNIT_IDS; other++)
+		if (is_about(reach->rule, other) &&
+		    units_same(reach->units[id], reach->units[other]))
+			return true;
+	return false;
+}
+
+static bool leads_nowhere(const struct reach *reach, unsigned id)
+{
+	return is_about(reach->rule, id) && !reach->units[id];
+}
+
+/* "0, 5-7, 255": the ids for which that is so. */
+static void list_ids(const struct reach *reach, bool (*is_so)(const struct reach *, unsigned id),
+		     char *words, size_t size)
+{
+	size_t used = 0;
+	words[0] = '\0';
+	for (unsigned id = 0, last; id < UNIT_IDS && used < size; id = last + 1) {
+		last = id;
+		if (!is_so(reach, id))
+			continue;
+		while (last + 1 < UNIT_IDS && is_so(reach, last + 1))
+			last++;
+		used += (size_t)snprintf(words + used, size - used, "%s%u", used ? ", " : "", id);
+		if (last > id && used < size)
+			used += (size_t)snprintf(words + used, size - used, "-%u", last);
+	}
+}
+
+static void remark_units(const struct plant_text *text, const struct reach *reach, unsigned index,
+			 const config_setting_t *at)
+{
+	char ids[512];
+	list_ids(reach, is_other_way, ids, sizeof ids);
+	if (*ids)
+		text_remark(text, at,
+			    "server.access[%u].units: the rule also holds for unit %s, which "
+			    "leads to the same values",
+			    index, ids);
+	list_ids(reach, leads_nowhere, ids, sizeof ids);
+	if (*ids)
+		text_remark(text, at, "server.access[%u].units: there is no unit %s", index, ids);
+}
+
+/* Has one of the rule's units all of it? */
+static bool is_declared(const struct reach *reach, const struct mbshm_span *span)
+{
+	for (unsigned id = 0; id < UNIT_IDS; id++)
+		if (reach->units[id] && is_about(reach->rule, id) &&
+		    mbshm_layout_has(&reach->units[id]->image.layout, span->table, span->first,
+				     span->count))
+			return true;
+	return false;
+}
+
+static void remark_write(const struct plant_text *text, const struct reach *reach, unsigned index,
+			 const config_setting_t *at, const config_setting_t *value)
+{
+	struct mbshm_span span;
+	const char *words = config_setting_get_string(value);
+	if (parse_writes(words, &span) && !is_declared(reach, &span))
+		text_remark(text, at,
+			    "server.access[%u].write: \"%s\" is not declared by the image of any "
+			    "unit that the rule is about",
+			    index, words);
+}
+
+static void remark_rule(const struct plant_text *text, const struct reach *reach, unsigned index)
+{
+	const config_setting_t *rules = config_lookup(&text->config, "server.access");
+	const config_setting_t *rule = config_setting_get_elem(rules, index);
+	const config_setting_t *units = config_setting_get_member(rule, "units");
+	const config_setting_t *writes = config_setting_get_member(rule, "write");
+	if (units)
+		remark_units(text, reach, index, units);
+	if (writes && config_setting_is_scalar(writes))
+		remark_write(text, reach, index, writes, writes);
+	else if (writes)
+		for (int i = 0; i < config_setting_length(writes); i++)
+			remark_write(text, reach, index, writes,
+				     config_setting_get_elem(writes, (unsigned)i));
+}
+
+void access_remark(const struct plant_text *text, const struct plant *plant)
+{
+	struct reach reach;
+	units_map(plant, reach.units);
+	for (unsigned i = 0; i < plant->server.access_count; i++) {
+		reach.rule = &plant->server.access[i];
+		remark_rule(text, &reach, i);
+	}
 }
 
 const struct setting_section access_section = { ROWS(rows), access_finish };

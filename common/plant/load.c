@@ -1,6 +1,7 @@
 /* Plant files: load one, and those of its units. */
 #include "plant/load.h"
 
+#include "plant/access.h"
 #include "plant/default.h"
 #include "plant/sections.h"
 #include "plant/text.h"
@@ -49,6 +50,8 @@ static int read_plant(const struct plant_text *text, struct plant *plant, bool i
 	int rc = read_sections(text, plant);
 	for (unsigned i = 0; i < plant->server.unit_count && !is_unit && !rc; i++)
 		rc = load_unit(text, plant->server.units, i);
+	if (!rc && !is_unit)
+		access_remark(text, plant);
 	return rc;
 }
 
@@ -66,6 +69,7 @@ static int load(const char *path, bool is_unit, struct plant **out, char *error)
 	strcpy(plant->file, name);
 	plant->built_in = !path;
 	int rc = text_open(&text, name, path ? NULL : default_conf, error);
+	text.remarks = &plant->remarks;
 	rc = rc ? rc : read_plant(&text, plant, is_unit);
 	text_close(&text);
 	if (rc)
@@ -98,5 +102,6 @@ void plant_free(struct plant *plant)
 	free(plant->server.stale);
 	free(plant->server.access);
 	free(plant->points);
+	free(plant->remarks);
 	free(plant);
 }

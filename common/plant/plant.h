@@ -166,6 +166,9 @@ struct plant {
 	char file[4096]; /* as given, or "built-in default" */
 	bool built_in;   /* there is no file: default.conf, embedded at build time */
 	struct mbshm_config image;
+	/* What is allowed but hardly meant: lines "FILE:LINE: ...", each with its \n.  NULL: none.
+	 */
+	char *remarks;
 	char retain[4096]; /* image.retain points here when it is set; with the file's folder */
 	struct plant_server server;
 	struct plant_simulator simulator;

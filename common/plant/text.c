@@ -24,10 +24,9 @@ struct scan {
 
 /* ---- errors -------------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 3, 0))) static int
-fail_at(const struct plant_text *text, struct text_line where, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void say_at(char *error, struct text_line where,
+							 const char *format, va_list args)
 {
-	char *error = text->error;
 	int used = where.line ? snprintf(error, PLANT_ERROR_SIZE, "%.500s:%u: ", where.file,
 					 where.line)
 			      : snprintf(error, PLANT_ERROR_SIZE, "%.500s: ", where.file);
@@ -35,6 +34,12 @@ fail_at(const struct plant_text *text, struct text_line where, const char *forma
 	for (char *c = error; *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = '?';
+}
+
+__attribute__((format(printf, 3, 0))) static int
+fail_at(const struct plant_text *text, struct text_line where, const char *format, va_list args)
+{
+	say_at(text->error, where, format, args);
 	return -EINVAL;
 }
 
@@ -45,6 +50,21 @@ int text_fail(const struct plant_text *text, const config_setting_t *at, const c
 	int rc = fail_at(text, text_where(text, at), format, args);
 	va_end(args);
 	return rc;
+}
+
+void text_remark(const struct plant_text *text, const config_setting_t *at, const char *format, ...)
+{
+	char line[PLANT_ERROR_SIZE];
+	va_list args;
+	va_start(args, format);
+	say_at(line, text_where(text, at), format, args);
+	va_end(args);
+	size_t used = *text->remarks ? strlen(*text->remarks) : 0;
+	char *grown = realloc(*text->remarks, used + strlen(line) + 2);
+	if (!grown)
+		return;
+	sprintf(grown + used, "%s\n", line);
+	*text->remarks = grown;
 }
 
 __attribute__((format(printf, 2, 3))) static int fail_here(const struct scan *scan,

@@ -27,6 +27,7 @@ struct text_line {
 struct plant_text {
 	config_t config;       /* the parsed settings */
 	char *error;           /* caller's, PLANT_ERROR_SIZE bytes */
+	char **remarks;        /* the plant's, set by the caller after text_open */
 	char folder[PATH_MAX]; /* of the plant file, "" or "dir/" */
 	/* Files, lines and bytes of what libconfig sees: the copy with all includes. */
 	char *files[TEXT_INCLUDES_MAX + 1];
@@ -47,6 +48,10 @@ struct text_line text_where(const struct plant_text *text, const config_setting_
 /* The path of a file that the plant file names: relative to its folder.  false: longer than size.
  */
 bool text_beside(const struct plant_text *text, const char *name, char *path, size_t size);
+
+/* Add "FILE:LINE: message" to the remarks; without memory it is left out. */
+void text_remark(const struct plant_text *text, const config_setting_t *at, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Set the error to "FILE:LINE: message", one line without control characters.  -EINVAL always. */
 int text_fail(const struct plant_text *text, const config_setting_t *at, const char *format, ...)

@@ -5,6 +5,8 @@
 #include "plant/kinds.h"
 #include "plant/lists.h"
 
+#include <string.h>
+
 static bool read_unknown(struct reading *r)
 {
 	static const struct choice choices[] = {
@@ -41,6 +43,22 @@ static int units_finish(const struct plant_text *text, struct plant *plant)
 }
 
 const struct setting_section units_section = { ROWS(rows), units_finish };
+
+void units_map(const struct plant *plant, const struct plant *units[UNIT_IDS])
+{
+	const struct plant_server *server = &plant->server;
+	for (unsigned id = 0; id < UNIT_IDS; id++)
+		units[id] = server->unit_count == 0 || id == 0 || id == 255 ? plant : NULL;
+	for (unsigned i = 0; i < server->unit_count; i++) {
+		const struct plant_unit *unit = &server->units[i];
+		units[unit->id] = unit->plant ? unit->plant : plant;
+	}
+}
+
+bool units_same(const struct plant *a, const struct plant *b)
+{
+	return a && b && (a == b || !strcmp(a->image.name, b->image.name));
+}
 
 int unit_fail(const struct plant_text *text, unsigned index, const char *why)
 {

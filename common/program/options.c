@@ -170,6 +170,16 @@ static int take_words(struct words *words, int argc, char **argv)
 	return first;
 }
 
+/* Also those of its units. */
+static void log_remarks(const struct plant *plant)
+{
+	for (const char *line = plant->remarks; line && *line; line += strcspn(line, "\n") + 1)
+		log_warn("%.*s", (int)strcspn(line, "\n"), line);
+	for (unsigned i = 0; i < plant->server.unit_count; i++)
+		if (plant->server.units[i].plant && !plant->server.units[i].shared)
+			log_remarks(plant->server.units[i].plant);
+}
+
 struct plant *options_parse(const struct program *program, int argc, char **argv, int *operand)
 {
 	struct words words = { .program = program };
@@ -181,6 +191,7 @@ struct plant *options_parse(const struct program *program, int argc, char **argv
 	if (plant_load(words.plant_path, &plant, error))
 		die(EXIT_USAGE, "%s", error);
 	if (words.check_only) {
+		log_remarks(plant);
 		puts("ok");
 		leave();
 	}

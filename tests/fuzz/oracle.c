@@ -264,6 +264,8 @@ static int diagnose(struct exchange *x)
 	}
 	if (x->bytes != 5 || word_at(x, 3) != 0)
 		return VALUE;
+	if ((sub == 10 || sub == 20) && o->access != NULL)
+		return FUNCTION; /* for those who may write everything */
 	put_request(x, 3);
 	if (sub == 2)
 		put_word(x, (x->detached ? 1 : 0) + (o->config.running ? 0 : 2));

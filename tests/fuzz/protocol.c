@@ -269,6 +269,21 @@ static void image_restore(void)
 		finding("the image cannot be restored: %s", strerror(-rc));
 }
 
+/* Rules are about what an id leads to, and here all lead to one image: give each id its own. */
+static void rules_separate(struct policy *policy)
+{
+	const struct plant_server *server = &policy->plant->server;
+	for (unsigned id = 0; id < 256; id++) {
+		policy->access.by_unit[id] = 0;
+		for (unsigned i = 0; i < server->access_count; i++) {
+			const uint64_t *units = server->access[i].units;
+			if (!(units[0] | units[1] | units[2] | units[3]) ||
+			    (units[id / 64] >> id % 64 & 1))
+				policy->access.by_unit[id] |= UINT64_C(1) << i;
+		}
+	}
+}
+
 /* The server's policy from a plant file, as the server makes it; then one unit without an image and
  * one that is not there. */
 static void world_open(void)
@@ -287,6 +302,7 @@ static void world_open(void)
 	detached.identity = policy->devices[0].identity;
 	policy->units[DETACHED_UNIT] = &detached;
 	policy->units[UNKNOWN_UNIT] = NULL;
+	rules_separate(policy);
 	if (mbshm_open(&config, MBSHM_WRITE, &rival, why) != 0)
 		finding("%s", why);
 	snprintf(text, sizeof text, "/dev/shm%s", config.name);

@@ -23,13 +23,21 @@ sub from
 
 sub rules { return plant(name => $name, file => 'access.conf', server => join "\n", @_) }
 
+# A plant of a unit, with an image of its own.
+sub unit { return plant(name => image_name(), file => "$_[0].conf", points => undef, server => '') }
+unit($_) for 'three', 'five', 'nine';
+
 sub version
 {
 	my ($status, $out) = run(program('mbshm'), 'info', '--plant', $_[0]);
 	return $out =~ /^version +(\d+)/m ? $1 : die $out;
 }
 
-my $plant = rules('workers = 1', 'access = (',
+my $plant = rules('workers = 1',
+	'units = ( { id = 1 }, { id = 3  plant = "three.conf" }, { id = 4  plant = "three.conf" },',
+	'{ id = 13  plant = "three.conf" }, { id = 14  plant = "./three.conf" },',
+	'{ id = 5  plant = "five.conf" }, { id = 9  plant = "nine.conf" } )',
+	'access = (',
 	'{ from = "127.0.0.2" },',
 	'{ from = "127.0.1.0/24"  allow = "read" },',
 	'{ from = "127.0.2.0/24"  allow = "read"  refuse = "01" },',
@@ -67,7 +75,10 @@ subtest 'read only' => sub {
 			'16 03e8 0000 0002' => '9602',
 		'17 03e8 0001 03e8 0001 02 0002' => '9702', '06 0000 0002' => '8602',
 		# what is wrong in itself comes first, as for everybody
-		'10 03e8 0000 00' => '9003');
+		'10 03e8 0000 00' => '9003',
+		# clearing counters writes, too; 8 has no exception 02
+		'08 000a 0000' => '8801', '08 0014 0000' => '8801', '08 000a 0001' => '8803',
+		'08 0000 1234' => '0800001234');
 	asks(from($server, '127.0.2.1'), '03 03e8 0001' => '03020001', '06 03e8 0002' => '8601',
 		'10 03e8 0000 00' => '9001',
 		'17 03e8 0001 03e8 0001 02 0002' => '9701');
@@ -76,10 +87,12 @@ subtest 'read only' => sub {
 	unlike($journal, qr/127\.0\.[12]\./, 'nothing is in the journal');
 	like($journal, qr/127\.0\.0\.2/, 'but what was written');
 	my ($rc, $stats) = run(program('mbserverd'), '--plant', $plant, '--stats');
-	like($stats, qr/^ *9  writes refused/m, 'counted');
+	like($stats, qr/^ *11  writes refused/m, 'counted');
 	wait_line($server, qr/127\.0\.1\.77:\d+ may not write: unit 1, $_$/)
 		for 'function 6, holding:1000', 'function 5, coil:1000', 'function 16, holding:1000',
 			'function 15, coil:1000', 'function 22, holding:1000', 'function 23, holding:1000';
+	# which has no address
+	wait_line($server, qr/127\.0\.1\.77:\d+ may not write: unit 1, function 8$/);
 	# those whose exception is 01; the second cannot be understood
 	wait_line($server, qr/127\.0\.2\.1:\d+ may not write: unit 1, $_$/)
 		for 'function 6, holding:1000', 'function 16';
@@ -106,7 +119,7 @@ subtest 'functions, ranges, units' => sub {
 	asks(from($server, '127.0.4.1'), '03 03e8 0001' => '03020001',
 		'06 03e8 0001' => '0603e80001', '04 0000 0001' => '8401',
 		'2b 0e 01 00' => 'ab01', '10 03e8 0001 02 0002' => '9001');
-	asks(from($server, '127.0.4.2'), '06 03e8 0005' => '0603e80005',
+	asks(from($server, '127.0.4.2'), '06 03e8 0005' => '0603e80005', '08 000a 0000' => '8801',
 		'06 03f1 0005' => '0603f10005', '06 03f2 0005' => '8602',
 		'10 03ec 0002 04 0001 0002' => '1003ec0002',	# over the seam of two ranges
 		'10 03f1 0002 04 0001 0002' => '9002', '05 0007 ff00' => '050007ff00',
@@ -114,7 +127,9 @@ subtest 'functions, ranges, units' => sub {
 		'17 03f5 0002 03e8 0001 02 0001' => '170400000000',
 			'17 03e8 0001 03f2 0001 02 0001' => '9702', '03 03f2 0001' => '03020000');
 	asks(from($server, '127.0.5.1'), '1:06 03e8 0001' => '0603e80001',
-		'3:06 03e8 0001' => '8602', '4:03 03e8 0001' => '03020001',
+		'3:06 03e8 0001' => '8602', '4:03 03e8 0001' => '03020000',
+		# other ids of the same device, under which the file's name differs as well
+		'13:06 03e8 0001' => '8602', '14:06 03e8 0001' => '8602',
 		'5:03 03e8 0001' => '8301', '9:03 03e8 0001' => '8301',
 			'9:04 0000 0001' => '04020000');
 };
@@ -145,6 +160,28 @@ subtest 'rules that change' => sub {
 };
 
 is(stop($server), 0, 'stops');
+
+# What is allowed in a plant, but is hardly meant.
+subtest '--check' => sub {
+	my $path = rules('units = ( { id = 3  plant = "three.conf" }, { id = 13  plant = "three.conf" } )',
+		'access = (', '{ units = [3, 7]',	# line 16
+		'write = ["holding 1000-1004", "coil 5000"] },', '{ units = [0, 255] },',
+		'{ write = "holding 1090-1100" } )');
+	my ($status, $out, $err) = run(program('mbserverd'), '--check', '--plant', $path);
+	is("$status $out", "0 ok\n", 'it is allowed');
+	my $start = "mbserverd: $path:";
+	is($err =~ s/^\Q$start\E\d+: //mgr, <<'REMARKS', 'and remarked on');
+server.access[0].units: the rule also holds for unit 13, which leads to the same values
+server.access[0].units: there is no unit 7
+server.access[0].write: "coil 5000" is not declared by the image of any unit that the rule is about
+server.access[2].write: "holding 1090-1100" is not declared by the image of any unit that the rule is about
+REMARKS
+	my @lines = $err =~ /:(\d+): /g;
+	is_deeply(\@lines, [ map { $lines[0] + $_ } 0, 0, 1, 3 ], 'each at its line');
+	(undef, $out, $err) = run(program('mbserverd'), '--check', '--plant',
+		rules('access = ( { units = [1]  allow = "read" } )'));
+	like($err, qr/the rule also holds for unit 0, 2-255, which/, 'without units they are one');
+};
 
 subtest 'IPv6 and unix sockets' => sub {
 	my $path = temp_dir() . '/modbus.sock';

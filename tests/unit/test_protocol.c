@@ -29,7 +29,7 @@ static struct {
 	struct plant plant;
 	struct plant_identity texts;
 	struct device unit, detached;
-	struct plant_server switches; /* which functions are on */
+	struct plant switches; /* which functions are on */
 	struct execution with;
 	struct client client;
 	char name[64], folder[32];
@@ -143,7 +143,7 @@ static int set_up(void **state)
 		world.policy.units[i] = &world.unit;
 	for (unsigned code = 0; code < 256; code++)
 		if (functions[code].decode != NULL)
-			function_set_add(&world.switches.functions, (uint8_t)code);
+			function_set_add(&world.switches.server.functions, (uint8_t)code);
 	access_init(&world.policy.access, &world.switches);
 	world.policy.unknown_unit = MODBUS_EXCEPTION_GATEWAY_TARGET;
 	world.policy.units[77] = NULL;
@@ -837,8 +837,8 @@ static void stale(void **state)
 static void switched_off(void **state)
 {
 	(void)state;
-	struct function_set all = world.switches.functions, some = { { 1 << 3 } };
-	world.switches.functions = some;
+	struct function_set all = world.switches.server.functions, some = { { 1 << 3 } };
+	world.switches.server.functions = some;
 	access_init(&world.policy.access, &world.switches);
 	expect("03 03E8 0001", "03 02 0000");
 	for (unsigned code = 0; code < 256; code++) {
@@ -849,7 +849,7 @@ static void switched_off(void **state)
 		assert_int_equal(ask_bytes(1, pdu, sizeof pdu, answer), 2);
 		assert_int_equal(answer[1], 1);
 	}
-	world.switches.functions = all;
+	world.switches.server.functions = all;
 	access_init(&world.policy.access, &world.switches);
 
 	/* What a plant without the setting says is what there is. */
