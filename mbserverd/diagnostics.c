@@ -45,10 +45,11 @@ void diagnostics_foreign(struct diagnostics_line *line)
 
 size_t diagnostics_events(const struct diagnostics_line *line, uint8_t *out)
 {
-	size_t count = line->count < EVENTS_MAX ? line->count + 1 : EVENTS_MAX;
+	size_t count = line->count < EVENTS_MAX - 1 ? line->count + 1 : EVENTS_MAX - 1;
+	out[0] = DIAGNOSTICS_RECEIVED;
 	for (size_t i = 0; i < count; i++)
-		out[i] = line->events[(line->count - i) % EVENTS_MAX];
-	return count;
+		out[1 + i] = line->events[(line->count - i) % EVENTS_MAX];
+	return 1 + count;
 }
 
 /* ---- counters ------------------------------------------------------------------------------ */
@@ -61,13 +62,13 @@ static _Atomic uint64_t cleared[COUNTERS_OF_8];
 static uint64_t sum(unsigned sub_function)
 {
 	switch (sub_function) {
-	case 11: /* bus messages */
-		return COUNTERS_SUM(requests) + COUNTERS_SUM(foreign) + COUNTERS_SUM(broken);
+	case 11: /* bus messages detected, this request, which is counted when done, among them */
+		return COUNTERS_SUM(requests) + COUNTERS_SUM(foreign) + COUNTERS_SUM(broken) + 1;
 	case 12: /* bus communication errors */
 		return COUNTERS_SUM(foreign) + COUNTERS_SUM(broken);
 	case 13: /* exceptions */
 		return COUNTERS_SUM(exceptions);
-	case 14: /* messages for this server */
+	case 14: /* messages processed, which this request is not yet */
 		return COUNTERS_SUM(requests);
 	case 15: /* not answered */
 		return COUNTERS_SUM(silent);

@@ -39,11 +39,14 @@ void diagnostics_refused(struct diagnostics_line *line, int exception);
 /* A frame came that is none of this protocol's. */
 void diagnostics_foreign(struct diagnostics_line *line);
 
-/* Counter 11..18 since the start or the last diagnostics_clear of it.  Any thread. */
+/* Counter 11..18 since the start or the last diagnostics_clear of it.  Called while a request is
+ * carried out: 11 counts messages when they are detected, so this one is among them, or not when it
+ * clears (6.8.1).  Any thread. */
 uint16_t diagnostics_counter(unsigned sub_function);
 void diagnostics_clear(unsigned sub_function);
 
-/* Put the events into out, the newest first.  Their number. */
+/* Put the events into out, EVENTS_MAX bytes, the newest first: it is the receipt of the request
+ * that asks, which is stored before that is processed (6.10).  Their number. */
 size_t diagnostics_events(const struct diagnostics_line *line, uint8_t *out);
 
 #endif

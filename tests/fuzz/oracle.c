@@ -247,7 +247,8 @@ static int read_status(struct exchange *x)
 	return 0;
 }
 
-/* 8: 6.8.  The counters take a request in when it has been answered. */
+/* 8: 6.8.1.  11 counts messages that were detected, this one among them, since they were cleared;
+ * the other counters take a request in when it has been answered. */
 static int diagnose(struct exchange *x)
 {
 	struct oracle *o = x->oracle;
@@ -272,9 +273,10 @@ static int diagnose(struct exchange *x)
 	else if (sub == 10 || sub == 20)
 		put_word(x, 0);
 	else
-		put_word(x, o->counters[sub - 11]);
+		put_word(x, (o->counters[sub - 11] + (sub == 11)) % 65536u);
 	if (sub == 10) {
 		memset(o->counters, 0, sizeof o->counters);
+		o->counters[11 - 11] = (uint16_t)-1; /* will count this request */
 		o->completed = 0;
 	}
 	if (sub == 20)
@@ -293,18 +295,20 @@ static int count_events(struct exchange *x)
 	return 0;
 }
 
-/* 12: 6.10.  As in its example, the newest event is the one before this request. */
+/* 12: 6.10.  A receive event is stored before the message is processed, so the newest is that of
+ * this one.  The message count is that of 8/11. */
 static int list_events(struct exchange *x)
 {
 	const struct oracle *o = x->oracle;
 	if (x->bytes != 1)
 		return VALUE;
-	unsigned count = o->event_count < 64 ? o->event_count : 64;
+	unsigned count = o->event_count < 63 ? o->event_count : 63;
 	put_byte(x, 12);
-	put_byte(x, 6 + count);
+	put_byte(x, 7 + count);
 	put_word(x, 0);
 	put_word(x, o->completed);
-	put_word(x, o->counters[11 - 11]);
+	put_word(x, (o->counters[11 - 11] + 1) % 65536u);
+	put_byte(x, 0x80);
 	for (unsigned i = 1; i <= count; i++)
 		put_byte(x, o->events[o->event_count - i]);
 	return 0;

@@ -70,18 +70,25 @@ subtest 'the device' => sub {
 subtest 'counters and events' => sub {
 	my $other = tcp($server->{port});
 	is_asked('08 000a 0000', '08 000a 0000', 'clear');
+	is_asked('08 000b 0000', '08 000b 0001', 'itself is the first message after it');
+	is_asked('08 000a 0000', '08 000a 0000', 'clear again');
 	is_asked('0b', '0b 0000 0001', 'the clearing is an event, as it was answered');
 	is(hx(request($other, h('0b'))), '0b00000000', 'another connection has its own');
 	is(hx(request($other, h('03 0000 0001'))), '8302');
-	is(hx(request($other, h('0c'))), '0c0b0000000000044180' . '4080' . '00',
+	# 6.10: a receive event "is stored before the remote device processes the message", so the
+	# newest is that of this request; the message count is that of 8/11.
+	is(hx(request($other, h('0c'))), '0c0c000000000004' . '80' . '4180' . '4080' . '00',
 		'and its own events');
-	# clear, 11, 11, 3, 12 and this one, whichever workers they were on
+	# 6.8.1, code 11: "messages that the remote device has detected ... since its last ... clear
+	# counters operation": 11, 11, 3, 12 and this one, whichever workers they were on
 	is_asked('08 000b 0000', '08 000b 0005', 'messages of all connections');
+	# code 14: those "that the remote device has processed": clear, 11, 11, 3, 12 and 8
+	is_asked('08 000e 0000', '08 000e 0006', 'messages processed');
 	is_asked('08 000d 0000', '08 000d 0001', 'exceptions');
 	send_all($other, h('0001 0001 0002 01 03'));
 	is(hx(request($other, h('0b'))), '0b00000001');
 	is_asked('08 000c 0000', '08 000c 0001', 'errors: a frame of another protocol');
-	like(hx(request($other, h('0c'))), qr/^0c..00000001....408082/, 'which is an event, too');
+	like(hx(request($other, h('0c'))), qr/^0c..00000001....80408082/, 'which is an event, too');
 	is(hx(request($other, h('08 000c 0000'))), '08000c0001',
 		'the same count from another worker');
 };

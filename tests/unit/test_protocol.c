@@ -733,24 +733,27 @@ static void events(void **state)
 	expect("06 03E8 0000", "06 03E8 0000");
 	expect("0B", "0B 0000 0002");
 	expect("0B 00", "8B 03");
-	/* the newest first: 11 refused, 11, 6, 3 refused, 3, 11, 11, the beginning; messages: clear
-	 * and those */
-	expect("0C", "0C 15 0000 0002 0008 41 80 40 80 40 80 41 80 40 80 40 80 40 80 00");
+	/* The newest first: the receipt of this request, which is "stored before the remote device
+	 * processes the message" (6.10); 11 refused, 11, 6, 3 refused, 3, 11, 11, the beginning.
+	 * Messages: those and this one. */
+	expect("0C", "0C 16 0000 0002 0008 80 41 80 40 80 40 80 41 80 40 80 40 80 40 80 00");
 	expect("0C 00", "8C 03");
 	diagnostics_foreign(&world.client.line);
-	assert_int_equal(ask_bytes(1, (const uint8_t[]){ 0x0C }, 1, answer), 8 + 15 + 2 + 2 + 1);
-	assert_int_equal(answer[8], 0x82);
+	assert_int_equal(ask_bytes(1, (const uint8_t[]){ 0x0C }, 1, answer),
+			 8 + 1 + 15 + 2 + 2 + 1);
+	assert_int_equal(answer[8], 0x80);
+	assert_int_equal(answer[9], 0x82);
 	for (unsigned i = 0; i < 100; i++)
 		expect("63", "E3 01");
 	assert_int_equal(ask_bytes(1, (const uint8_t[]){ 0x0C }, 1, answer), 8 + 64);
 	assert_int_equal(answer[1], 70);
 	for (unsigned i = 0; i < 64; i++)
-		assert_int_equal(answer[8 + i], i % 2 ? 0x80 : 0x41);
+		assert_int_equal(answer[8 + i], i % 2 ? 0x41 : 0x80);
 	expect("08 000A 0000", "08 000A 0000");
 	expect("0B", "0B 0000 0001"); /* the clearing itself */
 	ask_bytes(78, (const uint8_t[]){ 3, 0x03, 0xE8, 0, 1 }, 5, answer);
 	ask_bytes(1, (const uint8_t[]){ 0x0C }, 1, answer);
-	assert_int_equal(answer[8], 0x42); /* 04 is an abort */
+	assert_int_equal(answer[9], 0x42); /* 04 is an abort */
 }
 
 static void server_id(void **state)
