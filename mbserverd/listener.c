@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
@@ -30,15 +31,19 @@ enum {
 	 * that does not read its answers has the kernel keep 4 MiB. */
 	BUFFER_BYTES = 32 * 1024,
 	EXPLANATION_SIZE = 256,
+	LOCK_TRIES = 50,
+	LOCK_RETRY_US = 20000, /* others hold the lock for some system calls */
 };
 
 struct listener {
 	int fd;
 	sd_event_source *source;
 	struct plant_listen wanted; /* as in the plant; empty: passed by the service manager */
-	/* What the name of a unix socket leads to. */
+	/* What the name of a unix socket leads to, and who may connect. */
 	dev_t device;
 	ino_t inode;
+	mode_t mode;
+	gid_t group;
 };
 
 struct listeners {
@@ -183,38 +188,110 @@ static int check_name(const struct sockaddr_un *name)
 	return stale ? 0 : -EADDRINUSE;
 }
 
-/* Under a temporary name first: so nobody can connect before the socket has its mode and group, and
- * a stale socket is replaced without a moment in between.  The descriptor or -errno. */
-static int open_unix(const struct plant_server *server, const struct plant_listen *wanted,
-		     struct listener *listener)
+/* Lock the folder of the name, so that of two servers that start at once one finds the other's
+ * socket.  The descriptor of the lock or -errno. */
+static int lock_folder(const char *path)
 {
-	struct sockaddr_un name = { .sun_family = AF_UNIX }, temporary = name;
+	char folder[PLANT_SOCKET_MAX + 1];
+	size_t length = (size_t)(strrchr(path, '/') + 1 - path);
+	snprintf(folder, sizeof folder, "%.*s", (int)length, path);
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	int rc = -EWOULDBLOCK;
+	for (int i = 0; i < LOCK_TRIES && rc == -EWOULDBLOCK; i++) {
+		rc = flock(fd, LOCK_EX | LOCK_NB) ? -errno : 0;
+		if (rc == -EWOULDBLOCK)
+			usleep(LOCK_RETRY_US);
+	}
+	if (!rc)
+		return fd;
+	close(fd);
+	return rc == -EWOULDBLOCK ? -EBUSY : rc;
+}
+
+/* Let those connect whom the policy says: path leads to our socket, and nobody else's mode or group
+ * is to be changed by a race. */
+static int allow(struct listener *listener, const char *path)
+{
+	const struct plant_server *server = &policy_present()->plant->server;
+	gid_t group = server->socket_group == (gid_t)-1 ? getegid() : server->socket_group;
+	char link[64];
 	struct stat st;
-	snprintf(name.sun_path, sizeof name.sun_path, "%.*s", PLANT_SOCKET_MAX, wanted->host);
-	snprintf(temporary.sun_path, sizeof temporary.sun_path, "%.*s.%d", PLANT_SOCKET_MAX,
-		 wanted->host, getpid());
-	int rc = check_name(&name);
+	int rc = 0, fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	if (fstat(fd, &st) || st.st_dev != listener->device || st.st_ino != listener->inode)
+		rc = -ENOENT;
+	/* The new mode is not for the old group. */
+	if (!rc && st.st_gid != group &&
+	    (chmod(link, server->socket_mode & 0600) || chown(link, (uid_t)-1, group)))
+		rc = -errno;
+	if (!rc && chmod(link, server->socket_mode))
+		rc = -errno;
+	close(fd);
 	if (rc)
 		return rc;
+	listener->mode = server->socket_mode;
+	listener->group = server->socket_group;
+	return 0;
+}
+
+/* Bind and listen under the temporary name first: so nobody can connect before the socket has its
+ * mode and group, and a stale socket is replaced without a moment in between. */
+static int place_socket(int fd, const struct sockaddr_un *temporary, const struct sockaddr_un *name,
+			struct listener *listener)
+{
+	struct stat st;
+	mode_t mask = umask(0777);
+	int rc = bind_and_listen(fd, (const struct sockaddr *)temporary, sizeof *temporary);
+	umask(mask);
+	if (rc)
+		return rc;
+	rc = stat(temporary->sun_path, &st) ? -errno : 0;
+	if (!rc) {
+		listener->device = st.st_dev;
+		listener->inode = st.st_ino;
+		rc = allow(listener, temporary->sun_path);
+	}
+	if (!rc && rename(temporary->sun_path, name->sun_path))
+		rc = -errno;
+	if (rc)
+		unlink(temporary->sun_path);
+	return rc;
+}
+
+/* The folder is locked: what has the temporary name was left by a process that was killed. */
+static int open_locked(const struct plant_listen *wanted, struct listener *listener)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX }, temporary = name;
+	snprintf(name.sun_path, sizeof name.sun_path, "%.*s", PLANT_SOCKET_MAX, wanted->host);
+	snprintf(temporary.sun_path, sizeof temporary.sun_path, "%.*s.new", PLANT_SOCKET_MAX,
+		 wanted->host);
+	int rc = check_name(&name);
+	rc = rc ? rc : check_name(&temporary);
+	if (rc)
+		return rc;
+	unlink(temporary.sun_path);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	mode_t mask = umask(0777);
-	rc = bind_and_listen(fd, (const struct sockaddr *)&temporary, sizeof temporary);
-	umask(mask);
-	if (!rc && server->socket_group != (gid_t)-1 &&
-	    chown(temporary.sun_path, (uid_t)-1, server->socket_group))
-		rc = -errno;
-	if (!rc && (chmod(temporary.sun_path, server->socket_mode) ||
-		    stat(temporary.sun_path, &st) || rename(temporary.sun_path, name.sun_path)))
-		rc = -errno;
-	if (rc) {
-		unlink(temporary.sun_path);
-		close(fd);
-		return rc;
-	}
-	listener->device = st.st_dev;
-	listener->inode = st.st_ino;
+	rc = place_socket(fd, &temporary, &name, listener);
+	if (!rc)
+		return fd;
+	close(fd);
+	return rc;
+}
+
+/* The descriptor or -errno. */
+static int open_unix(const struct plant_listen *wanted, struct listener *listener)
+{
+	int lock = lock_folder(wanted->host);
+	if (lock < 0)
+		return lock;
+	int fd = open_locked(wanted, listener);
+	close(lock);
 	return fd;
 }
 
@@ -256,10 +333,8 @@ static int add(struct listeners *listeners, int fd, const struct plant_listen *w
 
 static int add_wanted(struct listeners *listeners, const struct plant_listen *wanted)
 {
-	const struct plant_server *server = &policy_present()->plant->server;
 	struct listener listener = { .fd = -1 };
-	int fd = wanted->port[0] != '\0' ? open_internet(wanted)
-					 : open_unix(server, wanted, &listener);
+	int fd = wanted->port[0] != '\0' ? open_internet(wanted) : open_unix(wanted, &listener);
 	if (fd < 0)
 		return fd;
 	int rc = add(listeners, fd, wanted, &listener);
@@ -268,14 +343,24 @@ static int add_wanted(struct listeners *listeners, const struct plant_listen *wa
 	return rc;
 }
 
+static bool is_unix(const struct listener *listener)
+{
+	return listener->wanted.text[0] != '\0' && listener->wanted.port[0] == '\0';
+}
+
+/* Does the name of a unix socket lead to it? */
+static bool has_name(const struct listener *listener)
+{
+	struct stat st;
+	return !lstat(listener->wanted.host, &st) && st.st_dev == listener->device &&
+	       st.st_ino == listener->inode;
+}
+
 /* Clients in its queue are let in, as far as there is room: to them they are connected. */
 static void remove_at(struct listeners *listeners, unsigned index)
 {
 	struct listener *listener = &listeners->sockets[index];
-	struct stat st;
-	bool unix_socket = listener->wanted.text[0] != '\0' && listener->wanted.port[0] == '\0';
-	if (unix_socket && !lstat(listener->wanted.host, &st) && st.st_dev == listener->device &&
-	    st.st_ino == listener->inode)
+	if (is_unix(listener) && has_name(listener))
 		unlink(listener->wanted.host);
 	if (!listeners->passed)
 		accept_many(listeners, listener->fd, SOMAXCONN);
@@ -286,7 +371,6 @@ static void remove_at(struct listeners *listeners, unsigned index)
 
 static const char *explain(const struct plant_listen *wanted, int rc, char text[EXPLANATION_SIZE])
 {
-	bool is_unix = wanted->port[0] == '\0';
 	if (rc == -EADDRINUSE)
 		snprintf(text, EXPLANATION_SIZE,
 			 "%s is in use by another program: stop that one, or choose another "
@@ -295,8 +379,11 @@ static const char *explain(const struct plant_listen *wanted, int rc, char text[
 	else if (rc == -EADDRNOTAVAIL)
 		snprintf(text, EXPLANATION_SIZE, "%s is no address of this machine (server.listen)",
 			 wanted->text);
-	else if (rc == -EACCES && !is_unix)
+	else if (rc == -EACCES && wanted->port[0] != '\0')
 		snprintf(text, EXPLANATION_SIZE, "%s: ports below 1024 need CAP_NET_BIND_SERVICE",
+			 wanted->text);
+	else if (rc == -EBUSY)
+		snprintf(text, EXPLANATION_SIZE, "%s: another process keeps its folder locked",
 			 wanted->text);
 	else if (rc == -EEXIST)
 		snprintf(text, EXPLANATION_SIZE,
@@ -319,6 +406,22 @@ static bool find(const struct listeners *listeners, const struct plant_listen *w
 	return false;
 }
 
+/* A unix socket whose name was removed, or leads to another, can be reached no more. */
+static bool is_lost(const struct listener *listener)
+{
+	return is_unix(listener) && !has_name(listener);
+}
+
+/* A socket that stays: with the mode and group that the policy has now.  0 or -errno. */
+static int keep(struct listener *listener)
+{
+	const struct plant_server *server = &policy_present()->plant->server;
+	if (!is_unix(listener) ||
+	    (listener->mode == server->socket_mode && listener->group == server->socket_group))
+		return 0;
+	return allow(listener, listener->wanted.host);
+}
+
 /* Remove what the policy does not have, then add what it has and we have not.  0, or -errno and
  * which: the first that failed. */
 static int synchronize(struct listeners *listeners, const struct plant_listen **which)
@@ -328,9 +431,16 @@ static int synchronize(struct listeners *listeners, const struct plant_listen **
 	unsigned index;
 	int rc = 0;
 	for (unsigned i = 0; i < server->listen_count; i++) {
-		have[i] = find(listeners, &server->listen[i], taken, &index);
-		if (have[i])
-			taken[index] = true;
+		have[i] = find(listeners, &server->listen[i], taken, &index) &&
+			  !is_lost(&listeners->sockets[index]);
+		if (!have[i])
+			continue;
+		taken[index] = true;
+		int failed = keep(&listeners->sockets[index]);
+		if (failed && !rc) {
+			rc = failed;
+			*which = &server->listen[i];
+		}
 	}
 	for (index = listeners->count; index-- > 0;)
 		if (!taken[index])

@@ -17,7 +17,8 @@ struct listeners *listeners_open(struct admission *admission, sd_event *event);
 void listeners_close(struct listeners *listeners);
 
 /* Once a second, and after a reload: listen where the present policy says (an address that was in
- * the policy before is not touched), and accept again after a shortage.  An address that fails is
+ * the policy before is not touched, but for mode and group of a unix socket), put a unix socket
+ * back whose name was removed, and accept again after a shortage.  An address that fails is
  * logged, once until the reason changes, and tried again the next time. */
 void listeners_refresh(struct listeners *listeners);
 

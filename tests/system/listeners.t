@@ -5,7 +5,7 @@ use strict;
 use warnings;
 use lib 'tests/lib';
 use MB;
-use Fcntl qw(S_IMODE);
+use Fcntl qw(S_IMODE LOCK_EX);
 use IO::Socket::IP;
 use IO::Socket::UNIX;
 use Socket qw(SOCK_STREAM);
@@ -74,6 +74,68 @@ subtest 'unix sockets' => sub {
 	like($err, qr{cannot listen on unix:\S+/nowhere/b\.sock: No such file or directory},
 		'a folder that is not there');
 	is_deeply([ glob "$dir/*.sock.*" ], [], 'no temporary names are left');
+};
+
+subtest 'mode and group of a socket that stays' => sub {
+	my $path = "$dir/e.sock";
+	my $server = start_server(conf("listen = [\"unix:$path\"]", 'socket_mode = "0600"'));
+	my $sock = unix($path);
+	my @before = stat $path;
+	my ($other) = grep { $_ != $before[5] } $> == 0 ? map { scalar getgrnam $_ } qw(daemon nogroup)
+		: split ' ', $);
+	my $name = defined $other && getgrgid $other;
+	reload($server, "listen = [\"unix:$path\"]", 'socket_mode = "0640"',
+		$name ? "socket_group = \"$name\"" : ());
+	my @stat = stat $path;
+	is(sprintf('%o', S_IMODE($stat[2])), '640', 'the new mode');
+	SKIP: {
+		skip 'no other group', 1 unless $name;
+		is($stat[5], $other, 'the new group');
+	}
+	is($stat[1], $before[1], 'of the same socket');
+	reload($server, "listen = [\"unix:$path\"]", 'socket_mode = "0660"');
+	is(sprintf('%o', S_IMODE((stat $path)[2])), '660', 'another mode');
+	is((stat _)[5], $before[5], "and the server's group again");
+	serves($_, 'connections live') for $sock, unix($path);
+
+	unlink $path;
+	wait_line($server, qr/listening on unix:\Q$path\E$/);
+	serves($_, 'a name that was removed is put back') for $sock, unix($path);
+	is(sprintf('%o', S_IMODE((stat $path)[2])), '660', 'with its mode');
+	rename $path, "$path-away";
+	write_file('e.sock', 'precious');
+	wait_line($server, qr/there is a file of that name, and it is no socket/);
+	is(-s $path, 8, "another's file stays");
+	is(stop($server), 0, 'stops');
+	is(-s $path, 8, 'also then');
+	unlink $path, "$path-away";
+};
+
+subtest 'several servers on one path' => sub {
+	my $path = "$dir/f.sock";
+	my $plant = conf("listen = [\"unix:$path\"]");
+	# What a killed server leaves: its socket, and perhaps one that had no name yet.
+	IO::Socket::UNIX->new(Local => $_, Listen => 1)->close for $path, "$path.new";
+	for my $round (1 .. 4) {
+		# so that all of them have to wait for their turn
+		open my $folder, '<', $dir or die "$dir: $!";
+		flock $folder, LOCK_EX or die "flock: $!";
+		my @servers = map { spawn(program('mbserverd'), '--plant', $plant) } 1 .. 4;
+		# longer than a start takes, and shorter than they wait
+		select undef, undef, undef, 0.1;
+		close $folder;
+		my @won;
+		for my $server (@servers) {
+			eval { wait_line($server, qr/\bready$/, $MB::SOON); push @won, $server; 1 }
+				or like($server->{err}, qr/in use by another program/,
+				'one finds the socket of another');
+		}
+		is(scalar @won, 1, 'one wins');
+		serves(unix($path), 'and is found');
+		is_deeply([ glob "$path?*" ], [], 'no temporary name is left');
+		kill9($_) for @won;
+	}
+	unlink $path;
 };
 
 subtest 'reload' => sub {
