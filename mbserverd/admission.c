@@ -16,8 +16,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Open files beside connections: four a worker, listeners, images, plant file, logs. */
-enum { OTHER_FILES = 256 };
+enum {
+	OWN_FILES = 48, /* standard ones, event loop, counters, plant file with nested includes */
+	WORKER_FILES = 4,
+	WORKERS_LIKELY = 4, /* if the plant leaves their number to us */
+};
 
 struct admission {
 	struct workers *workers;
@@ -38,20 +41,33 @@ struct admission {
 
 /* ---- limits -------------------------------------------------------------------------------- */
 
-/* As many connections as the policy allows and the system has descriptors for. */
+/* Open files beside connections.  While a reload opens all listeners and images anew, the old ones
+ * are open, too. */
+static rlim_t other_files(void)
+{
+	const struct policy *policy = policy_present();
+	const struct plant_server *server = &policy->plant->server;
+	unsigned workers = server->workers ? server->workers : WORKERS_LIKELY;
+	return OWN_FILES + WORKER_FILES * workers +
+	       2 * (server->listen_count + policy->device_count);
+}
+
+/* As many connections as the policy allows and the system has descriptors for.  The limit is raised
+ * as far as it may be: the next plant may have more units. */
 static unsigned connections_max(unsigned wanted)
 {
 	struct rlimit files;
+	rlim_t others = other_files();
 	if (getrlimit(RLIMIT_NOFILE, &files))
 		return wanted;
-	rlim_t needed = (rlim_t)wanted + OTHER_FILES;
-	if (files.rlim_cur < needed) {
-		files.rlim_cur = needed < files.rlim_max ? needed : files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
+	if (files.rlim_cur < files.rlim_max) {
+		const struct rlimit raised = { files.rlim_max, files.rlim_max };
+		if (!setrlimit(RLIMIT_NOFILE, &raised))
+			files = raised;
 	}
-	if (files.rlim_cur >= needed)
+	if (files.rlim_cur >= wanted + others)
 		return wanted;
-	return files.rlim_cur > OTHER_FILES ? (unsigned)(files.rlim_cur - OTHER_FILES) : 1;
+	return files.rlim_cur > others ? (unsigned)(files.rlim_cur - others) : 1;
 }
 
 /* Close at once: the peer sees a reset or an end, whatever it has sent. */

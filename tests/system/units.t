@@ -181,4 +181,35 @@ subtest 'images are followed while the plant file is broken' => sub {
 };
 
 is(stop($server), 0, 'stops');
+
+# All connections that the limit of open files leaves room for are taken, and every image changes.
+subtest 'many units, few open files' => sub {
+	my $many = 120;
+	my $files = sub {
+		my ($round) = @_;
+		my @units;
+		for my $id (1 .. $many) {
+			plant(name => image_name(), file => "many-$id.conf", points => undef,
+				image => "pool = 8  holding_registers = [\"0-$round\"]", server => '');
+			push @units, "{ id = $id  plant = \"many-$id.conf\" }";
+		}
+		return plant(name => $main, file => 'many.conf', points => undef,
+			server => "listen = [\"127.0.0.1:0\"]  max_connections = 1000\n"
+				. 'units = ( ' . join(', ', @units) . ' )');
+	};
+	my $crowded = spawn('sh', '-c', 'ulimit -n 400 && exec "$0" "$@"', program('mbserverd'),
+		'--plant', $files->(1));
+	my ($room) = wait_line($crowded,
+		qr/the limit of open files leaves room for (\d+) connections only, not 1000/);
+	my ($port) = wait_line($crowded, qr/listening on \S+:(\d+)/);
+	wait_line($crowded, qr/\bready$/);
+	my @socks = map { tcp($port) } 1 .. $room;
+	is(hx(request($_, h('03 0000 0001'))), '03020000', 'served') for @socks[0, -1];
+	$files->(2);
+	kill 'HUP', $crowded->{pid};
+	ok(wait_line($crowded, qr/\breloaded$/), 'a reload has descriptors for all images anew');
+	is(hx(request($socks[0], h('03 0002 0001'), $many)), '03020000', 'and they are served');
+	is(stop($crowded), 0, 'stops');
+};
+
 done_testing;
