@@ -196,6 +196,9 @@ static int read_value(const struct plant_text *text, const struct setting_row *r
 		.base = base,
 		.to = (char *)base + row->at,
 	};
+	/* libconfig does not look whether it got memory for the text. */
+	if (config_setting_type(value) == CONFIG_TYPE_STRING && !reading.text)
+		return text_fail(text, setting, "%s: out of memory", path);
 	if (row->kind->read(&reading))
 		return 0;
 	char expected[256], shown[96];
