@@ -33,7 +33,7 @@ static const struct {
 	END(END_STOP, "closed: the server stops", ended, true, false),
 };
 
-static void count(struct counters *counters, enum connection_end end)
+static void count_end(struct counters *counters, enum connection_end end)
 {
 	size_t offset = ends[end].counter;
 	counters_add(&counters->ended, 1);
@@ -61,7 +61,7 @@ void ending_report(struct connection *c, struct counters *counters, enum plant_l
 	static struct log_limit limits[ENDS];
 	enum connection_end end = c->end;
 	char peer[PEER_TEXT_SIZE], odd[6 + 3 * ODD_SHOWN + 32] = "";
-	count(counters, end);
+	count_end(counters, end);
 	if (ends[end].odd && c->state == CONNECTION_REST)
 		connection_note_rest(c);
 	bool usual = ends[end].usual && !c->odd.guess;

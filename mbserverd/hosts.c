@@ -35,7 +35,7 @@ void hosts_free(struct hosts *hosts)
 	free(hosts);
 }
 
-static struct mbshm_origin key_of(const struct mbshm_origin *peer, int fd)
+static struct mbshm_origin host_key(const struct mbshm_origin *peer, int fd)
 {
 	struct mbshm_origin key = { .family = peer->family };
 	struct ucred user = { .uid = 0 };
@@ -56,7 +56,7 @@ static struct host **bucket_of(struct hosts *hosts, const struct mbshm_origin *k
 
 struct host *hosts_find(struct hosts *hosts, const struct mbshm_origin *peer, int fd)
 {
-	const struct mbshm_origin key = key_of(peer, fd);
+	const struct mbshm_origin key = host_key(peer, fd);
 	struct host **link = bucket_of(hosts, &key), *host;
 	while ((host = *link) && memcmp(&host->key, &key, sizeof key)) {
 		if (host->connections) {

@@ -226,7 +226,7 @@ static bool images_moved(struct policy *policy)
 }
 
 /* Why this device's image stands in the way of a policy, which is freed.  NULL always. */
-static struct policy *refuse(const struct device *device, struct policy *policy, char *why)
+static struct policy *policy_refuse(const struct device *device, struct policy *policy, char *why)
 {
 	snprintf(why, PLANT_ERROR_SIZE, "image %s: %s", device->plant->image.name,
 		 device->follow.why);
@@ -249,7 +249,7 @@ static struct policy *policy_read(char *why)
 	/* Before it could create an empty image in the lost one's place. */
 	const struct device *lost = abandoned(policy);
 	if (lost)
-		return refuse(lost, policy, why);
+		return policy_refuse(lost, policy, why);
 	policy_open_images(policy);
 	return policy;
 }
@@ -261,7 +261,7 @@ bool policy_reload(char *why)
 	struct policy *policy = policy_read(why);
 	const struct device *device = policy ? detached(policy) : NULL;
 	if (device)
-		policy = refuse(device, policy, why);
+		policy = policy_refuse(device, policy, why);
 	if (!policy)
 		return false;
 	policy_swap(policy);

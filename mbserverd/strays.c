@@ -14,7 +14,8 @@ static uint64_t check_of(const struct stray_range *range)
 }
 
 /* Its entry, or the one that makes room: an empty one, the least frequent, the oldest of those. */
-static struct stray *find(struct strays *strays, const struct stray_range *range, uint64_t check)
+static struct stray *stray_find(struct strays *strays, const struct stray_range *range,
+				uint64_t check)
 {
 	struct stray *least = strays->entries;
 	for (struct stray *e = strays->entries; e < strays->entries + STRAYS_MAX; e++) {
@@ -31,7 +32,7 @@ static struct stray *find(struct strays *strays, const struct stray_range *range
 void strays_add(struct strays *strays, const struct stray_range *range, uint64_t times,
 		int64_t last_ms)
 {
-	struct stray *entry = find(strays, range, check_of(range));
+	struct stray *entry = stray_find(strays, range, check_of(range));
 	entry->times += times;
 	if (entry->last_ms < last_ms)
 		entry->last_ms = last_ms;

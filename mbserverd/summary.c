@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-static struct summary_counts counted(void)
+static struct summary_counts counts_now(void)
 {
 	return (struct summary_counts){
 		.opened = COUNTERS_SUM(opened),
@@ -21,7 +21,7 @@ static struct summary_counts counted(void)
 
 void summary_begin(struct summary *summary)
 {
-	*summary = (struct summary){ clock_mono_ms(), counted() };
+	*summary = (struct summary){ clock_mono_ms(), counts_now() };
 }
 
 void summary_log(struct summary *summary)

@@ -248,8 +248,8 @@ static void remark_write(const struct plant_text *text, const struct reach *reac
 	const char *words = config_setting_get_string(value);
 	if (parse_writes(words, &span) && !is_declared(reach, &span))
 		text_remark(text, at,
-			    "server.access[%u].write: \"%s\" is not declared by the image of any "
-			    "unit that the rule is about",
+			    "server.access[%u].write: \"%s\" is declared by no image that the "
+			    "rule is about",
 			    index, words);
 }
 

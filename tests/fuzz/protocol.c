@@ -641,7 +641,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	replies_check(wanted_bytes);
 	if (open && (held_input(c) != left || client.sent != client.bytes))
 		finding("keeps %zu bytes of input, expected %zu", held_input(c), left);
-	connection_free(&workspace, c);
+	connection_close(&workspace, c);
+	free(c);
 
 	if (version_now() != version + oracle.requests)
 		finding("%llu versions for %u writes",

@@ -89,8 +89,9 @@ subtest 'read only' => sub {
 	my ($rc, $stats) = run(program('mbserverd'), '--plant', $plant, '--stats');
 	like($stats, qr/^ *11  writes refused/m, 'counted');
 	wait_line($server, qr/127\.0\.1\.77:\d+ may not write: unit 1, $_$/)
-		for 'function 6, holding:1000', 'function 5, coil:1000', 'function 16, holding:1000',
-			'function 15, coil:1000', 'function 22, holding:1000', 'function 23, holding:1000';
+		for 'function 6, holding:1000', 'function 5, coil:1000',
+			'function 16, holding:1000', 'function 15, coil:1000', 'function 22, holding:1000',
+			'function 23, holding:1000';
 	# which has no address
 	wait_line($server, qr/127\.0\.1\.77:\d+ may not write: unit 1, function 8$/);
 	# those whose exception is 01; the second cannot be understood
@@ -163,7 +164,8 @@ is(stop($server), 0, 'stops');
 
 # What is allowed in a plant, but is hardly meant.
 subtest '--check' => sub {
-	my $path = rules('units = ( { id = 3  plant = "three.conf" }, { id = 13  plant = "three.conf" } )',
+	my $path = rules('units = ( { id = 3  plant = "three.conf" },
+		{ id = 13  plant = "three.conf" } )',
 		'access = (', '{ units = [3, 7]',	# line 16
 		'write = ["holding 1000-1004", "coil 5000"] },', '{ units = [0, 255] },',
 		'{ write = "holding 1090-1100" } )');
@@ -173,8 +175,8 @@ subtest '--check' => sub {
 	is($err =~ s/^\Q$start\E\d+: //mgr, <<'REMARKS', 'and remarked on');
 server.access[0].units: the rule also holds for unit 13, which leads to the same values
 server.access[0].units: there is no unit 7
-server.access[0].write: "coil 5000" is not declared by the image of any unit that the rule is about
-server.access[2].write: "holding 1090-1100" is not declared by the image of any unit that the rule is about
+server.access[0].write: "coil 5000" is declared by no image that the rule is about
+server.access[2].write: "holding 1090-1100" is declared by no image that the rule is about
 REMARKS
 	my @lines = $err =~ /:(\d+): /g;
 	is_deeply(\@lines, [ map { $lines[0] + $_ } 0, 0, 1, 3 ], 'each at its line');

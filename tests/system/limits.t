@@ -113,8 +113,7 @@ subtest 'newcomers at once' => sub {
 	is(stop($server), 0, 'stops');
 };
 
-# Which are open, as the server's own descriptors say: never more than there may be, and nobody waits
-# for ever.
+# How many are open, as the server's own descriptors say.
 sub served
 {
 	my ($server) = @_;
@@ -289,7 +288,8 @@ subtest 'memory of the kernel' => sub {
 sub borrowed
 {
 	my ($server, $name) = @_;
-	my ($fd) = map { (readlink // '') eq $name ? m{(\d+)$} : () } glob "/proc/$server->{pid}/fd/*";
+	my ($fd) = map { (readlink // '') eq $name ? m{(\d+)$} : () }
+		glob "/proc/$server->{pid}/fd/*";
 	my $pidfd = syscall 434, $server->{pid}, 0;
 	my $ours = $pidfd >= 0 ? syscall 438, $pidfd, $fd + 0, 0 : -1;
 	return $ours >= 0 ? IO::Socket::IP->new_from_fd($ours, 'r+') : undef;
@@ -302,7 +302,10 @@ subtest 'options of accepted sockets' => sub {
 	ok(alive($client), 'connected');
 	my ($new) = grep { /^socket:/ && !$before{$_} }
 		map { readlink // '' } glob "/proc/$server->{pid}/fd/*";
-	my $sock = borrowed($server, $new) or do { stop($server); plan skip_all => "pidfd_getfd: $!" };
+	my $sock = borrowed($server, $new) or do {
+		stop($server);
+		plan skip_all => "pidfd_getfd: $!";
+	};
 	is(unpack('i', getsockopt $sock, IPPROTO_TCP, 18), 90_000,
 		'a peer that acknowledges nothing for 90 s is gone');
 	is(unpack('i', getsockopt $sock, SOL_SOCKET, $_), 65536, 'buffer') for SO_SNDBUF, SO_RCVBUF;

@@ -81,7 +81,8 @@ subtest 'mode and group of a socket that stays' => sub {
 	my $server = start_server(conf("listen = [\"unix:$path\"]", 'socket_mode = "0600"'));
 	my $sock = unix($path);
 	my @before = stat $path;
-	my ($other) = grep { $_ != $before[5] } $> == 0 ? map { scalar getgrnam $_ } qw(daemon nogroup)
+	my ($other) = grep { $_ != $before[5] }
+		$> == 0 ? map { scalar getgrnam $_ } qw(daemon nogroup)
 		: split ' ', $);
 	my $name = defined $other && getgrgid $other;
 	reload($server, "listen = [\"unix:$path\"]", 'socket_mode = "0640"',

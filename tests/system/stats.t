@@ -66,7 +66,8 @@ is($now->{$_}, $expected{$_}, "$_: $expected{$_}") for sort keys %expected;
 is_deeply($now->{functions}, { 3 => 106, 4 => 50, 6 => 15, 99 => 5 }, 'by function');
 is_deeply($now->{exception_codes}, { 1 => 5, 2 => 5 }, 'by exception');
 is_deeply([ map { delete $_->{ago_s}; $_ } @{$now->{undeclared_ranges}} ],
-	[ { unit => 1, table => 'holding', first => 0, count => 1, from => '127.0.0.1', times => 5 } ],
+	[ { unit => 1, table => 'holding', first => 0, count => 1, from => '127.0.0.1',
+		times => 5 } ],
 	'what the plant does not declare');
 my ($sum, $odd) = (0, 0);
 for (keys %{$now->{latency_ns}}) {
@@ -105,7 +106,8 @@ subtest 'what a master asks for that the plant forgot' => sub {
 		request($sock, h($pdu), $unit) for 1 .. $times;
 	};
 	my $list = sub {
-		my (undef, $out) = run(program('mbserverd'), '--plant', $plant, '--stats', '--json');
+		my (undef, $out) = run(program('mbserverd'), '--plant', $plant, '--stats',
+			'--json');
 		my $now = decode_json($out);
 		return ($now->{undeclared}, map { "$_->{times} $_->{table} $_->{first}+$_->{count} "
 			. "unit $_->{unit} $_->{from}" } @{$now->{undeclared_ranges}});

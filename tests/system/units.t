@@ -190,7 +190,8 @@ subtest 'many units, few open files' => sub {
 		my @units;
 		for my $id (1 .. $many) {
 			plant(name => image_name(), file => "many-$id.conf", points => undef,
-				image => "pool = 8  holding_registers = [\"0-$round\"]", server => '');
+				image => "pool = 8  holding_registers = [\"0-$round\"]",
+				server => '');
 			push @units, "{ id = $id  plant = \"many-$id.conf\" }";
 		}
 		return plant(name => $main, file => 'many.conf', points => undef,

@@ -115,7 +115,8 @@ subtest 'many writes behind a stopped writer' => sub {
 	my $holder = hold_lock($image, 'lock_taken');
 	my $took = quickest(1.6, sub {
 		my $start = time;
-		send_all($socks[2], join('', map { adu($_, 1, $WRITE) } 1 .. 64) . adu(65, 1, $READ));
+		send_all($socks[2],
+			join('', map { adu($_, 1, $WRITE) } 1 .. 64) . adu(65, 1, $READ));
 		for my $tid (1 .. 64) {
 			my ($answer, $got) = read_response($socks[2]);
 			die "$got " . hx($answer) if $got != $tid || hx($answer) ne '8606';
