@@ -132,7 +132,14 @@ static void begin_round(struct admission *admission)
  * included: so a host that takes many only displaces its own.  false: all have tried. */
 static bool evict(struct admission *admission)
 {
+	static struct log_limit limit;
+	char from[PEER_TEXT_SIZE];
 	admission->evicting = workers_evict(admission->workers, admission->least);
+	if (admission->evicting && admission->newcomer && log_allowed(&limit))
+		log_warn("all %u connections are taken: closing one of the host that has most, "
+			 "for %s",
+			 admission->connections_max,
+			 peer_format(&admission->newcomer->client.origin, from));
 	return admission->evicting;
 }
 

@@ -111,11 +111,9 @@ static int write_check(const struct exchange *x, enum oracle_table table, unsign
 }
 
 /* All is checked, the write may begin: or another writer is in the way. */
-static int write_begin(struct exchange *x)
+static int write_begin(const struct exchange *x)
 {
-	bool busy = x->oracle->busy;
-	x->oracle->busy = false;
-	return busy ? BUSY : 0;
+	return x->oracle->busy ? BUSY : 0;
 }
 
 /* The request wrote these items; their values are noted when it is done. */
@@ -710,6 +708,7 @@ bool oracle_stream(struct oracle *oracle, const uint8_t *bytes, size_t count, ui
 		if (*left < 6 + length)
 			break;
 		*left -= 6 + length;
+		oracle->busy = count - *left <= oracle->busy_bytes;
 		if (frame[2] == 0 && frame[3] == 0) {
 			*out_bytes += oracle_answer(oracle, frame, 6 + length, out + *out_bytes);
 			continue;

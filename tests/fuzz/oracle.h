@@ -72,7 +72,8 @@ struct oracle {
 	bool declared[ORACLE_TABLES][65536];
 	uint16_t items[ORACLE_TABLES][65536]; /* a bit is 0 or 1 */
 	uint16_t initial[ORACLE_TABLES][65536];
-	bool busy;            /* the next request that would write is answered 06 instead */
+	size_t busy_bytes;    /* requests in the first bytes that would write are answered 06 */
+	bool busy;            /* this request is one of them */
 	unsigned foreign;     /* frames of another protocol on this connection */
 	unsigned requests;    /* that wrote, each of which publishes once */
 	unsigned write_count; /* what they wrote, in order */

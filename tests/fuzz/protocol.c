@@ -390,10 +390,12 @@ static bool connection_run(struct connection *c)
 		} else {
 			if (!rival_locks)
 				finding("waits for a lock that nobody has");
-			if (client.patience)
+			if (client.patience) {
 				workspace.execution.now_ms += LOCK_PATIENCE_MS;
-			else
+				oracle.busy_bytes = client.sent; /* they were received together */
+			} else {
 				rival_lock(false);
+			}
 			client.patience = false;
 			state = connection_retry(&workspace, c);
 		}
@@ -615,7 +617,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	client.take = data[2] * 4u;
 	client.stopping = data[0] & HOW_STOPPING;
 	client.patience = data[0] & HOW_BUSY && data[0] & HOW_PATIENCE;
-	oracle.busy = client.patience;
+	oracle.busy_bytes = 0;
 	workspace.stopping = false;
 	workspace.execution.now_ms = 1000;
 	workspace.execution.lock_wait_us = 0;

@@ -90,8 +90,8 @@ subtest 'read only' => sub {
 	like($stats, qr/^ *11  writes refused/m, 'counted');
 	wait_line($server, qr/127\.0\.1\.77:\d+ may not write: unit 1, $_$/)
 		for 'function 6, holding:1000', 'function 5, coil:1000',
-			'function 16, holding:1000', 'function 15, coil:1000', 'function 22, holding:1000',
-			'function 23, holding:1000';
+			'function 16, holding:1000', 'function 15, coil:1000',
+			'function 22, holding:1000', 'function 23, holding:1000';
 	# which has no address
 	wait_line($server, qr/127\.0\.1\.77:\d+ may not write: unit 1, function 8$/);
 	# those whose exception is 01; the second cannot be understood
