@@ -50,6 +50,7 @@ struct listeners {
 	struct admission *admission;
 	sd_event *event;
 	bool passed; /* all of them by the service manager: no other is opened, none closed */
+	bool resting; /* short of descriptors or memory, until the next refresh */
 	unsigned count;
 	struct listener sockets[SOCKETS_MAX];
 	struct log_once trouble;
@@ -114,21 +115,22 @@ static void set_enabled(struct listeners *listeners, int enabled)
 
 static void on_room(void *context)
 {
-	set_enabled(context, SD_EVENT_ON);
+	struct listeners *listeners = context;
+	if (!listeners->resting && !admission_is_busy(listeners->admission))
+		set_enabled(listeners, SD_EVENT_ON);
 }
 
 static int on_ready(sd_event_source *source, int fd, uint32_t events, void *context)
 {
 	struct listeners *listeners = context;
 	int rc = accept_many(listeners, fd, ACCEPTS_PER_TURN);
-	(void)events;
-	if (admission_is_busy(listeners->admission)) /* clients wait in the backlog */
-		set_enabled(listeners, SD_EVENT_OFF);
-	if (rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM) {
+	(void)source, (void)events;
+	listeners->resting = rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM;
+	if (listeners->resting)
 		admission_shortage(listeners->admission, rc);
-		/* Rest until the next refresh: the socket would stay ready and spin the loop. */
-		sd_event_source_set_enabled(source, SD_EVENT_OFF);
-	}
+	/* Until there is room, or the next refresh: it would stay ready and spin the loop. */
+	if (listeners->resting || admission_is_busy(listeners->admission))
+		set_enabled(listeners, SD_EVENT_OFF);
 	return 0;
 }
 
@@ -465,8 +467,8 @@ void listeners_refresh(struct listeners *listeners)
 		log_once(&listeners->trouble, "%s", explain(which, rc, text));
 	else
 		listeners->trouble = (struct log_once){ 0 };
-	if (!admission_is_busy(listeners->admission))
-		set_enabled(listeners, SD_EVENT_ON);
+	listeners->resting = false;
+	on_room(listeners);
 }
 
 /* Sockets on which a service manager listens for us (sd_listen_fds(3)): clients can connect while

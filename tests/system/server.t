@@ -199,7 +199,7 @@ subtest 'when connections run out' => sub {
 
 subtest 'short of descriptors' => sub {
 	my $plant = plant(server => 'max_connections = 1000  workers = 1');
-	my $poor = spawn('sh', '-c', 'ulimit -n 300 && exec "$@"', 'sh', program('mbserverd'),
+	my $poor = spawn('sh', '-c', 'ulimit -n 100 && exec "$@"', 'sh', program('mbserverd'),
 		'--plant', $plant);
 	my $port = wait_line($poor, qr/listening on \S+:(\d+)/);
 	like($poor->{err}, qr/room for 44 connections only, not 1000/,
