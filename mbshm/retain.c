@@ -104,12 +104,17 @@ static void keeper_interval(void *context)
 	keeper_save(context);
 }
 
+/* While the handle has the only copy of the values, it must not be closed: the plant stays. */
 static void keeper_sighup(void *context)
 {
+	struct keeper *keeper = context;
 	char why[PLANT_ERROR_SIZE];
 	daemon_reloading();
-	keeper_interval(context);
-	daemon_reloaded(keeper_renew(context, why) ? why : NULL);
+	keeper_interval(keeper);
+	if (follow_check(&keeper->follow) == FOLLOW_LOST)
+		daemon_reloaded(keeper->follow.why);
+	else
+		daemon_reloaded(keeper_renew(keeper, why) ? why : NULL);
 }
 
 static void keeper_status(void *context, char *text, size_t size)

@@ -169,6 +169,27 @@ wait_line($retain, qr/keeping \Q$name\E in \Q$file\E/);
 is(stop($retain), 0, 'a reload takes another file');
 ok(-s $file, 'and the values are in it');
 
+# ---- the only copy of the values ----------------------------------------------------------------
+
+# The name is gone and cannot be given to a new image yet, the values cannot be saved either.
+write_plant('no/such/folder/values');
+$retain = start_retain('--interval', 86400);
+mbshm('set', 'holding:1003', 33);
+my $holder = spawn(program('tests/lockholder'), $name);
+wait_line($holder, qr/^lock_taken$/, undef, 'out');	# stopped with the writer lock
+unlink "/dev/shm$name";
+wait_line($retain, qr/cannot be created again yet: could not get the writer lock/);
+kill 'HUP', $retain->{pid};
+ok(wait_line($retain, qr/(reload refused, keeping the old plant: could not get the writer lock)/),
+	'no reload while it has the only copy of the values');
+ok(!-e "/dev/shm$name", 'and no empty image');
+kill9($holder);
+eventually('as soon as it can be, the image is created again', sub { -e "/dev/shm$name" });
+is(mbshm('get', 'holding:1003'), "holding   1003 33\n", 'with them');
+stop($retain);
+mbshm('unlink');
+write_plant('plant.values');
+
 # ---- a plant file that is wrong, an image of another layout ------------------------------------
 
 $retain = start_retain('--interval', 86400);
