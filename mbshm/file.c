@@ -44,7 +44,9 @@ int run_restore(struct tool *tool, char **words)
 int run_recreate(struct tool *tool, char **words)
 {
 	char why[MBSHM_WHY_SIZE] = "";
-	int rc = mbshm_recreate(&tool->plant->image, TOOL_TIMEOUT_US, why);
+	int rc = mbshm_guard();
+	if (!rc)
+		rc = mbshm_recreate(&tool->plant->image, TOOL_TIMEOUT_US, why);
 	(void)words;
 	return image_verdict(tool, rc, why);
 }

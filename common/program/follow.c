@@ -7,6 +7,13 @@
 
 enum { REVIVE_US = 100000 }; /* for other writers; the loop that waits here also answers signals */
 
+/* Copy the values, in case that the segment is truncated. */
+static void keep(const struct follow *follow)
+{
+	if (follow->flags & MBSHM_CREATE)
+		mbshm_keep(follow->img);
+}
+
 int follow_open(struct follow *follow, const struct mbshm_config *config, int flags)
 {
 	follow->config = config;
@@ -25,6 +32,7 @@ int follow_open(struct follow *follow, const struct mbshm_config *config, int fl
 		log_warn("%s", follow->why);
 	follow->why[0] = '\0';
 	follow->trouble = (struct log_once){ 0 };
+	keep(follow);
 	return 0;
 }
 
@@ -57,8 +65,7 @@ enum follow_state follow_check(struct follow *follow)
 	int rc = mbshm_check(follow->img);
 	if (!rc) {
 		follow->lost = false;
-		if (follow->flags & MBSHM_CREATE)
-			mbshm_keep(follow->img);
+		keep(follow);
 		return FOLLOW_SAME;
 	}
 	const char *name = follow->config->name;

@@ -46,8 +46,8 @@ enum follow_state {
 /* Look where the name leads: once a second, and before a reload.  One that was opened with
  * MBSHM_CREATE also saves the values: when the name is gone, they get a new image under it; when it
  * leads to another image, the others who are still on ours are told; when another process has
- * truncated the segment, those of the last look do.  Logs a loss once, and why the image cannot be
- * created again whenever the reason changes.  Waits at most 0.1 s. */
+ * truncated the segment, those of the last look (or of follow_open) do.  Logs a loss once, and why
+ * the image cannot be created again whenever the reason changes.  Waits at most 0.1 s. */
 enum follow_state follow_check(struct follow *follow);
 
 /* Log that the image could not be opened again, once until the reason changes.  meanwhile: what the

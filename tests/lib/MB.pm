@@ -384,7 +384,8 @@ END {
 			kill $_, $process->{pid} for 'CONT', 'KILL';
 			waitpid $process->{pid}, 0;
 		}
-		unlink map { "/dev/shm$_" } @images;
+		# Each, and what a truncated one is kept as.
+		unlink map { ("/dev/shm$_", '/dev/shm/.' . substr($_, 1) . '.damaged') } @images;
 		$? = $status;
 	}
 }

@@ -101,7 +101,8 @@ static inline const char *image_path(const struct mbshm_config *of)
 	return path;
 }
 
-/* Count, or remove as well, what this process' tests have in /dev/shm. */
+/* Count, or remove as well, what this process' tests have in /dev/shm; removed is also what the
+ * library puts beside a name. */
 static inline unsigned image_names(bool and_remove)
 {
 	DIR *dir = opendir("/dev/shm");
@@ -109,7 +110,8 @@ static inline unsigned image_names(bool and_remove)
 	unsigned count = 0;
 	snprintf(prefix, sizeof prefix, "mbtest-%d-", (int)getpid());
 	for (const struct dirent *entry; dir && (entry = readdir(dir));) {
-		if (strncmp(entry->d_name, prefix, strlen(prefix)))
+		bool beside = and_remove && entry->d_name[0] == '.';
+		if (strncmp(entry->d_name + beside, prefix, strlen(prefix)))
 			continue;
 		count++;
 		if (and_remove)

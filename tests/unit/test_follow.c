@@ -241,6 +241,24 @@ static void test_truncated(void **state)
 	follow_close(&follow);
 }
 
+/* Before the first look. */
+static void test_truncated_at_once(void **state)
+{
+	(void)state;
+	struct mbshm *img = image_open(MBSHM_CREATE);
+	struct follow follow = { 0 };
+	value_set(img, 9);
+	mbshm_close(img);
+	assert_int_equal(follow_open(&follow, &config, MBSHM_CREATE), 0);
+	assert_int_equal(truncate(image_path(&config), 0), 0);
+	assert_int_equal(follow_check(&follow), FOLLOW_REOPEN);
+	logged("prog: image %s was truncated by another process\n");
+	reopen(&follow);
+	assert_int_equal(value_of(follow.img), 9);
+	logged(NULL);
+	follow_close(&follow);
+}
+
 /* A stranger's file under the name: the image goes on, and comes back when the name is free. */
 static void test_stranger(void **state)
 {
@@ -404,6 +422,7 @@ int main(void)
 		FOLLOW_TEST(test_plant_built_in),
 		FOLLOW_TEST(test_replaced_while_locked),
 		FOLLOW_TEST(test_truncated),
+		FOLLOW_TEST(test_truncated_at_once),
 		FOLLOW_TEST(test_stranger),
 		FOLLOW_TEST(test_remark),
 		FOLLOW_TEST(test_changed),
