@@ -7,6 +7,7 @@
 #include "simulatord/display.h"
 #include "simulatord/pace.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,8 @@ static void show(struct service *service)
 	}
 }
 
+static void service_look(void *context);
+
 static void on_tick(void *context, uint64_t missed)
 {
 	static struct log_limit missed_limit, failed_limit;
@@ -56,6 +59,10 @@ static void on_tick(void *context, uint64_t missed)
 				 service->missed);
 	}
 	int rc = simulation_step(service->sim);
+	if (rc == -ESTALE) {
+		service_look(service); /* now, rather than within a second */
+		return;
+	}
 	if (rc) {
 		service->failed++;
 		if (log_allowed(&failed_limit))

@@ -355,6 +355,21 @@ for my $order ('server first', 'simulator first') {
 	is(stop($sim), 0, 'stopped');
 }
 
+# ---- a replaced image is left at once ------------------------------------------------------------
+
+{
+	my $name = image_name();
+	my $plant = plant(name => $name, simulator => $FAST);
+	my $sim = start_simulator($plant);
+	for (1 .. 3) {
+		my ($status, undef, $err) = run(program('mbshm'), '--plant', $plant, 'recreate');
+		is($status, 0, 'recreate') or diag $err;
+		wait_line($sim, qr/resuming from version/);
+	}
+	unlike($sim->{err}, qr/step not published/, 'no step is made on a replaced image');
+	is(stop($sim), 0, 'stopped');
+}
+
 # ---- beside a stopped writer ---------------------------------------------------------------------
 
 {
