@@ -8,7 +8,7 @@
 enum { REVIVE_US = 100000 }; /* for other writers; the loop that waits here also answers signals */
 
 /* Copy the values, in case that the segment is truncated. */
-static void keep(const struct follow *follow)
+static void copy_values(const struct follow *follow)
 {
 	if (follow->flags & MBSHM_CREATE)
 		mbshm_keep(follow->img);
@@ -32,7 +32,7 @@ int follow_open(struct follow *follow, const struct mbshm_config *config, int fl
 		log_warn("%s", follow->why);
 	follow->why[0] = '\0';
 	follow->trouble = (struct log_once){ 0 };
-	keep(follow);
+	copy_values(follow);
 	return 0;
 }
 
@@ -65,7 +65,7 @@ enum follow_state follow_check(struct follow *follow)
 	int rc = mbshm_check(follow->img);
 	if (!rc) {
 		follow->lost = false;
-		keep(follow);
+		copy_values(follow);
 		return FOLLOW_SAME;
 	}
 	const char *name = follow->config->name;
