@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@ struct scan {
 	const char *p;
 	unsigned line;
 	unsigned depth;
+	char last; /* the first character of the last token; '\0': there is none yet */
 };
 
 /* ---- errors -------------------------------------------------------------------------------- */
@@ -115,6 +117,9 @@ static int read_open_file(const struct scan *scan, const char *path, int fd, cha
 		return fail_file(scan, path,
 				 "is too large, expected at most 1 MiB with all includes");
 	buffer[got] = '\0';
+	if (!strncmp(buffer, "\xEF\xBB\xBF", 3))
+		return fail_file(scan, path,
+				 "begins with a byte order mark, expected UTF-8 without it");
 	if (strlen(buffer) != got)
 		return fail_file(scan, path, "is not text: it has a NUL byte");
 	scan->text->bytes += got;
@@ -236,7 +241,7 @@ static int copy_file(struct scan *scan, const char *path)
 		text->files[text->file_count++] = file;
 	rc = rc ? rc : read_file(scan, path, &content);
 	if (!rc) {
-		struct scan inner = { text, scan->copy, file, content, 1, scan->depth + 1 };
+		struct scan inner = { text, scan->copy, file, content, 1, scan->depth + 1, '\0' };
 		rc = new_line(&inner);
 		rc = rc ? rc : copy_text(&inner);
 	}
@@ -268,15 +273,40 @@ static bool in(const char *set, char c)
 	return c && strchr(set, c);
 }
 
+static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_*";
+static const char digits[] = "0123456789";
+
+/* Habits of other formats, which libconfig would call a syntax error somewhere after them. */
+static int check_token(const struct scan *scan)
+{
+	const char *p = scan->p;
+	int word = (int)strspn(p, letters);
+	if (*p == '{' && !scan->last && scan->depth <= 1)
+		return fail_here(scan, "JSON is not understood, expected NAME = VALUE without "
+				       "braces around all of it");
+	if (scan->last == ',' && in("])", *p))
+		return fail_here(scan, "a comma before %c, expected a value after each comma", *p);
+	if (word && in("=:[(", scan->last) && !(word == 4 && !strncasecmp(p, "true", 4)) &&
+	    !(word == 5 && !strncasecmp(p, "false", 5)))
+		return fail_here(scan,
+				 "%.*s without quotes, expected true, false, a number, or "
+				 "text in quotes",
+				 word, p);
+	return 0;
+}
+
 static int copy_token(struct scan *scan)
 {
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_*";
-	static const char digits[] = "0123456789";
 	char c = scan->p[0];
 	if (c == '\n')
 		return copy_newline(scan);
 	if (c == '#' || (c == '/' && in("/*", scan->p[1])))
 		return skip_comment(scan);
+	int rc = in(" \t\r", c) ? 0 : check_token(scan);
+	if (rc)
+		return rc;
+	if (!in(" \t\r", c))
+		scan->last = c;
 	if (c == '"')
 		return copy_string(scan);
 	if (c == '@')
@@ -345,7 +375,7 @@ int text_open(struct plant_text *text, const char *path, const char *content, ch
 
 	char *copy = NULL;
 	size_t size;
-	struct scan scan = { text, open_memstream(&copy, &size), path, content, 0, 0 };
+	struct scan scan = { text, open_memstream(&copy, &size), path, content, 0, 0, '\0' };
 	if (!scan.copy) {
 		fail_here(&scan, "out of memory");
 		return -ENOMEM;
