@@ -40,13 +40,38 @@ static bool read_socket(const char *path, struct plant_listen *listen)
 	return true;
 }
 
+static bool is_v6(const struct plant_listen *listen)
+{
+	return strchr(listen->host, ':');
+}
+
+/* All addresses of the machine of one family, however it is written. */
+static bool is_any(const struct plant_listen *listen)
+{
+	static const struct in6_addr any;
+	struct in6_addr address;
+	if (is_v6(listen))
+		return inet_pton(AF_INET6, listen->host, &address) == 1 &&
+		       !memcmp(&address, &any, sizeof any);
+	return !strcmp(listen->host, "0.0.0.0");
+}
+
+/* Would one of them take the other's place?  0.0.0.0 is in the way of each IPv4 address. */
+static bool listens_overlap(const struct plant_listen *a, const struct plant_listen *b)
+{
+	if (strcmp(a->port, b->port) != 0 || !strcmp(a->port, "0"))
+		return false;
+	if (!strcmp(a->host, b->host))
+		return true;
+	return a->port[0] && is_v6(a) == is_v6(b) && (is_any(a) || is_any(b));
+}
+
 /* Does an earlier entry name what the last one names? */
 static bool listens_twice(const struct plant_server *server)
 {
 	const struct plant_listen *last = &server->listen[server->listen_count - 1];
 	for (const struct plant_listen *l = server->listen; l < last; l++)
-		if (!strcmp(l->host, last->host) && !strcmp(l->port, last->port) &&
-		    strcmp(l->port, "0") != 0)
+		if (listens_overlap(l, last))
 			return true;
 	return false;
 }
@@ -81,7 +106,9 @@ static bool read_listen(struct reading *r)
 	if (!read_place(r->text, listen))
 		return false;
 	if (listens_twice(server)) {
-		snprintf(r->why, sizeof r->why, "listed twice, expected each address once");
+		snprintf(r->why, sizeof r->why,
+			 "listed twice, expected each address once (0.0.0.0 and [::] stand for all "
+			 "of theirs)");
 		return false;
 	}
 	return true;
