@@ -11,10 +11,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The contents of a file, none of which is trusted. */
@@ -80,28 +82,47 @@ static const char *report_read(int fd, const char *image, struct report *report)
 	return NULL;
 }
 
-/* Open the file of a running server, else the first that there is; path: where it is, or was looked
- * for last.  -1: none. */
+/* Open the file of a running server, else the first that there is; path: where it is, or the one
+ * that may not be read, or was looked for last.  -errno: none. */
 static int report_open(const char *image, char *path)
 {
 	char each[COUNTERS_PATH_SIZE];
-	int found = -1;
+	int found = -ENOENT;
 	bool alive = false;
 	for (unsigned rank = 0; !alive && counters_path(rank, image, each); rank++) {
 		if (*each == '\0')
 			continue;
 		int fd = open(each, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		int rc = fd < 0 ? -errno : fd;
 		alive = fd >= 0 && counters_held(fd);
-		if (found < 0 || alive) {
+		if (alive || (found < 0 && (fd >= 0 || found != -EACCES))) {
 			strcpy(path, each);
 			if (found >= 0)
 				close(found);
-			found = fd;
+			found = rc;
 		} else if (fd >= 0) {
 			close(fd);
 		}
 	}
 	return found;
+}
+
+/* There is no file that may be read: rc is why. */
+static void report_missing(const char *image, const char *path, int rc)
+{
+	struct stat st;
+	if (rc != -EACCES) {
+		log_error("no server of image %s keeps counters here (%s: %s)", image, path,
+			  strerror(-rc));
+		return;
+	}
+	const struct group *group =
+		!stat(path, &st) && st.st_mode & S_IRGRP ? getgrgid(st.st_gid) : NULL;
+	if (group)
+		log_error("%s: %s: you are not a member of group %s", path, strerror(-rc),
+			  group->gr_name);
+	else
+		log_error("%s: %s", path, strerror(-rc));
 }
 
 /* ---- printing ------------------------------------------------------------------------------ */
@@ -231,8 +252,7 @@ int stats_print(const char *image, bool json)
 	struct report report;
 	int fd = report_open(image, path);
 	if (fd < 0) {
-		log_error("no server of image %s keeps counters here (%s: %s)", image, path,
-			  strerror(errno));
+		report_missing(image, path, fd);
 		return EXIT_FAILURE;
 	}
 	const char *wrong = report_read(fd, image, &report);

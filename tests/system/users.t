@@ -89,4 +89,27 @@ for my $first (qw(mbserverd simulatord)) {
 	is(stop($process{$_}), 0, "$_ ends with status 0") for keys %process;
 }
 
+# As the service: a folder for everybody, counters for the group.
+subtest 'who may read the counters' => sub {
+	my $folder = temp_dir() . '/run';
+	mkdir $folder or die;
+	chown $SERVER, $gid, $folder;
+	my @env = ({ env => { RUNTIME_DIRECTORY => $folder } });
+	my $plant = plant(image => $image);
+	umask 027;
+	my $server = spawn(@env, 'setpriv', "--reuid=$SERVER", "--regid=$gid", '--clear-groups', '--',
+		$copy{mbserverd}, '--plant', $plant);
+	umask 022;
+	wait_line($server, qr/\bready$/);
+	my ($status, $out, $err) = run(@env, as($SIMULATOR, $gid, $copy{mbserverd}, '--plant', $plant,
+		'--stats'));
+	is($status, 0, 'a member of the group');
+	($status, $out, $err) = run(@env, as($STRANGER, 0, $copy{mbserverd}, '--plant', $plant,
+		'--stats'));
+	is($status, 1, 'a stranger may not');
+	like($err, qr{: \Q$folder\E/mbserverd-\S+: Permission denied: you are not a member of group games$},
+		'and is told why');
+	is(stop($server), 0, 'stops');
+};
+
 done_testing;
