@@ -98,8 +98,9 @@ int main(int argc, char **argv)
 		die(EXIT_FAILURE, "%s", strerror(ENOMEM));
 	printf("Server: %s port %s, unit %d\n", target.host, target.port, settings.unit);
 	menu_run(session);
+	bool failed = session_all_failed(session);
 	session_free(session);
 	if (fflush(stdout) || ferror(stdout))
 		die(EXIT_FAILURE, "standard output: %s", strerror(errno));
-	return EXIT_SUCCESS;
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "mbclient/wait.h"
 #include "modbus/exception.h"
+#include "modbus/function.h"
+#include "modbus/mbap.h"
 
 #include <errno.h>
 #include <modbus.h>
@@ -22,7 +24,9 @@ enum { WHY_SIZE = 512 };
 struct session {
 	char host[256], port[8];
 	double timeout_s;
-	modbus_t *modbus; /* its socket is -1 while there is no connection */
+	modbus_t *modbus;     /* its socket is -1 while there is no connection */
+	uint16_t transaction; /* of the last write */
+	bool done, failed;    /* has a request ever? */
 	char why[WHY_SIZE];
 };
 
@@ -34,17 +38,26 @@ static void close_connection(struct session *session)
 	modbus_set_socket(session->modbus, -1);
 }
 
+static enum session_result explain_exception(struct session *session, uint8_t code)
+{
+	const char *name = exception_name(code);
+	if (name) {
+		snprintf(session->why, WHY_SIZE, "%s (exception %02X)", name, code);
+		return code <= MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE ? SESSION_REFUSED
+								   : SESSION_FAILED;
+	}
+	close_connection(session);
+	snprintf(session->why, WHY_SIZE, "the answer was not understood: exception %02X", code);
+	return SESSION_LOST;
+}
+
 /* A request failed with that errno.  After anything but an exception the connection is closed: a
  * late reply must not be taken for the next one's. */
 static enum session_result explain_error(struct session *session, int error)
 {
 	int code = error - MODBUS_ENOBASE;
-	const char *name = code > 0 && code <= UINT8_MAX ? exception_name((uint8_t)code) : NULL;
-	if (name) {
-		snprintf(session->why, WHY_SIZE, "%s (exception %02X)", name, (unsigned)code);
-		return code <= MODBUS_EXCEPTION_ILLEGAL_DATA_VALUE ? SESSION_REFUSED
-								   : SESSION_FAILED;
-	}
+	if (code >= 0 && code < MODBUS_EXCEPTION_MAX)
+		return explain_exception(session, (uint8_t)code);
 	close_connection(session);
 	if (error == ETIMEDOUT)
 		snprintf(session->why, WHY_SIZE, "timeout: no answer within %g s",
@@ -160,8 +173,8 @@ void session_free(struct session *session)
 	free(session);
 }
 
-enum session_result session_read(struct session *session, enum mbshm_table table, uint16_t addr,
-				 uint16_t *value)
+static enum session_result read_item(struct session *session, enum mbshm_table table, uint16_t addr,
+				     uint16_t *value)
 {
 	enum session_result result = ready_connection(session);
 	if (result != SESSION_OK)
@@ -191,15 +204,91 @@ enum session_result session_read(struct session *session, enum mbshm_table table
 	return SESSION_OK;
 }
 
-enum session_result session_write(struct session *session, enum mbshm_table table, uint16_t addr,
-				  uint16_t value)
+/* The answer to the request, or what is wrong with these bytes. */
+static enum session_result check_answer(struct session *session, const struct request *request,
+					struct mbap mbap, const uint8_t *adu, size_t bytes)
+{
+	const char *wrong = NULL;
+	struct reply reply;
+	struct frame frame = frame_next(adu, bytes);
+	if (frame.kind != FRAME_ADU || frame.bytes != bytes)
+		wrong = "a length that cannot be";
+	else if (mbap_get(adu).transaction != mbap.transaction)
+		wrong = "another request's";
+	else if (mbap_get(adu).unit != mbap.unit)
+		wrong = "another unit's";
+	if (!wrong) {
+		enum reply_verdict verdict =
+			reply_check(request, adu + MBAP_BYTES, bytes - MBAP_BYTES, &reply);
+		if (verdict == REPLY_OK)
+			return SESSION_OK;
+		if (verdict == REPLY_EXCEPTION)
+			return explain_exception(session, reply.exception);
+		if (verdict == REPLY_VALUE) {
+			snprintf(session->why, WHY_SIZE, "the device echoes %u", reply.value);
+			return SESSION_LOST;
+		}
+		wrong = reply_words(verdict);
+	}
+	close_connection(session);
+	snprintf(session->why, WHY_SIZE, "the answer was not understood: %s", wrong);
+	return SESSION_LOST;
+}
+
+/* A write.  Not modbus_write_bit and _register, which take any echo for the right one. */
+static enum session_result exchange(struct session *session, uint8_t function,
+				    struct request *request)
+{
+	uint8_t adu[MODBUS_TCP_MAX_ADU_LENGTH];
+	const struct mbap mbap = { ++session->transaction,
+				   (uint8_t)modbus_get_slave(session->modbus) };
+	size_t bytes = request_encode(function, request, adu + MBAP_BYTES);
+	bytes = mbap_put(adu, mbap, bytes);
+	if (send(modbus_get_socket(session->modbus), adu, bytes, MSG_NOSIGNAL) != (ssize_t)bytes)
+		return explain_error(session, errno);
+	int received = modbus_receive_confirmation(session->modbus, adu);
+	if (received < 0)
+		return explain_error(session, errno);
+	return check_answer(session, request, mbap, adu, (size_t)received);
+}
+
+static enum session_result write_item(struct session *session, enum mbshm_table table,
+				      uint16_t addr, uint16_t value)
 {
 	enum session_result result = ready_connection(session);
 	if (result != SESSION_OK)
 		return result;
-	int count = table == MBSHM_COILS ? modbus_write_bit(session->modbus, addr, value)
-					 : modbus_write_register(session->modbus, addr, value);
-	return count == 1 ? SESSION_OK : explain_error(session, errno);
+	const uint8_t data[] = { table == MBSHM_COILS ? value != 0 : (uint8_t)(value >> 8),
+				 (uint8_t)value };
+	struct request request = { .write = { addr, 1 }, .data = data };
+	return exchange(session,
+			table == MBSHM_COILS ? MODBUS_FC_WRITE_SINGLE_COIL
+					     : MODBUS_FC_WRITE_SINGLE_REGISTER,
+			&request);
+}
+
+static enum session_result note(struct session *session, enum session_result result)
+{
+	session->done |= result == SESSION_OK;
+	session->failed |= result != SESSION_OK && result != SESSION_INTERRUPTED;
+	return result;
+}
+
+enum session_result session_read(struct session *session, enum mbshm_table table, uint16_t addr,
+				 uint16_t *value)
+{
+	return note(session, read_item(session, table, addr, value));
+}
+
+enum session_result session_write(struct session *session, enum mbshm_table table, uint16_t addr,
+				  uint16_t value)
+{
+	return note(session, write_item(session, table, addr, value));
+}
+
+bool session_all_failed(const struct session *session)
+{
+	return session->failed && !session->done;
 }
 
 const char *session_why(const struct session *session)

@@ -7,6 +7,7 @@
 
 #include "mbshm.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct session;
@@ -35,6 +36,9 @@ enum session_result session_read(struct session *session, enum mbshm_table table
 /* Write one coil (0 or 1) or holding register. */
 enum session_result session_write(struct session *session, enum mbshm_table table, uint16_t addr,
 				  uint16_t value);
+
+/* Were there requests, and did none succeed?  Interrupted ones do not count. */
+bool session_all_failed(const struct session *session);
 
 /* Why the last call did not succeed; valid until the next. */
 const char *session_why(const struct session *session);

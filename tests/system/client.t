@@ -306,7 +306,7 @@ request($sock, h('05 03e8 ff00'));
 			'and then it is heard') if $reads > 1;
 	}
 	answer($client, $MENU => 4);
-	is(end_of($client), 0, 'and ends the series only');
+	is(end_of($client), 1, 'and ends the series only; all reads have failed');
 	like($client->{new}, qr/^Connection closed\.$/m, 'so that the program ends when told to');
 }
 
@@ -322,7 +322,7 @@ request($sock, h('05 03e8 ff00'));
 	expect($client, 'Read 1: cannot connect to 127.0.0.1 port ' . $listener->sockport
 		. ": Connection timed out\n");
 	answer($client, $MENU => 4);
-	is(end_of($client), 0, 'a connection that times out is said');
+	is(end_of($client), 1, 'a connection that times out is said');
 
 	# The queue's own connections may be trying too.
 	my $others = connecting_to($listener->sockport);
@@ -406,7 +406,50 @@ request($sock, h('05 03e8 ff00'));
 	send_all($fifth, adu($tid, $unit, h('03 02 000a')));
 	expect($client, "Read 2: 10\n");
 
+	# Writes whose answer is none.
+	my $write = sub {
+		my ($said, $answer, $tid_off, $unit_off) = @_;
+		answer($client, $MENU => 2, $WRITABLE => 1, 'Address' => 5, 'Value' => 258);
+		($pdu, $tid, $unit) = next_request($fifth);
+		is(hx($pdu), '0600050102', 'what is written');
+		send_all($fifth, adu($tid + ($tid_off || 0), $unit + ($unit_off || 0), h($answer)));
+		expect($client, "$said\n");
+	};
+	my $odd = 'Perhaps not written: the answer was not understood:';
+	$write->('Written: Holding Register 5 = 258', '06 0005 0102');
+	$write->('Perhaps not written: the device echoes 100', '06 0005 0064');
+	$write->('Not written: Illegal Data Address (exception 02)', '86 02');
+	for (["$odd of another address or quantity", '06 0006 0102'],
+		["$odd another request's", '06 0005 0102', 1],
+		["$odd another unit's", '06 0005 0102', 0, 1],
+		["$odd exception 00", '86 00']) {
+		$write->(@$_);
+		# it starts again with a connection of its own
+		answer($client, $MENU => 1, $TYPE => 1, 'Address' => 5, 'Number' => 1);
+		$fifth = accept_from($listener);
+		($pdu, $tid, $unit) = next_request($fifth);
+		send_all($fifth, adu($tid, $unit, h('03 02 000a')));
+		expect($client, "Read 1: 10\n");
+	}
+	for my $on (0, 1) {
+		answer($client, $MENU => 2, $WRITABLE => 2, 'Address' => 5, 'Value' => $on);
+		($pdu, $tid, $unit) = next_request($fifth);
+		is(hx($pdu), $on ? '050005ff00' : '0500050000', 'a coil');
+		send_all($fifth, adu($tid, $unit, h('05 0005 ff00')));
+		expect($client, $on ? "Written: Coil 5 = 1\n" : "the device echoes 65280\n");
+	}
+
+	# An exception that there is not.
+	answer($client, $MENU => 1, $TYPE => 1, 'Address' => 5, 'Number' => 1);
+	($pdu, $tid, $unit) = next_request($fifth);
+	send_all($fifth, adu($tid, $unit, h('83 00')));
+	expect($client, "Read 1: the answer was not understood: exception 00\n");
+
 	# A write that is not answered.
+	answer($client, $MENU => 1, $TYPE => 1, 'Address' => 5, 'Number' => 1);
+	$fifth = accept_from($listener);
+	($pdu, $tid, $unit) = next_request($fifth);
+	send_all($fifth, adu($tid, $unit, h('03 02 000a')));
 	answer($client, $MENU => 2, $WRITABLE => 1, 'Address' => 5, 'Value' => 1);
 	next_request($fifth);
 	expect($client, "Perhaps not written: timeout: no answer within 2 s\n");
@@ -458,6 +501,14 @@ request($sock, h('05 03e8 ff00'));
 			. "Connection closed.\n",
 		'prompts and values, as on a terminal');
 	is($err, '', 'no complaints');
+
+	($status, $out) = piped("1\n1\n0\n1\n1\n1\n1\n1\n4\n", $here);
+	is($status, 1, 'all reads failed');
+	is(() = $out =~ /Illegal Data Address/g, 2, 'as is said');
+	($status) = piped("1\n1\n0\n1\n1\n1\n1000\n1\n4\n", $here);
+	is($status, 0, 'one did not');
+	($status) = piped("4\n", $here);
+	is($status, 0, 'there were none');
 
 	($status, $out) = piped("1\n1\n1000\n1", $here);
 	is($status, 0, 'the end of the input ends the last answer too');
