@@ -21,7 +21,7 @@ static const struct field fields[] = {
 	{ "values", FIELD_LIST, 1 },     { 0 },
 };
 
-enum { SHORT_TEXT = 24, VALUES_TEXT = MBSHM_JOURNAL_BYTES * 8 * 2 + 2 };
+enum { LOOK_TRIES = 100, SHORT_TEXT = 24, VALUES_TEXT = MBSHM_JOURNAL_BYTES * 8 * 2 + 2 };
 
 static void time_text(int64_t wall_ns, char *text)
 {
@@ -73,17 +73,18 @@ static void entry_print(struct output *output, const struct mbshm_journal_entry 
 
 struct journal {
 	struct output output;
-	uint64_t cursor; /* as of mbshm_journal_next */
-	uint64_t left;   /* entries still to print */
+	uint64_t cursor;                 /* as of mbshm_journal_next */
+	uint64_t left;                   /* entries still to print */
+	struct mbshm_journal_entry last; /* printed; its sequence is 0 before the first */
 };
 
 /* Print what there is from the cursor on. */
 static void entries_print(const struct tool *tool, const struct mbshm *img, struct journal *journal)
 {
-	struct mbshm_journal_entry entry;
+	struct mbshm_journal_entry *entry = &journal->last, next;
 	uint64_t missed;
 	for (; journal->left; journal->left--) {
-		int rc = mbshm_journal_next(img, &journal->cursor, &entry, &missed);
+		int rc = mbshm_journal_next(img, &journal->cursor, &next, &missed);
 		/* An image that was replaced is left to tool_wait. */
 		if (rc == -EAGAIN || rc == -ESTALE)
 			break;
@@ -92,8 +93,9 @@ static void entries_print(const struct tool *tool, const struct mbshm *img, stru
 		if (missed)
 			log_warn("%" PRIu64
 				 " entries missed: they were overwritten before entry %" PRIu64,
-				 missed, entry.sequence);
-		entry_print(&journal->output, &entry);
+				 missed, next.sequence);
+		*entry = next;
+		entry_print(&journal->output, entry);
 	}
 	tool_flush();
 }
@@ -106,6 +108,23 @@ static struct mbshm_status status_take(const struct tool *tool, const struct mbs
 	if (rc && rc != -EAGAIN && rc != -ESTALE)
 		tool_die(tool, rc);
 	return status;
+}
+
+/* Does another image continue the journal, as mbshm_recreate makes it?  Then it has the entry that
+ * was printed last, or has already overwritten it. */
+static bool journal_continues(const struct mbshm *img, const struct journal *journal)
+{
+	const struct mbshm_journal_entry *last = &journal->last;
+	struct mbshm_journal_entry entry;
+	uint64_t cursor = last->sequence;
+	int rc = -EAGAIN;
+	for (int tries = 0; rc == -EAGAIN && tries < LOOK_TRIES; tries++)
+		rc = mbshm_journal_next(img, &cursor, &entry, NULL);
+	if (rc)
+		return false;
+	return entry.sequence != last->sequence ||
+	       (entry.version == last->version && entry.wall_ns == last->wall_ns &&
+		entry.mono_ns == last->mono_ns);
 }
 
 int run_journal(struct tool *tool, char **words)
@@ -121,8 +140,7 @@ int run_journal(struct tool *tool, char **words)
 		if (!follow || !journal.left)
 			break;
 		/* Another image may continue the journal, or start a new one. */
-		if (tool_wait(tool, &img, version) &&
-		    status_take(tool, img).journal_next < journal.cursor)
+		if (tool_wait(tool, &img, version) && !journal_continues(img, &journal))
 			journal.cursor = 0;
 	}
 	output_end(&journal.output);

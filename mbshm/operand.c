@@ -17,8 +17,8 @@ struct operand operand_take(char ***words)
 	struct operand operand;
 	bool two = second && address_table(text, strlen(text), &operand.span.table);
 	if (two) {
-		snprintf(joined, sizeof joined, "%s:%s", text, second);
-		text = joined;
+		int length = snprintf(joined, sizeof joined, "%s:%s", text, second);
+		text = length < (int)sizeof joined ? joined : second; /* else no address */
 	}
 	if (!address_parse(text, &operand.span, &operand.range))
 		die(EXIT_USAGE,

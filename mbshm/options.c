@@ -80,7 +80,7 @@ const struct option_row *tool_options(void)
 				   "get: N values from each address; watch, journal: exit after N",
 				   set_count },
 		[OPTION_FORMAT] = { "format", "FORMAT", formats, set_format },
-		[OPTION_EXPECT] = { "expect", "ADDR=VALUE",
+		[OPTION_EXPECT] = { "expect", "ADDR=VALUE...",
 				    "change nothing unless ADDR has this VALUE", set_expect },
 		[OPTION_FOLLOW] = { "follow", NULL, "wait for more entries", set_follow },
 		[OPTION_INTERVAL] = { "interval", "SECONDS",

@@ -71,7 +71,7 @@ static void assignment_add(const struct tool *tool, struct assignments *to,
 static bool joined_add(const struct tool *tool, struct assignments *to, const char *text,
 		       bool expect)
 {
-	char copy[JOINED_SIZE], *values[JOINED_SIZE / 2], *rest = copy;
+	char copy[JOINED_SIZE], *values[JOINED_SIZE], *rest = copy;
 	struct operand operand;
 	unsigned count = 0;
 	if (!strchr(text, '='))

@@ -128,6 +128,9 @@ static void watch_wait(struct watch *watch, const struct tool *tool)
 int run_watch(struct tool *tool, char **words)
 {
 	struct watch watch;
+	if (!*words && (tool_given(tool, OPTION_TYPE) || tool_given(tool, OPTION_ORDER)))
+		die(EXIT_USAGE, "watch: expected an ADDRESS with --type or --order, since not all "
+				"tables and ranges fit one type");
 	watch_open(&watch, tool, words);
 	watch_print(&watch, tool, NULL);
 	for (uint32_t updates = 0; !tool->count || updates < tool->count; updates++) {

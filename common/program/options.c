@@ -13,6 +13,7 @@ struct words {
 	const struct program *program;
 	const char *plant_path; /* NULL: the built-in default */
 	bool check_only;
+	uint64_t given[2]; /* with a value: bits of the rows of the program, and of common_rows */
 };
 
 static void help_print(const struct program *program);
@@ -108,6 +109,16 @@ static _Noreturn void refuse_option(const struct program *program, const char *w
 	die(EXIT_USAGE, "unknown option '%s', expected one of %s", word, known);
 }
 
+/* Which of two values is meant?  Not to say so, and to take the last, would mislead. */
+static void check_repeated(struct words *words, const struct option_row *row)
+{
+	bool common = row >= common_rows && row < common_rows + sizeof common_rows / sizeof *row;
+	uint64_t bit = UINT64_C(1) << (row - (common ? common_rows : words->program->rows));
+	if (row->value && !strstr(row->value, "...") && words->given[common] & bit)
+		die(EXIT_USAGE, "--%s: given twice, expected once", row->name);
+	words->given[common] |= bit;
+}
+
 /* Take the option at argv[i], "--NAME", "--NAME=VALUE" or "--NAME" "VALUE"; the index of the next
  * word. */
 static int take_option(struct words *words, int argc, char **argv, int i)
@@ -130,6 +141,7 @@ static int take_option(struct words *words, int argc, char **argv, int i)
 		arg = argv[++i];
 	if (!arg && row->value)
 		die(EXIT_USAGE, "--%s: expected --%s %s", row->name, row->name, row->value);
+	check_repeated(words, row);
 	const char *expected = row->set(context, arg);
 	if (expected)
 		die(EXIT_USAGE, "--%s '%s': expected %s", row->name, arg ? arg : "", expected);
@@ -145,10 +157,14 @@ static void check_operands(const struct program *program, int argc, char **argv,
 		    most ? program->operands : "");
 }
 
-/* A negative number is none. */
+/* A negative number is none, nor is -inf or -nan. */
 static bool is_option(const char *word)
 {
-	return word[0] == '-' && word[1] && word[1] != '.' && (word[1] < '0' || word[1] > '9');
+	char *end;
+	if (word[0] != '-' || !word[1] || word[1] == '.' || (word[1] >= '0' && word[1] <= '9'))
+		return false;
+	strtod(word, &end);
+	return end == word || *end;
 }
 
 /* Take all options, and move the operands to argv's end; the index of the first. */

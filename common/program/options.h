@@ -9,7 +9,8 @@
 /* One option of a program.  Long options only; value NULL: a flag. */
 struct option_row {
 	const char *name;  /* "display" for --display */
-	const char *value; /* "SECONDS": the word in --help; NULL for a flag */
+	const char *value; /* "SECONDS": the word in --help; NULL for a flag; "ADDRESS...": the
+			      option may be given more than once */
 	const char *help;  /* one line */
 	/* Called when the option is seen; arg is NULL for a flag.  Returns NULL, or what was
 	 * expected ("a number 1..100"). */

@@ -96,11 +96,24 @@ refused(2, $_->[0], @$_[1 .. $#$_]) for
 		'--type', 'u64' ],
 	[ qr/'1e39', expected a number/, 'set', 'holding:1000', '1e39', '--type', 'f32' ],
 	[ qr/'1x', expected/, 'set', 'holding:1000', '1x' ],
+	[ qr/holding:1000: '-inf', expected a whole/, 'set', 'holding:1000', '-inf' ],
+	[ qr/unknown option '-information'/, 'set', 'holding:1000', '-information' ],
+	[ qr/'0+1000': expected an address/, 'get', 'holding', '0' x 80 . '1000' ],
+	[ qr/holding:0: '', expected a whole number/, 'set', 'holding:0=' . ',' x 4000 ],
+	[ qr/--type: given twice, expected once$/, 'get', '--type', 'u32', 'holding:1000', '--type',
+		'u16', 'holding:1004' ],
+	[ qr/--order: given twice/, 'get', '--order', 'ABCD', 'holding:1000', '--order=CDAB' ],
+	[ qr/--plant: given twice, expected once$/, 'info', '--plant', 'x' ],
+	(map { [ qr/watch: expected an ADDRESS with --type or --order/, 'watch', @$_ ] }
+		[ '--type', 'u64' ], [ '--order', 'CDAB' ]),
 	[ qr/'', expected/, 'set', 'holding:1000', '' ],
 	[ qr/'2', expected 0, 1, off, on/, 'set', 'coil:0', 2 ],
 	[ qr/--expect 'holding:1000': expected ADDRESS=VALUE/, 'set', 'holding:1000', 1, '--expect',
 		'holding:1000' ];
-refused(2, qr/plant\.conf:|: No such file/, '--plant', '/nonexistent/plant.conf', 'info');
+{
+	local $plant = '/nonexistent/plant.conf';
+	refused(2, qr/plant\.conf:|: No such file/, 'info');
+}
 like(done(undef, '--help'), qr/^  $_ /m, "--help lists $_")
 	for qw(info get set dump watch journal save restore recreate unlink retain);
 my $page = do { local (@ARGV, $/) = 'docs/man/mbshm.1'; <> };
@@ -149,6 +162,7 @@ my %registers = (
 	'i16 -32768' => { ABCD => '8000', BADC => '0080' },
 	'u16 65535' => { ABCD => 'ffff' },
 	'f32 inf' => { ABCD => '7f80 0000' },
+	'f32 -inf' => { ABCD => 'ff80 0000' },
 	'f32 nan' => { ABCD => '7fc0 0000' },
 );
 for my $typed (sort keys %registers) {
@@ -389,6 +403,29 @@ is($missed, 18 * 60 - 1024, 'and how many');
 wait_line($follow, qr/^@{[5 + 18 * 60]},/, undef, 'out');
 is((() = $follow->{out} =~ /^\d+,/mg), 5 + 1024, 'the others are all there');
 stop($follow);
+
+# A new journal is read from its beginning, even if it has already as many entries as the old one.
+{
+	local $plant = plant(name => image_name(), simulator => undef, points => undef,
+		image => 'holding_registers = ["0-9"]');
+	my $values = temp_dir() . '/new-journal';
+	my $creator = start_server($plant);
+	stop($creator);
+	done('', 'save', $values);
+	done('', 'set', 'holding:0', 1);
+	my $entries = spawn(program('mbshm'), '--plant', $plant, 'journal', '--follow', '--format',
+		'csv');
+	wait_line($entries, qr/^1,.*,1$/, undef, 'out');
+	kill 'STOP', $entries->{pid};
+	waitpid $entries->{pid}, POSIX::WUNTRACED();
+	done('', 'unlink');
+	done('', 'restore', $values);
+	done('', 'set', "holding:$_", $_) for 5 .. 7;
+	kill 'CONT', $entries->{pid};
+	wait_line($entries, qr/^3,.*,7$/, undef, 'out');
+	is(join(' ', $entries->{out} =~ /,(\d+)$/mg), '1 5 6 7', 'no entry is skipped');
+	stop($entries);
+}
 
 # ---- save and restore --------------------------------------------------------------------------
 
