@@ -6,10 +6,11 @@ use warnings;
 use Exporter 'import';
 use List::Util qw(min max);
 use MB;
+use POSIX ();
 
 our @EXPORT = qw($FULL $RUNS $load_at_start seconds $FIRST $load_cpu $side_cpu
 	start_echo start_libmodbus start_mbserverd start_tool bench_program load cpu_ns memory_kib
-	median ratio column thousands spread print_server min max);
+	tcp_memory_kib counted median ratio column thousands spread print_server min max);
 
 our $FULL = $ENV{FULL};
 our $RUNS = $ENV{RUNS} || ($FULL ? 7 : 5);
@@ -42,8 +43,8 @@ sub start_bench
 	return $self;
 }
 
-# One worker as the others have one thread, and an image for it alone, {image}; settings of the
-# server's section besides.
+# One worker as the others have one thread, and an image for it alone; {image} and {plant} besides.
+# Takes settings of the server's section.
 sub start_mbserverd
 {
 	my $settings = shift // 'workers = 1';
@@ -55,7 +56,7 @@ sub start_mbserverd
 	my $self = spawn('taskset', '-c', $server_cpu, program('mbserverd'), '--plant', $plant);
 	$self->{port} = wait_line($self, qr/listening on \S+:(\d+)$/);
 	wait_line($self, qr/\bready$/);
-	$self->{image} = $name;
+	@$self{qw(image plant)} = ($name, $plant);
 	return $self;
 }
 
@@ -121,6 +122,24 @@ sub memory_kib
 		or die "$server->{name} is gone\n$server->{err}";
 	my %kib = map { /^(Rss\w+):\s+(\d+) kB/ ? ($1, $2) : () } <$in>;
 	return ($kib{RssAnon}, $kib{RssAnon} + $kib{RssFile});
+}
+
+# What the kernel keeps for TCP: all of the machine's connections, both ends.  Known to a few MiB:
+# each CPU counts 1 MiB for itself before it tells.
+sub tcp_memory_kib
+{
+	open my $in, '<', '/proc/net/sockstat' or die "/proc/net/sockstat: $!\n";
+	my ($pages) = map { /^TCP:.* mem (\d+)/ ? $1 : () } <$in>;
+	return $pages * POSIX::sysconf(POSIX::_SC_PAGESIZE()) / 1024;
+}
+
+# A counter of the server.
+sub counted
+{
+	my ($server, $counter) = @_;
+	my (undef, $out) = run(program('mbserverd'), '--plant', $server->{plant}, '--stats',
+		'--json');
+	return $out =~ /"$counter":(\d+)/ ? $1 : die "no counter is called $counter\n$out";
 }
 
 sub load_average

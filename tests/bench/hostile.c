@@ -1,6 +1,8 @@
 /* hostile: clients that a server has to put up with, until they are killed.  Thrown out, they come
- * back.  One thread, paced: it deals with one connection at a time, so that it costs next to no CPU
- * and the server's trouble is not the load's.
+ * back.  One thread, paced but for the flood: it deals with one connection at a time, so that it
+ * costs next to no CPU and the server's trouble is not the load's.
+ *
+ * They come from 127.0.0.2, the honest from 127.0.0.1.
  *
  *   hostile KIND PORT [CONNECTIONS]      KIND: a row of the table below; prints "ready CONNECTIONS"
  * once all are at work */
@@ -11,7 +13,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { REQUEST = 12, HALF = 6, BATCH = 100, FULL_MS = 100, CONNECT_S = 1, CONNECTIONS_MAX = 20000 };
+enum {
+	REQUEST = 12,
+	HALF = 6,
+	BATCH = 100,
+	FULL_MS = 100,
+	CONNECT_S = 1,
+	CONNECTIONS_MAX = 20000,
+	BUFFER_BYTES = 4096, /* so what the kernel keeps is nearly all of the server's side */
+};
 
 struct peer {
 	int fd;         /* -1: not connected */
@@ -33,8 +42,7 @@ struct peer {
 static const uint8_t largest[REQUEST] = { 0, 1, 0, 0, 0, 6, 0xFF, 3, 0x03, 0xE8, 0, 100 };
 static const uint8_t bad[REQUEST] = { 0, 1, 0, 0, 0, 6, 0xFF, 3, 0x03, 0xE8, 0, 126 };
 
-static struct sockaddr_in server = { .sin_family = AF_INET };
-static bool all_at_work;
+static struct sockaddr_in server = { .sin_family = AF_INET }, own = { .sin_family = AF_INET };
 
 /* ---- one turn of each kind; true: this connection is at work ------------------------------- */
 
@@ -66,18 +74,18 @@ static bool drip(struct peer *peer)
 /* At work once all buffers are full: until then it costs no less than any client. */
 static bool deaf(struct peer *peer)
 {
-	struct pollfd poller = { .fd = peer->fd, .events = POLLOUT };
 	uint8_t batch[BATCH * REQUEST];
+	ssize_t sent;
+	bool full = true;
 	for (unsigned i = 0; i < BATCH; i++)
 		memcpy(batch + (size_t)i * REQUEST, largest, REQUEST);
-	ssize_t sent = send(peer->fd, batch + peer->at, sizeof(batch) - peer->at,
-			    MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (sent >= 0) {
+	while ((sent = send(peer->fd, batch + peer->at, sizeof(batch) - peer->at,
+			    MSG_NOSIGNAL | MSG_DONTWAIT)) > 0) {
 		peer->at = (peer->at + (unsigned)sent) % sizeof(batch);
-		return false;
+		full = false;
 	}
 	if (errno == EAGAIN)
-		return poll(&poller, 1, all_at_work ? 0 : FULL_MS) == 0;
+		return full;
 	close(peer->fd);
 	peer->fd = -1;
 	return true;
@@ -127,7 +135,7 @@ static bool come_and_go(struct peer *peer)
 static const struct kind {
 	const char *name, *what;
 	bool (*turn)(struct peer *peer);
-	unsigned connections, period_us; /* of one connection's turn after another's */
+	unsigned connections, period_us; /* of one connection's turn after another's; 0: at once */
 	bool reads; /* takes what comes, and so notices when it is thrown out; the others notice
 		       when they send */
 } kinds[] = {
@@ -139,6 +147,7 @@ static const struct kind {
 	{ "quantity", "ask for 126 registers, 1,000 times a second", quantity, 4, 2000, true },
 	{ "comego", "connect and disconnect, 100 times a second", come_and_go, 1, 10000, true },
 	{ "silent", "connect and say nothing", silent, 1000, 10000, true },
+	{ "flood", "connect again at once when they are thrown out", silent, 2000, 0, true },
 };
 enum { KINDS = sizeof(kinds) / sizeof(*kinds) };
 
@@ -148,7 +157,7 @@ enum { KINDS = sizeof(kinds) / sizeof(*kinds) };
 static void peer_connect(struct peer *peer)
 {
 	const struct timeval limit = { .tv_sec = CONNECT_S }; /* of connect, too: socket(7) */
-	int on = 1;
+	int on = 1, bytes = BUFFER_BYTES;
 	peer->turns = peer->at = 0;
 	peer->fd = socket(AF_INET, SOCK_STREAM, 0);
 	if (peer->fd < 0)
@@ -157,7 +166,11 @@ static void peer_connect(struct peer *peer)
 	setsockopt(peer->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 },
 		   sizeof(struct linger));
-	if (connect(peer->fd, (const struct sockaddr *)&server, sizeof(server)) != 0) {
+	setsockopt(peer->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	setsockopt(peer->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	setsockopt(peer->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	if (bind(peer->fd, (const struct sockaddr *)&own, sizeof(own)) != 0 ||
+	    connect(peer->fd, (const struct sockaddr *)&server, sizeof(server)) != 0) {
 		close(peer->fd);
 		peer->fd = -1;
 	}
@@ -188,6 +201,19 @@ static bool peer_turn(const struct kind *kind, struct peer *peer)
 	return at_work;
 }
 
+/* As fast as it goes, until all are at work. */
+static void start(const struct kind *kind, struct peer *peers, unsigned count)
+{
+	unsigned others;
+	do {
+		others = 0;
+		for (unsigned i = 0; i < count; i++)
+			others += !peer_turn(kind, &peers[i]);
+		if (others != 0) /* the server may take more meanwhile */
+			usleep(FULL_MS * 1000);
+	} while (others != 0);
+}
+
 static _Noreturn void play(const struct kind *kind, unsigned count)
 {
 	struct peer *peers = calloc(count, sizeof(*peers));
@@ -195,15 +221,13 @@ static _Noreturn void play(const struct kind *kind, unsigned count)
 		err(1, "memory");
 	for (unsigned i = 0; i < count; i++)
 		peers[i].fd = -1;
-	for (unsigned at_work = 0; at_work < count; at_work++) /* as fast as it goes */
-		while (!peer_turn(kind, &peers[at_work]))
-			;
-	all_at_work = true;
+	start(kind, peers, count);
 	printf("ready %u\n", count);
 	fflush(stdout);
 	int64_t next = now_ns();
 	for (unsigned i = 0;; i = (i + 1) % count) {
-		pace(&next, kind->period_us * INT64_C(1000));
+		if (kind->period_us != 0)
+			pace(&next, kind->period_us * INT64_C(1000));
 		peer_turn(kind, &peers[i]);
 	}
 }
@@ -226,6 +250,7 @@ int main(int argc, char **argv)
 	}
 	server.sin_port = htons((uint16_t)strtoul(argv[2], NULL, 10));
 	server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	own.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
