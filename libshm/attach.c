@@ -2,6 +2,7 @@
  * private. */
 #include "libshm/attach.h"
 
+#include "libshm/descriptor.h"
 #include "libshm/header.h"
 #include "libshm/image.h"
 #include "libshm/lock.h"
@@ -57,7 +58,7 @@ static int handle_add(struct mbshm *img, const char *path, int flags)
 	pthread_once(&fork_once, fork_watch);
 	pthread_mutex_lock(&handles_mutex);
 	/* O_NONBLOCK: a FIFO must not hang us. */
-	img->fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);
+	img->fd = descriptor_open(path, flags | O_NONBLOCK, 0);
 	error = errno;
 	if (img->fd >= 0) {
 		img->next = handles;

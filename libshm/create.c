@@ -4,6 +4,7 @@
 
 #include "libshm/attach.h"
 #include "libshm/clock.h"
+#include "libshm/descriptor.h"
 #include "libshm/header.h"
 #include "libshm/image.h"
 #include "libshm/name.h"
@@ -84,7 +85,7 @@ static int segment_build(int fd, const struct mbshm_config *config, char *why)
 static int image_build(const struct mbshm_config *config, int *fd, char *why)
 {
 	int rc;
-	*fd = open(NAME_FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	*fd = descriptor_open(NAME_FOLDER, O_TMPFILE | O_RDWR, 0600);
 	if (*fd < 0)
 		return why_set(why, -errno, "cannot create in " NAME_FOLDER ": %s",
 			       strerror(errno));

@@ -3,6 +3,7 @@
  * repeated.  Readers that were in the middle of a copy refuse it, since min_valid is as high as it
  * can be; a writer's publish and unlock fail. */
 #include "libshm/attach.h"
+#include "libshm/descriptor.h"
 #include "libshm/image.h"
 
 #include <errno.h>
@@ -21,7 +22,7 @@ static int stand_in_make(void)
 	const struct segment_control control = { .commit = COMMIT_RETIRED,
 						 .min_valid = UINT64_MAX,
 						 .journal_floor = UINT64_MAX };
-	stand_in = memfd_create("mbshm-retired", MFD_CLOEXEC);
+	stand_in = descriptor_move(memfd_create("mbshm-retired", MFD_CLOEXEC));
 	if (stand_in < 0 || ftruncate(stand_in, (off_t)segment_size(MBSHM_POOL_MAX)) ||
 	    pwrite(stand_in, &control, sizeof control, offsetof(struct segment, control)) < 0)
 		return -errno;

@@ -31,7 +31,8 @@
  *
  * Errors are returned as -errno.  The library never logs, never exits, and installs no signal
  * handler unless mbshm_guard is called: whoever may write the segment may also truncate it, and
- * then access raises SIGBUS.
+ * then access raises SIGBUS.  It keeps no descriptor below 3, so that a process without a standard
+ * output or error does not print into the image.
  *
  * Addresses are those of the wire: 0-based, 0..65535.  Registers are uint16_t in host order.  Bits
  * are packed LSB first, in the order of the Modbus wire: bit i of a buffer is

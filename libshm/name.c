@@ -1,6 +1,7 @@
 /* The name of an image: the one place that knows where segments live. */
 #include "libshm/name.h"
 
+#include "libshm/descriptor.h"
 #include "libshm/header.h"
 #include "libshm/image.h"
 #include "libshm/lost.h"
@@ -33,7 +34,7 @@ static bool is_image(const char *path, gid_t group)
 	struct segment_header header;
 	struct mbshm_layout layout;
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int fd = descriptor_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
 	bool is = !header_read(fd, group, &header, &layout, &st, NULL);

@@ -3,6 +3,7 @@
 
 #include "libshm/attach.h"
 #include "libshm/create.h"
+#include "libshm/descriptor.h"
 #include "libshm/image.h"
 #include "libshm/lost.h"
 #include "libshm/name.h"
@@ -86,7 +87,7 @@ static int replace_rest(const struct mbshm_config *config, const char *path, cha
 {
 	char reason[MBSHM_WHY_SIZE];
 	struct stat opened, named;
-	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), rc = 1;
+	int fd = descriptor_open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0), rc = 1;
 	if (fd < 0)
 		return 1;
 	if (!lost_is_rest(fd) || fstat(fd, &opened))

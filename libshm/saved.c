@@ -5,6 +5,7 @@
 #include "libshm/saved.h"
 
 #include "libshm/clock.h"
+#include "libshm/descriptor.h"
 #include "libshm/header.h"
 #include "libshm/spans.h"
 #include "libshm/why.h"
@@ -83,7 +84,7 @@ static int folder_sync(const char *path)
 	int fd, rc;
 	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
 		 slash ? path : ".");
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = descriptor_open(folder, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
 		return -errno;
 	rc = fsync(fd) ? -errno : 0;
@@ -98,7 +99,7 @@ static int file_replace(const char *path, const struct values *values)
 	if (snprintf(beside, sizeof beside, "%s.%ld.new", path, (long)getpid()) >=
 	    (int)sizeof beside)
 		return -ENAMETOOLONG;
-	fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	fd = descriptor_open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644);
 	if (fd < 0)
 		return -errno;
 	rc = file_write(fd, values);
@@ -186,7 +187,7 @@ static ssize_t read_all(int fd, uint8_t *data, size_t size)
 int saved_load(const char *path, struct values *values, char *why)
 {
 	size_t most = sizeof(struct values_header) + VALUES_MAX + 8;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = descriptor_open(path, O_RDONLY | O_NONBLOCK, 0);
 	uint8_t *data;
 	ssize_t size;
 	int rc;

@@ -6,6 +6,7 @@
 #include "mbclient/wait.h"
 #include "plant/load.h"
 #include "program/options.h"
+#include "program/standard.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -84,6 +85,7 @@ int main(int argc, char **argv)
 		.context = &settings,
 	};
 	int operand;
+	standard_open();
 	struct plant *plant = options_parse(&program, argc, argv, &operand);
 	struct target target;
 	find_target(plant, operand < argc ? argv[operand] : NULL, &target);

@@ -12,6 +12,7 @@
 #include "plant/load.h"
 #include "program/daemon.h"
 #include "program/options.h"
+#include "program/standard.h"
 
 #include <inttypes.h>
 #include <sched.h>
@@ -193,6 +194,7 @@ int main(int argc, char **argv)
 					 .rows = options,
 					 .context = &asked };
 	int operand;
+	standard_open();
 	struct plant *plant = options_parse(&program, argc, argv, &operand);
 	if (asked.stats)
 		return show_counters(plant, asked.json);

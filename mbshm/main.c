@@ -9,6 +9,7 @@
 #include "mbshm/watch.h"
 #include "plant/load.h"
 #include "point/address.h"
+#include "program/standard.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -118,6 +119,7 @@ int main(int argc, char **argv)
 		.context = &tool,
 	};
 	int operand;
+	standard_open();
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of writing, with status 1 */
 	tool_defaults(&tool);
 	tool.plant = options_parse(&program, argc, argv, &operand);

@@ -3,6 +3,7 @@
 #include "plant/load.h"
 #include "program/daemon.h"
 #include "program/options.h"
+#include "program/standard.h"
 #include "simulatord/service.h"
 
 #include <errno.h>
@@ -37,6 +38,7 @@ static const struct option_row rows[] = {
 
 int main(int argc, char **argv)
 {
+	standard_open();
 	struct service_options options = { .display = isatty(STDOUT_FILENO) };
 	const struct program program = {
 		.name = "simulatord",

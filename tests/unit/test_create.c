@@ -412,6 +412,48 @@ static void no_room(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* ---- without standard files ---------------------------------------------------------------- */
+
+static bool standard_closed(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+			return false;
+	return true;
+}
+
+/* Whatever the library opens for good or for a moment: none of it is where this process prints. */
+static void closed_body(void *arg)
+{
+	const char *saved = arg;
+	char why[MBSHM_WHY_SIZE];
+	struct mbshm *img;
+	for (int fd = 0; fd < 3; fd++)
+		close(fd);
+	CHILD_CHECK(!mbshm_guard() && standard_closed());
+	CHILD_CHECK(!mbshm_open(&config, MBSHM_CREATE, &img, why) && standard_closed());
+	dprintf(STDERR_FILENO, "into the header of the image\n");
+	CHILD_CHECK(!pattern_commit(img, 1, SECOND_US, NULL));
+	CHILD_CHECK(!mbshm_values_save(img, saved, SECOND_US, NULL, why) && standard_closed());
+	CHILD_CHECK(!mbshm_values_restore(img, saved, SECOND_US, why) && standard_closed());
+	CHILD_CHECK(!mbshm_recreate(&config, SECOND_US, why) && standard_closed());
+	CHILD_CHECK(mbshm_check(img) == -ESTALE && standard_closed());
+	mbshm_close(img);
+	CHILD_CHECK(standard_closed());
+}
+
+static void standard_files_closed(void **state)
+{
+	char saved[MBSHM_NAME_SIZE + 24];
+	(void)state;
+	pattern_declare();
+	snprintf(saved, sizeof saved, "%s-saved", image_path(&config));
+	assert_int_equal(child_end(child_start(closed_body, saved)), 0);
+	struct mbshm *img = image_open(MBSHM_WRITE);
+	image_audit(img);
+	mbshm_close(img);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -426,6 +468,7 @@ int main(void)
 		IMAGE_TEST(writable_by_everybody),
 		IMAGE_TEST(other_users),
 		IMAGE_TEST(no_room),
+		IMAGE_TEST(standard_files_closed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
