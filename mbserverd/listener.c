@@ -49,7 +49,7 @@ struct listener {
 struct listeners {
 	struct admission *admission;
 	sd_event *event;
-	bool passed; /* all of them by the service manager: no other is opened, none closed */
+	bool passed;  /* all of them by the service manager: no other is opened, none closed */
 	bool resting; /* short of descriptors or memory, until the next refresh */
 	unsigned count;
 	struct listener sockets[SOCKETS_MAX];

@@ -39,6 +39,7 @@ static const struct option_row rows[] = {
 int main(int argc, char **argv)
 {
 	standard_open();
+	daemon_hold_signals();
 	struct service_options options = { .display = isatty(STDOUT_FILENO) };
 	const struct program program = {
 		.name = "simulatord",

@@ -101,21 +101,24 @@ static int add_timers(sd_event *event)
 	return rc;
 }
 
-int daemon_open(const struct daemon_hooks *wanted, sd_event **event)
+void daemon_hold_signals(void)
 {
 	sigset_t signals;
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
-	int rc = pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	if (rc)
-		return -rc;
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
+int daemon_open(const struct daemon_hooks *wanted, sd_event **event)
+{
+	daemon_hold_signals();
 	/* A log or display that nobody reads any more must not end the daemon. */
 	signal(SIGPIPE, SIG_IGN);
 
 	hooks = *wanted;
-	rc = sd_event_new(event);
+	int rc = sd_event_new(event);
 	if (rc < 0)
 		return rc;
 	rc = add_signals(*event);

@@ -1,8 +1,8 @@
 /* What the daemons share: signals, readiness, watchdog and status, on an sd-event loop in the
  * control (main) thread.
  *
- * SIGTERM and SIGINT end the loop with status 0; SIGHUP calls reload.  Signals are blocked in
- * daemon_open, which therefore runs before the first thread is made; no handler runs. */
+ * SIGTERM and SIGINT end the loop with status 0; SIGHUP calls reload.  Signals are blocked before the
+ * first thread is made; no handler runs. */
 #ifndef PROGRAM_DAEMON_H
 #define PROGRAM_DAEMON_H
 
@@ -20,6 +20,9 @@ struct daemon_hooks {
 	void (*status)(void *context, char *text, size_t size);
 	void *context;
 };
+
+/* Block the three signals: first in main, so that one that comes before the loop waits for it. */
+void daemon_hold_signals(void);
 
 /* Make the loop: signals blocked, SIGPIPE ignored, watchdog set up.  hooks: copied.  *event: the
  * caller's, sd_event_unref. 0 or -errno. */

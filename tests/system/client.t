@@ -16,7 +16,7 @@ my $TYPE = 'Choose data type: (1- Holding Register | 2- Coil | 3- Input Register
 	. '| 4- Discrete Input): ';
 my $WRITABLE = 'Choose data type: (1- Holding Register | 2- Coil): ';
 
-# The default, a second, is too short on a machine that stands still; a --timeout behind it wins.
+# The default, a second, is too short on a machine that stands still; unless the test gives one.
 my @PATIENT = ('--timeout', $MB::SOON);
 
 # ---- a client on a terminal ----------------------------------------------------------------------
@@ -25,7 +25,7 @@ my @clients;
 
 sub start_client
 {
-	my @options = (@PATIENT, @_);
+	my @options = ((grep({ $_ eq '--timeout' } @_) ? () : @PATIENT), @_);
 	my $pty = IO::Pty->new;
 	my $pid = fork // die "fork: $!";
 	if ($pid == 0) {

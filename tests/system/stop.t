@@ -50,6 +50,22 @@ sub stop_with_queue
 
 # Of a sanitizer's build, and of others.
 my $LIMIT = $ENV{MB_SAN} ? 3 : 1;
+# A signal that comes before the loop waits for it.
+subtest 'a reload while it starts' => sub {
+	for my $program ('mbserverd', 'simulatord') {
+		my $plant = plant();
+		for (1 .. 10) {
+			my $self = spawn(program($program), '--plant', $plant);
+			1 until (readlink("/proc/$self->{pid}/exe") // '') =~ m{/\Q$program\E$};
+			# it may not have reached the first line of main
+			wait_until(sub { `grep SigBlk /proc/$self->{pid}/status` =~ /:.*[1-9a-f]/ });
+			kill HUP => $self->{pid};
+			wait_line($self, qr/(reloaded)/);
+			is(stop($self), 0, "$program was told to reload while it started");
+		}
+	}
+};
+
 subtest 'who is in the queue' => sub {
 	cmp_ok(quickest($LIMIT, \&stop_with_queue), '<', $LIMIT, 'in under a second');
 };
