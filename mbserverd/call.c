@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 int call_exception(int rc)
 {
@@ -128,6 +129,9 @@ void call_begin(const struct call *call)
 	mbshm_txn_begin(call->execution->txn, call->device->image);
 	if (!origin.kind)
 		return;
+	if (origin.family == AF_INET6)
+		network_set_zone(origin.address,
+				 0); /* an index means nothing to others, or later */
 	origin.unit = call->unit;
 	origin.function = call->request->pdu[0];
 	mbshm_txn_journal(call->execution->txn, &origin);

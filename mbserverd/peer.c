@@ -17,6 +17,7 @@ struct mbshm_origin peer_origin(const struct sockaddr_storage *address)
 		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
 		peer.port = ntohs(v6->sin6_port);
 		memcpy(peer.address, &v6->sin6_addr, 16);
+		network_set_zone(peer.address, v6->sin6_scope_id);
 		peer.family = (uint8_t)network_unmap(AF_INET6, peer.address);
 	}
 	return peer;

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,51 @@ int network_unmap(int family, uint8_t *address)
 	return AF_INET;
 }
 
+/* ---- zones --------------------------------------------------------------------------------- */
+
+enum { ZONE_AT = 4, ZONE_BYTES = 4 };
+
+static bool is_link_local(const uint8_t *address)
+{
+	return address[0] == 0xfe && (address[1] & 0xc0) == 0x80;
+}
+
+void network_set_zone(uint8_t *address, uint32_t interface)
+{
+	if (!is_link_local(address))
+		return;
+	for (int i = 0; i < ZONE_BYTES; i++)
+		address[ZONE_AT + i] = (uint8_t)(interface >> (24 - 8 * i));
+}
+
+/* Copy the address without its zone; returns that. */
+static uint32_t take_zone(const uint8_t *address, uint8_t plain[16])
+{
+	uint32_t interface = 0;
+	memcpy(plain, address, 16);
+	for (int i = 0; is_link_local(address) && i < ZONE_BYTES; i++)
+		interface = interface << 8 | address[ZONE_AT + i];
+	network_set_zone(plain, 0);
+	return interface;
+}
+
+/* Its name, or its index in digits when it is gone. */
+static void zone_text(uint32_t interface, char text[NETWORK_ZONE_SIZE])
+{
+	if (!if_indextoname(interface, text))
+		snprintf(text, NETWORK_ZONE_SIZE, "%u", interface);
+}
+
+static bool is_zone(const char *zone, uint32_t interface)
+{
+	char name[NETWORK_ZONE_SIZE], digits[NETWORK_ZONE_SIZE];
+	zone_text(interface, name);
+	snprintf(digits, sizeof digits, "%u", interface);
+	return interface && (!strcmp(zone, name) || !strcmp(zone, digits));
+}
+
+/* ---- networks ------------------------------------------------------------------------------ */
+
 /* Zero all bits from the first on.  Was one of them set? */
 static bool clear_from(uint8_t *address, unsigned first)
 {
@@ -31,6 +77,17 @@ static bool clear_from(uint8_t *address, unsigned first)
 	return any;
 }
 
+/* Cut "%ZONE" off an address. */
+static bool parse_zone(char *address, char zone[NETWORK_ZONE_SIZE])
+{
+	char *percent = strchr(address, '%');
+	if (!percent)
+		return true;
+	*percent = '\0';
+	snprintf(zone, NETWORK_ZONE_SIZE, "%s", percent + 1);
+	return percent[1] && strlen(percent + 1) < NETWORK_ZONE_SIZE;
+}
+
 /* "" means max; else "/BITS". */
 static bool parse_bits(const char *text, unsigned max, unsigned *bits)
 {
@@ -41,7 +98,7 @@ static bool parse_bits(const char *text, unsigned max, unsigned *bits)
 
 int network_parse(const char *text, struct network *network, char *why)
 {
-	char address[INET6_ADDRSTRLEN], canonical[INET6_ADDRSTRLEN];
+	char address[INET6_ADDRSTRLEN + NETWORK_ZONE_SIZE], canonical[INET6_ADDRSTRLEN];
 	size_t length = strcspn(text, "/");
 	int family = memchr(text, ':', length) ? AF_INET6 : AF_INET;
 	unsigned bits;
@@ -52,7 +109,9 @@ int network_parse(const char *text, struct network *network, char *why)
 	if (length >= sizeof address)
 		return -EINVAL;
 	snprintf(address, sizeof address, "%.*s", (int)length, text);
-	if (inet_pton(family, address, network->address) != 1 ||
+	if (!parse_zone(address, network->zone) ||
+	    inet_pton(family, address, network->address) != 1 ||
+	    (*network->zone && (family != AF_INET6 || !is_link_local(network->address))) ||
 	    !parse_bits(text + length, family == AF_INET ? 32 : 128, &bits))
 		return -EINVAL;
 	if (clear_from(network->address, bits)) {
@@ -72,27 +131,43 @@ int network_parse(const char *text, struct network *network, char *why)
 bool network_has(const struct network *network, int family, const uint8_t *address)
 {
 	unsigned bytes = network->bits / 8, rest = network->bits % 8;
+	uint8_t plain[16];
 	if (network->family != family || !network->family)
 		return false;
+	if (family == AF_INET6) {
+		uint32_t interface = take_zone(address, plain);
+		if (*network->zone && !is_zone(network->zone, interface))
+			return false;
+		address = plain;
+	}
 	return memcmp(network->address, address, bytes) == 0 &&
 	       (rest == 0 || (network->address[bytes] ^ address[bytes]) >> (8 - rest) == 0);
 }
 
 const char *network_host_text(int family, const uint8_t *address, char text[NETWORK_TEXT_SIZE])
 {
-	if (family == AF_UNIX || !inet_ntop(family, address, text, NETWORK_TEXT_SIZE))
+	char zone[NETWORK_ZONE_SIZE];
+	uint8_t plain[16];
+	uint32_t interface = family == AF_INET6 ? take_zone(address, plain) : 0;
+	if (family == AF_UNIX ||
+	    !inet_ntop(family, interface ? plain : address, text, INET6_ADDRSTRLEN))
 		snprintf(text, NETWORK_TEXT_SIZE, "unix");
+	if (interface) {
+		zone_text(interface, zone);
+		strcat(strcat(text, "%"), zone);
+	}
 	return text;
 }
 
 const char *network_peer_text(int family, const uint8_t *address, uint16_t port,
 			      char text[NETWORK_TEXT_SIZE])
 {
-	char host[INET6_ADDRSTRLEN];
-	if (family == AF_UNIX || !inet_ntop(family, address, host, sizeof host))
+	char host[NETWORK_TEXT_SIZE];
+	network_host_text(family, address, host);
+	if (family != AF_INET && family != AF_INET6)
 		snprintf(text, NETWORK_TEXT_SIZE, "unix");
 	else
-		snprintf(text, NETWORK_TEXT_SIZE, family == AF_INET6 ? "[%s]:%u" : "%s:%u", host,
-			 port);
+		snprintf(text, NETWORK_TEXT_SIZE, family == AF_INET6 ? "[%.71s]:%u" : "%.72s:%u",
+			 host, port);
 	return text;
 }

@@ -87,7 +87,11 @@ static void refuses_what_is_wrong(void **state)
 		{ "10.0.0.0/4294967304", "" },
 		{ "2001:db8::/129", "" },
 		{ "[::1]", "" },
-		{ "fe80::1%eth0", "" },
+		{ "fe80::1%", "" },
+		{ "fe80::1%a-name-of-16-bytes", "" },
+		{ "fe80::1/10%lo", "" },
+		{ "2001:db8::1%lo", "" },
+		{ "1.2.3.4%lo", "" },
 		{ "0123:4567:89ab:cdef:0123:4567:89ab:cdef:0123:4567:89ab:cdef", "" },
 		{ "10.1.0.0/8", "\"10.1.0.0/8\" has bits set beyond its /8, expected "
 				"\"10.0.0.0/8\"" },
@@ -103,6 +107,54 @@ static void refuses_what_is_wrong(void **state)
 			fail_msg("accepted \"%s\"", wrongs[i].text);
 		assert_string_equal(why, wrongs[i].why);
 	}
+}
+
+/* Interface 1 is lo, in every network namespace. */
+static void zones(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *network, *address;
+		uint32_t interface;
+		bool has;
+	} cases[] = {
+		{ "fe80::/10", "fe80::1", 1, true },
+		{ "fe80::/64", "fe80::1", 1, true },
+		{ "fe80::1", "fe80::1", 1, true },
+		{ "fe80::1", "fe80::2", 1, false },
+		{ "fe80::1", "fe80::1", 0, true },
+		{ "fe80::1%lo", "fe80::1", 1, true },
+		{ "fe80::1%1", "fe80::1", 1, true },
+		{ "fe80::1%lo", "fe80::2", 1, false },
+		{ "fe80::1%lo", "fe80::1", 0, false },
+		{ "fe80::1%lo", "fe80::1", 77777, false },
+		{ "fe80::1%77777", "fe80::1", 77777, true },
+		{ "fe80::1%eth77", "fe80::1", 1, false },
+		{ "fe80::%lo/64", "fe80::2", 1, true },
+		{ "2001:db8:0:1::/64", "2001:db8:0:1::1", 1, true },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct network network;
+		uint8_t address[16];
+		char why[NETWORK_WHY_SIZE];
+		assert_int_equal(network_parse(cases[i].network, &network, why), 0);
+		assert_int_equal(inet_pton(AF_INET6, cases[i].address, address), 1);
+		network_set_zone(address, cases[i].interface);
+		if (network_has(&network, AF_INET6, address) != cases[i].has)
+			fail_msg("%s%%%u in %s: expected %d", cases[i].address, cases[i].interface,
+				 cases[i].network, cases[i].has);
+	}
+	static const uint8_t longest[16] = { 0xfe, 0xbf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+					     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	char text[NETWORK_TEXT_SIZE];
+	assert_string_equal(network_peer_text(AF_INET6, longest, 65535, text),
+			    "[febf:ffff::ffff:ffff:ffff:ffff%4294967295]:65535");
+	uint8_t address[16] = { 0xfe, 0x80, [15] = 7 };
+	network_set_zone(address, 1);
+	assert_string_equal(network_peer_text(AF_INET6, address, 502, text), "[fe80::7%lo]:502");
+	assert_string_equal(network_host_text(AF_INET6, address, text), "fe80::7%lo");
+	network_set_zone(address, 0);
+	assert_string_equal(network_host_text(AF_INET6, address, text), "fe80::7");
 }
 
 static void unmaps(void **state)
@@ -135,8 +187,11 @@ static void writes_peers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(finds_networks),        cmocka_unit_test(finds_unix),
-		cmocka_unit_test(refuses_what_is_wrong), cmocka_unit_test(unmaps),
+		cmocka_unit_test(finds_networks),
+		cmocka_unit_test(finds_unix),
+		cmocka_unit_test(refuses_what_is_wrong),
+		cmocka_unit_test(zones),
+		cmocka_unit_test(unmaps),
 		cmocka_unit_test(writes_peers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
