@@ -352,7 +352,9 @@ int mbshm_snapshot(struct mbshm *img, const struct mbshm_read *reads, unsigned c
 		   uint32_t timeout_us, uint64_t *version);
 
 /* Write all values to a file, completely or not at all (new file, fsync, rename, fsync of the
- * folder).  version: set to the version saved; may be NULL.  0, or -errno and why. */
+ * folder).  The file has the owner, group and mode of the one it replaces, or of the image.  A
+ * symbolic link stays one: its target is replaced.  version: set to the version saved; may be
+ * NULL.  0, -EINVAL (path leads to no regular file), or another -errno; and why. */
 int mbshm_values_save(struct mbshm *img, const char *path, uint32_t timeout_us, uint64_t *version,
 		      char *why);
 

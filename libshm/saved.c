@@ -7,14 +7,17 @@
 #include "libshm/clock.h"
 #include "libshm/descriptor.h"
 #include "libshm/header.h"
+#include "libshm/image.h"
 #include "libshm/spans.h"
 #include "libshm/why.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define VALUES_MAGIC UINT64_C(0x3153474552424d2e) /* ".MBREGS1" */
@@ -92,17 +95,46 @@ static int folder_sync(const char *path)
 	return rc;
 }
 
-static int file_replace(const char *path, const struct values *values)
+/* The file that path leads to through symbolic links, which stay what they are; it need not exist.
+ * 0, -EINVAL (there is no regular file: a device, a pipe) or another -errno. */
+static int path_resolve(const char *path, char real[PATH_MAX])
+{
+	struct stat st;
+	if (realpath(path, real))
+		return stat(real, &st) ? -errno : S_ISREG(st.st_mode) ? 0 : -EINVAL;
+	int rc = -errno;
+	if (rc != -ENOENT || !lstat(path, &st)) /* a link that leads nowhere stays, too */
+		return rc;
+	return snprintf(real, PATH_MAX, "%s", path) < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+/* The umask and the user who saves must not decide who can read the file after the next boot: that
+ * is as of the old file, or of the image.  0 or -errno. */
+static int file_own(int fd, const char *path, const struct mbshm *img)
+{
+	struct stat st;
+	if (stat(path, &st) && fstat(img->fd, &st))
+		return -errno;
+	mode_t mode = st.st_mode & 0666;
+	/* Without the right to give it away, it stays ours, but is nobody's by mistake. */
+	if (fchown(fd, st.st_uid, st.st_gid) && fchown(fd, (uid_t)-1, st.st_gid))
+		mode &= (mode_t)~0060;
+	return fchmod(fd, mode) ? -errno : 0;
+}
+
+static int file_replace(const char *path, const struct mbshm *img, const struct values *values)
 {
 	char beside[4096];
 	int fd, rc;
 	if (snprintf(beside, sizeof beside, "%s.%ld.new", path, (long)getpid()) >=
 	    (int)sizeof beside)
 		return -ENAMETOOLONG;
-	fd = descriptor_open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644);
+	fd = descriptor_open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	rc = file_write(fd, values);
+	rc = file_own(fd, path, img);
+	if (!rc)
+		rc = file_write(fd, values);
 	if (close(fd) && !rc)
 		rc = -errno;
 	if (!rc && rename(beside, path))
@@ -114,26 +146,31 @@ static int file_replace(const char *path, const struct values *values)
 
 void saved_refuse(const char *path, char *why)
 {
-	char aside[4096];
+	char real[PATH_MAX], aside[PATH_MAX];
 	size_t used = strlen(why);
-	if (snprintf(aside, sizeof aside, "%s.refused", path) < (int)sizeof aside &&
-	    !rename(path, aside))
+	if (!path_resolve(path, real) &&
+	    snprintf(aside, sizeof aside, "%s.refused", real) < (int)sizeof aside &&
+	    !rename(real, aside))
 		snprintf(why + used, MBSHM_WHY_SIZE - used, " (kept aside as %.400s)", aside);
 }
 
 int mbshm_values_save(struct mbshm *img, const char *path, uint32_t timeout_us, uint64_t *version,
 		      char *why)
 {
-	char refused[MBSHM_WHY_SIZE];
+	char refused[MBSHM_WHY_SIZE], real[PATH_MAX];
 	struct values values, found = { 0 };
-	int rc = values_take(img, false, timeout_us, &values);
+	int rc = path_resolve(path, real);
+	if (rc)
+		return why_set(why, rc, "cannot write %s: %s", path,
+			       rc == -EINVAL ? "no regular file" : strerror(-rc));
+	rc = values_take(img, false, timeout_us, &values);
 	if (rc)
 		return why_set(why, rc, "cannot read the image: %s", strerror(-rc));
-	if (saved_load(path, &found, refused) == -EBADMSG)
-		saved_refuse(path, refused); /* do not overwrite what was refused */
+	if (saved_load(real, &found, refused) == -EBADMSG)
+		saved_refuse(real, refused); /* do not overwrite what was refused */
 	else
 		values_free(&found);
-	rc = file_replace(path, &values);
+	rc = file_replace(real, img, &values);
 	if (version)
 		*version = values.version;
 	values_free(&values);
@@ -188,11 +225,16 @@ int saved_load(const char *path, struct values *values, char *why)
 {
 	size_t most = sizeof(struct values_header) + VALUES_MAX + 8;
 	int fd = descriptor_open(path, O_RDONLY | O_NONBLOCK, 0);
+	struct stat st;
 	uint8_t *data;
 	ssize_t size;
 	int rc;
 	if (fd < 0)
 		return why_set(why, -errno, "%s: %s", path, strerror(errno));
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return why_set(why, -EINVAL, "%s: no regular file", path);
+	}
 	data = malloc(most + 1);
 	size = data ? read_all(fd, data, most + 1) : -ENOMEM;
 	close(fd);

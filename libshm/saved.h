@@ -4,8 +4,8 @@
 
 #include "libshm/values.h"
 
-/* Read and check a file.  0 and *values (values_free), or why and -ENOENT, -EACCES, ... (cannot be
- * read) or -EBADMSG (damaged). */
+/* Read and check a file.  0 and *values (values_free), or why and -ENOENT, -EACCES, -EINVAL (no
+ * regular file), ... (cannot be read) or -EBADMSG (damaged). */
 int saved_load(const char *path, struct values *values, char *why);
 
 /* Rename a damaged file to FILE.refused and add that to why.  A program may not be allowed to:

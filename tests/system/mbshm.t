@@ -45,7 +45,7 @@ sub version { return (done(undef, 'get', 'holding:1000', '--format', 'csv') =~ /
 
 refused(1, qr/^mbshm: image \Q$name\E: no such image$/, @$_)
 	for ['info'], ['get', 'holding:1000'], ['dump'], ['watch', '--count', 1], ['journal'],
-		['set', 'holding:1000', 1], ['save', '/dev/null'],
+		['set', 'holding:1000', 1], ['save', temp_dir() . '/none'],
 	    ['recreate'];
 refused(1, qr/no such image/, 'unlink');
 refused(1, qr/image\.retain is not set/, 'retain');
@@ -463,6 +463,43 @@ refused(1, qr/damaged \(checksum\)/, 'restore', write_file("damaged", $bad));
 refused(1, qr/too short/, 'restore', write_file('short', substr $bytes, 0, 100));
 refused(1, qr/No such file/, 'restore', temp_dir() . '/nope');
 is(done(undef, 'dump'), $saved, 'and nothing has changed');
+
+# What is no regular file stays, and a link stays a link; whoever saves, with whatever umask, the
+# file belongs to the same as before.
+my $fifo = temp_dir() . '/fifo';
+POSIX::mkfifo($fifo, 0600) or die $!;
+my @special = ($fifo, temp_dir());
+# A device of our own: a build that fails here must not cost the machine its /dev/null.
+push @special, temp_dir() . '/null'
+	if $> == 0 && system('mknod', temp_dir() . '/null', 'c', 1, 3) == 0;
+my @kinds = map { (lstat)[2] } @special;
+refused(1, qr/^mbshm: not saved: cannot write \Q$_\E: no regular file$/, 'save', $_)
+	for @special;
+refused(1, qr/: no regular file$/, 'restore', $_) for @special;
+is_deeply([ map { (lstat)[2] } @special ], \@kinds, 'they are what they were');
+my ($link, $nowhere) = (temp_dir() . '/link', temp_dir() . '/nowhere');
+symlink $file, $link or die $!;
+symlink temp_dir() . '/absent', $nowhere or die $!;
+chmod 0640, $file;
+my $inode = (stat $file)[1];
+{
+	my $mask = umask 077;
+	done('', 'save', $link);
+	done('', 'save', temp_dir() . '/fresh');
+	umask $mask;
+}
+ok(-l $link, 'a link stays');
+isnt((stat $file)[1], $inode, 'its target is replaced');
+is((stat _)[2] & 07777, 0640, 'and keeps its mode');
+is((stat temp_dir() . '/fresh')[2] & 07777, 0660, 'a new file has the mode of the image');
+refused(1, qr/cannot write/, 'save', $nowhere);
+ok(-l $nowhere, 'a link that leads nowhere stays, too');
+SKIP: {
+	skip 'needs root', 2 if $> != 0;
+	chown 65534, 65534, $file;
+	done('', 'save', $file);
+	is(join(' ', (stat $file)[4, 5]), '65534 65534', 'root leaves it to its owner');
+}
 refused(1, qr/cannot write/, 'save', '/nonexistent/file');
 refused(1, qr/cannot write/, 'save', '/proc/values');
 
