@@ -9,8 +9,9 @@ use MB;
 use POSIX ();
 
 our @EXPORT = qw($FULL $RUNS $load_at_start seconds $FIRST $load_cpu $side_cpu
-	start_echo start_libmodbus start_mbserverd start_tool bench_program load cpu_ns memory_kib
-	tcp_memory_kib counted median ratio column thousands spread print_server min max);
+	start_echo start_libmodbus start_mbserverd start_tool start_tool_within bench_program load
+	cpu_ns memory_kib tcp_memory_kib counted
+	median ratio column thousands spread print_server min max);
 
 our $FULL = $ENV{FULL};
 our $RUNS = $ENV{RUNS} || ($FULL ? 7 : 5);
@@ -61,12 +62,14 @@ sub start_mbserverd
 }
 
 # Another program of this folder, started and at work; undef when that takes too long.
-sub start_tool
+sub start_tool { return start_tool_within(10, @_) }
+
+sub start_tool_within
 {
-	my ($cpu, $name, @arguments) = @_;
+	my ($most_s, $cpu, $name, @arguments) = @_;
 	my $self = spawn('taskset', '-c', $cpu, bench_program($name), @arguments);
 	my $ready = qr/^ready(?: (\d+))?$/;
-	eval { $self->{connections} = wait_line($self, $ready, 10, 'out'); 1 } or do {
+	eval { $self->{connections} = wait_line($self, $ready, $most_s, 'out'); 1 } or do {
 		kill9($self);
 		return undef;
 	};
