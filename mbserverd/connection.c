@@ -212,6 +212,14 @@ static enum connection_state serve(struct workspace *workspace, struct connectio
 	return CONNECTION_REST;
 }
 
+/* After a full receive, the next one takes what the kernel had received with it. */
+static void note_receipt(struct connection *c, int64_t now_ms, size_t bytes)
+{
+	if (!c->more || now_ms - c->received_ms >= 2 * LOCK_PATIENCE_MS)
+		c->received_ms = now_ms;
+	c->more = bytes == RECEIVE_BYTES;
+}
+
 enum connection_state connection_input(struct workspace *workspace, struct connection *c)
 {
 	size_t held = unhold(workspace, c);
@@ -225,7 +233,7 @@ enum connection_state connection_input(struct workspace *workspace, struct conne
 		return CONNECTION_INPUT;
 	if (received < 0)
 		received = 0;
-	c->received_ms = workspace->execution.now_ms;
+	note_receipt(c, workspace->execution.now_ms, (size_t)received);
 	counters_add(&workspace->execution.counters->bytes_in, (uint64_t)received);
 	if (workspace->stopping && received < RECEIVE_BYTES)
 		c->shut = true; /* that was all */
@@ -256,5 +264,6 @@ enum connection_state connection_output(struct workspace *workspace, struct conn
 		return CONNECTION_OUTPUT;
 	free(c->output.data);
 	c->output.data = NULL;
+	c->received_ms = workspace->execution.now_ms; /* it was the peer that kept us */
 	return connection_retry(workspace, c);
 }

@@ -108,7 +108,8 @@ struct connection {
 	bool shut;           /* our side has ended; what still comes is thrown away */
 	bool parked;         /* the first ADU held waits for the lock */
 	int64_t frame_ms;    /* CONNECTION_REST: when the frame's first byte came */
-	int64_t received_ms; /* when the last bytes came */
+	bool more;           /* the last receive was full */
+	int64_t received_ms; /* when what is held came */
 	struct held input, output;
 	uint16_t rest_bytes;
 	uint8_t rest[ADU_MAX]; /* held input that is less than an ADU: usually no allocation */

@@ -1,8 +1,8 @@
 /* What the daemons share: signals, readiness, watchdog and status, on an sd-event loop in the
  * control (main) thread.
  *
- * SIGTERM and SIGINT end the loop with status 0; SIGHUP calls reload.  Signals are blocked before the
- * first thread is made; no handler runs. */
+ * SIGTERM and SIGINT end the loop with status 0; SIGHUP calls reload.  Signals are blocked before
+ * the first thread is made; no handler runs. */
 #ifndef PROGRAM_DAEMON_H
 #define PROGRAM_DAEMON_H
 

@@ -386,6 +386,9 @@ static bool connection_run(struct connection *c)
 			state = connection_input(&workspace, c);
 		} else if (state == CONNECTION_OUTPUT) {
 			client.full = false;
+			/* What was held meanwhile has the time to wait again. */
+			if (oracle.busy_bytes > client.sent - held_input(c))
+				oracle.busy_bytes = client.sent - held_input(c);
 			state = connection_output(&workspace, c);
 		} else {
 			if (!rival_locks)

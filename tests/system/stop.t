@@ -58,7 +58,9 @@ subtest 'a reload while it starts' => sub {
 			my $self = spawn(program($program), '--plant', $plant);
 			1 until (readlink("/proc/$self->{pid}/exe") // '') =~ m{/\Q$program\E$};
 			# it may not have reached the first line of main
-			wait_until(sub { `grep SigBlk /proc/$self->{pid}/status` =~ /:.*[1-9a-f]/ });
+			wait_until(sub {
+				return `grep SigBlk /proc/$self->{pid}/status` =~ /:.*[1-9a-f]/;
+			});
 			kill HUP => $self->{pid};
 			wait_line($self, qr/(reloaded)/);
 			is(stop($self), 0, "$program was told to reload while it started");

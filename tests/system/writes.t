@@ -127,6 +127,18 @@ subtest 'many writes behind a stopped writer' => sub {
 	# 64 times 50 ms would be 3.2 s
 	cmp_ok($took, '<', 1.6, sprintf 'the read behind 64 writes was answered after %.0f ms',
 		1e3 * $took);
+
+	# More than the server takes at once.
+	my $large = h('10 03e8 0064 c8' . '0001' x 100);
+	$took = quickest(0.2, sub {
+		my $start = time;
+		send_all($socks[2],
+			join('', map { adu($_, 1, $large) } 1 .. 64) . adu(65, 1, $READ));
+		hx(scalar read_response($socks[2])) eq '9006' || die for 1 .. 64;
+		read_response($socks[2]);
+		return time - $start;
+	});
+	cmp_ok($took, '<', 0.2, sprintf 'behind 64 large ones after %.0f ms', 1e3 * $took);
 	kill 'KILL', $holder->{pid};
 	wait_exit($holder);
 };
