@@ -95,13 +95,23 @@ static int folder_sync(const char *path)
 	return rc;
 }
 
+static int is_regular(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) ? 0 : S_ISDIR(st->st_mode) ? -EISDIR : -EINVAL;
+}
+
+static const char *reason_of(int rc)
+{
+	return rc == -EINVAL ? "not a regular file" : strerror(-rc);
+}
+
 /* The file that path leads to through symbolic links, which stay what they are; it need not exist.
- * 0, -EINVAL (there is no regular file: a device, a pipe) or another -errno. */
+ * 0, -EISDIR, -EINVAL (no regular file either: a device, a pipe) or another -errno. */
 static int path_resolve(const char *path, char real[PATH_MAX])
 {
 	struct stat st;
 	if (realpath(path, real))
-		return stat(real, &st) ? -errno : S_ISREG(st.st_mode) ? 0 : -EINVAL;
+		return stat(real, &st) ? -errno : is_regular(&st);
 	int rc = -errno;
 	if (rc != -ENOENT || !lstat(path, &st)) /* a link that leads nowhere stays, too */
 		return rc;
@@ -109,13 +119,17 @@ static int path_resolve(const char *path, char real[PATH_MAX])
 }
 
 /* The umask and the user who saves must not decide who can read the file after the next boot: that
- * is as of the old file, or of the image.  0 or -errno. */
+ * is as of the old file, or of the image, but only its owner can write it.  0 or -errno. */
 static int file_own(int fd, const char *path, const struct mbshm *img)
 {
 	struct stat st;
-	if (stat(path, &st) && fstat(img->fd, &st))
-		return -errno;
-	mode_t mode = st.st_mode & 0666;
+	mode_t mode = 0666;
+	if (stat(path, &st)) {
+		mode = 0644;
+		if (fstat(img->fd, &st))
+			return -errno;
+	}
+	mode &= st.st_mode;
 	/* Without the right to give it away, it stays ours, but is nobody's by mistake. */
 	if (fchown(fd, st.st_uid, st.st_gid) && fchown(fd, (uid_t)-1, st.st_gid))
 		mode &= (mode_t)~0060;
@@ -161,8 +175,7 @@ int mbshm_values_save(struct mbshm *img, const char *path, uint32_t timeout_us, 
 	struct values values, found = { 0 };
 	int rc = path_resolve(path, real);
 	if (rc)
-		return why_set(why, rc, "cannot write %s: %s", path,
-			       rc == -EINVAL ? "no regular file" : strerror(-rc));
+		return why_set(why, rc, "cannot write %s: %s", path, reason_of(rc));
 	rc = values_take(img, false, timeout_us, &values);
 	if (rc)
 		return why_set(why, rc, "cannot read the image: %s", strerror(-rc));
@@ -231,9 +244,10 @@ int saved_load(const char *path, struct values *values, char *why)
 	int rc;
 	if (fd < 0)
 		return why_set(why, -errno, "%s: %s", path, strerror(errno));
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+	rc = fstat(fd, &st) ? -errno : is_regular(&st);
+	if (rc) {
 		close(fd);
-		return why_set(why, -EINVAL, "%s: no regular file", path);
+		return why_set(why, rc, "%s: %s", path, reason_of(rc));
 	}
 	data = malloc(most + 1);
 	size = data ? read_all(fd, data, most + 1) : -ENOMEM;
