@@ -1,5 +1,6 @@
-/* The programs' one log vocabulary.  Lines go to stderr as "PROGRAM: text"; under systemd
- * (JOURNAL_STREAM is stderr) with a priority prefix instead (sd-daemon(3)).  Any thread; one
+/* The programs' one log vocabulary.  Lines go to stderr as "PROGRAM: text", a daemon's as "TIME
+ * PROGRAM: text"; under systemd (JOURNAL_STREAM is stderr) with a priority prefix instead
+ * (sd-daemon(3)).  Any thread; one
  * write(2) a line, so lines never mix.  A control character that a peer or file smuggled in is
  * written as \xNN. */
 #ifndef BASE_LOG_H
@@ -10,6 +11,12 @@
 
 /* Once, before threads exist.  program: static string. */
 void log_open(const char *program);
+
+/* The same, for a program that runs on when nobody looks.  Its lines begin with the local time,
+ * unless the journal adds that, and never wait for a reader: those that a full pipe, terminal or
+ * socket does not take are dropped, and the next one that goes through is preceded by their
+ * number. */
+void log_unattended(void);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

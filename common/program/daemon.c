@@ -114,6 +114,7 @@ void daemon_hold_signals(void)
 int daemon_open(const struct daemon_hooks *wanted, sd_event **event)
 {
 	daemon_hold_signals();
+	log_unattended();
 	/* A log or display that nobody reads any more must not end the daemon. */
 	signal(SIGPIPE, SIG_IGN);
 

@@ -98,6 +98,19 @@ subtest 'what is not Modbus' => sub {
 	is(stop($server), 0, 'stops');
 };
 
+# A page of log is all that the pipe takes.
+subtest 'a log that nobody reads' => sub {
+	my $server = start_server(conf('workers = 1  log = "requests"'));
+	fcntl $server->{pipes}{err}, 1031, 4096;	# F_SETPIPE_SZ
+	my $sock = tcp($server->{port});
+	is(hx(request($sock, $READ)), '03020000', 'answered') or last for 1 .. 100;
+	MB::drain($server, 0);
+	request($sock, $READ);
+	wait_line($server, qr/\d+ lines before this could not be written$/);
+	pass('what is missing is said when somebody reads');
+	is(stop($server), 0, 'stops');
+};
+
 subtest 'a server that nobody asks' => sub {
 	my $server = start_server(conf());
 	is(stop($server), 0, 'stops');

@@ -99,7 +99,7 @@ for my $name (grep { /d$/ } @programs) {
 	my $daemon = spawn('env', "NOTIFY_SOCKET=$socket_path", 'WATCHDOG_USEC=200000',
 		program($name), '--plant', $plant);
 	ok(wait_notify(qr/^READY=1$/m), "$name says READY=1");
-	wait_line($daemon, qr/^\Q$name\E: ready$/);
+	wait_line($daemon, qr/^\S+T\S+ \Q$name\E: ready$/);
 	ok(wait_notify(qr/^WATCHDOG=1$/m), "$name pings the watchdog") for 1 .. 2;
 	ok(wait_notify(qr/^STATUS=\w/m), "$name says its status");
 	kill HUP => $daemon->{pid};

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -165,6 +166,94 @@ static void threads_do_not_mix_lines(void **state)
 	assert_true(lines >= THREADS * LINES / 4);
 }
 
+/* ---- a log that nobody reads --------------------------------------------------------------- */
+
+/* Read what is there; add up whole lines and those that are said to be missing. */
+static void count_lines(int reader, unsigned *lines, unsigned *dropped)
+{
+	static char text[PIPE_SIZE];
+	size_t used = 0;
+	unsigned more;
+	for (ssize_t n; (n = read(reader, text + used, sizeof text - 1 - used)) > 0;)
+		used += (size_t)n;
+	text[used] = '\0';
+	for (const char *line = text; (line = strstr(line, " prog: ")); line++) {
+		if (strspn(line + 7, "0123456789") == 200)
+			*lines += strspn(line + 207, "\r\n") > 0; /* else a part of one */
+		else if (sscanf(line, " prog: %u line", &more) == 1)
+			*dropped += more;
+	}
+}
+
+/* Write lines to a stderr that is not read meanwhile.  The kernel may still pass on what a terminal
+ * took, so there may be room again and again. */
+static void never_waits(int reader)
+{
+	unsigned lines = 0, dropped = 0;
+	int flags = fcntl(STDERR_FILENO, F_GETFL);
+	log_open("prog");
+	log_unattended();
+	alarm(60); /* it hangs otherwise */
+	for (unsigned i = 0; i < LINES; i++)
+		log_info("%0200u", i);
+	assert_int_equal(fcntl(STDERR_FILENO, F_GETFL), flags); /* others share it */
+	count_lines(reader, &lines, &dropped);
+	assert_true(lines > 0 && lines < LINES);
+	unsigned all = LINES;
+	while (lines + dropped < all) {
+		log_info("%0200u", all++);
+		count_lines(reader, &lines, &dropped);
+	}
+	alarm(0);
+	assert_int_equal(lines + dropped, all);
+	assert_true(dropped > 0);
+}
+
+static void pipe_that_nobody_reads(void **state)
+{
+	(void)state;
+	assert_true(fcntl(log_pipe[0], F_SETPIPE_SZ, 4096) > 0);
+	never_waits(log_pipe[0]);
+}
+
+static void terminal_that_nobody_reads(void **state)
+{
+	(void)state;
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK);
+	assert_true(master >= 0 && !grantpt(master) && !unlockpt(master));
+	int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+	assert_true(slave >= 0 && dup2(slave, STDERR_FILENO) >= 0);
+	close(slave);
+	never_waits(master);
+	close(master);
+}
+
+static void daemons_lines_have_the_time(void **state)
+{
+	(void)state;
+	unsigned year, month, day, hour, minute, second, ms, off_hour, off_minute;
+	char rest[32];
+	setenv("TZ", "TEST-05:30", 1); /* POSIX: east of Greenwich */
+	log_open("prog");
+	log_unattended();
+	log_info("one");
+	unsetenv("TZ");
+	assert_int_equal(sscanf(logged(), "%4u-%2u-%2uT%2u:%2u:%2u.%3u+%2u:%2u prog: %31s", &year,
+				&month, &day, &hour, &minute, &second, &ms, &off_hour, &off_minute,
+				rest),
+			 10);
+	struct tm tm = { .tm_year = (int)year - 1900,
+			 .tm_mon = (int)month - 1,
+			 .tm_mday = (int)day,
+			 .tm_hour = (int)hour,
+			 .tm_min = (int)minute,
+			 .tm_sec = (int)second };
+	assert_int_equal(off_hour * 60 + off_minute, 330);
+	int64_t ago_s = time(NULL) - (timegm(&tm) - 330 * 60);
+	assert_true(ago_s >= 0 && ago_s < 3600); /* this time, and not that of another zone */
+	assert_string_equal(rest, "one");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +266,11 @@ int main(void)
 						release_log),
 		cmocka_unit_test_setup_teardown(logs_once_until_it_changes, catch_log, release_log),
 		cmocka_unit_test_setup_teardown(threads_do_not_mix_lines, catch_log, release_log),
+		/* A process is unattended from then on. */
+		cmocka_unit_test_setup_teardown(daemons_lines_have_the_time, catch_log,
+						release_log),
+		cmocka_unit_test_setup_teardown(pipe_that_nobody_reads, catch_log, release_log),
+		cmocka_unit_test_setup_teardown(terminal_that_nobody_reads, catch_log, release_log),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
