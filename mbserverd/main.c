@@ -174,6 +174,8 @@ static int server_run(struct plant *plant)
 	if (rc)
 		die(EXIT_FAILURE, "timer: %s", strerror(-rc));
 	rc = daemon_run(event);
+	if (rc)
+		log_error("event loop: %s", strerror(-rc));
 	server_stop(&server);
 	sd_event_unref(event);
 	return rc ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -144,4 +144,17 @@ subtest 'the watchdog' => sub {
 	is(stop($server), 0, 'stops');
 };
 
+subtest 'an event loop that fails' => sub {
+	plan skip_all => 'a sanitizer wants to be preloaded first' if $ENV{MB_SAN};
+	my $library = program('tests/loop.so');
+	$library = POSIX::getcwd() . "/$library" unless $library =~ m{^/};
+	my $plant = plant(image => 'retain = "values" holding_registers = ["0-9"]', points => '');
+	for (['mbserverd'], ['simulatord'], ['mbshm', 'retain']) {
+		my ($status, $out, $err) = run({ env => { LD_PRELOAD => $library } },
+			program($_->[0]), @$_[1 .. $#$_], '--plant', $plant);
+		is($status, 1, "@$_ ends");
+		like($err, qr/ $_->[0]: event loop: Input\/output error$/, 'and says why');
+	}
+};
+
 done_testing;
