@@ -140,6 +140,7 @@ static void index_build(struct mbshm *img)
 	}
 	img->live = place;
 	img->root_words = ROOT_PAGES + (place + 3) / 4;
+	img->named[0] = (uint16_t)place; /* by img->known, which is zero */
 	for (unsigned t = 0; t <= MBSHM_TABLES; t++) {
 		while (i < img->layout.span_count && (unsigned)img->layout.spans[i].table < t)
 			i++;

@@ -33,13 +33,18 @@ static inline void entry_set(uint64_t *root, unsigned place, unsigned page)
 }
 
 /* Load the committed root and check the parts of it that will be used. */
-static int change_begin(const struct mbshm *img, const struct mbshm_txn *txn, struct change *change)
+static int change_begin(struct mbshm *img, const struct mbshm_txn *txn, struct change *change)
 {
 	uint32_t root = commit_root(change->base);
 	if (root >= img->pool_pages || commit_version(change->base) >= VERSION_MAX)
 		return -EBADMSG;
-	for (unsigned i = 0; i < img->root_words; i++)
+	for (unsigned i = 0; i < ROOT_PAGES; i++)
 		change->root[i] = page_load(&img->pool[root].word[i]);
+	for (unsigned i = ROOT_PAGES; i < img->root_words; i++) {
+		change->root[i] = page_load(&img->pool[root].word[i]);
+		if (change->root[i] != img->known[i])
+			freelist_note(img, i, change->root[i]);
+	}
 	for (unsigned i = 0; i < txn->page_count; i++)
 		if (entry_get(change->root, img->root_slot[txn->pages[i]]) >= img->pool_pages)
 			return -EBADMSG;
@@ -66,14 +71,13 @@ static bool expectations_hold(const struct mbshm *img, const struct mbshm_txn *t
 static int pages_take(struct mbshm *img, const struct mbshm_txn *txn, struct change *change,
 		      uint64_t *stamp)
 {
-	uint64_t version = commit_version(change->base);
 	unsigned count = txn->page_count + 1;
 	bool stale = owner_load(&img->seg->control.dirty) && !MUTATED(NO_REBUILD);
-	int rc = stale ? -EBADMSG : freelist_take(img, version, count, change->pages, stamp);
+	int rc = stale ? -EBADMSG : freelist_take(img, change->base, count, change->pages, stamp);
 	if (rc) {
 		rc = freelist_rebuild(img, change->base);
 		if (!rc)
-			rc = freelist_take(img, version, count, change->pages, stamp);
+			rc = freelist_take(img, change->base, count, change->pages, stamp);
 	}
 	return rc;
 }

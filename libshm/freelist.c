@@ -3,6 +3,7 @@
 #include "libshm/freelist.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* An entry is the version that retired the page << 16 | page. */
 
@@ -36,22 +37,79 @@ int freelist_rebuild(struct mbshm *img, uint64_t commit)
 	return 0;
 }
 
-int freelist_take(struct mbshm *img, uint64_t version, unsigned count, uint16_t *pages,
+void freelist_note(struct mbshm *img, unsigned i, uint64_t word)
+{
+	unsigned place = (i - ROOT_PAGES) * 4;
+	for (uint64_t change = img->known[i] ^ word; change;) {
+		unsigned shift = (unsigned)__builtin_ctzll(change) & 48;
+		if (place + shift / 16 >= img->live)
+			break;
+		img->named[img->known[i] >> shift & 0xffff]--;
+		img->named[word >> shift & 0xffff]++;
+		change &= ~(UINT64_C(0xffff) << shift);
+	}
+	img->known[i] = word;
+}
+
+/* Could the entry be one of this list, as far as the pool, the version and the root tell? */
+static bool entry_ok(const struct mbshm *img, uint64_t commit, uint64_t entry)
+{
+	uint32_t page = entry & 0xffff;
+	return page < img->pool_pages && entry <= (commit | 0xffff) &&
+	       ((page != commit_root(commit) && !img->named[page]) || MUTATED(LIST_TRUSTED));
+}
+
+/* Look at the first count entries.  The number of those that are well and name no page twice. */
+static unsigned entries_read(struct mbshm *img, uint64_t commit, unsigned count, uint16_t *pages,
+			     uint64_t *stamp)
+{
+	uint64_t head = owner_load(&img->seg->control.free_head), most = 0;
+	unsigned read = 0;
+	for (; read < count; read++) {
+		uint64_t entry = owner_load(&img->seg->free_list[(head + read) & img->free_mask]);
+		if (!entry_ok(img, commit, entry))
+			break;
+		pages[read] = entry & 0xffff;
+		img->named[pages[read]]++;
+		if (entry > most)
+			most = entry;
+	}
+	for (unsigned i = 0; i < read; i++)
+		img->named[pages[i]]--;
+	*stamp = most >> 16;
+	return read;
+}
+
+/* Is every entry well, and no page twice in the list? */
+static bool list_whole(const struct mbshm *img, uint64_t commit, uint64_t head, uint64_t tail)
+{
+	uint8_t seen[(MBSHM_POOL_MAX + 8) / 8];
+	memset(seen, 0, img->pool_pages / 8 + 1);
+	for (; head != tail; head++) {
+		uint64_t entry = owner_load(&img->seg->free_list[head & img->free_mask]);
+		uint32_t page = entry & 0xffff;
+		if (!entry_ok(img, commit, entry) || seen[page / 8] & 1u << page % 8)
+			return MUTATED(LIST_TRUSTED);
+		seen[page / 8] |= (uint8_t)(1u << page % 8);
+	}
+	return true;
+}
+
+int freelist_take(struct mbshm *img, uint64_t commit, unsigned count, uint16_t *pages,
 		  uint64_t *stamp)
 {
 	struct segment_control *control = &img->seg->control;
 	uint64_t head = owner_load(&control->free_head), tail = owner_load(&control->free_tail);
-	if (tail - head > img->free_mask + 1 || tail - head < count)
+	if (tail - head != img->pool_pages - img->live - 1 && !MUTATED(NO_REBUILD) &&
+	    !MUTATED(LIST_TRUSTED))
 		return -EBADMSG;
-	*stamp = 0;
-	for (unsigned i = 0; i < count; i++) {
-		uint64_t entry = owner_load(&img->seg->free_list[(head + i) & img->free_mask]);
-		if ((entry & 0xffff) >= img->pool_pages || entry >> 16 > version)
-			return -EBADMSG;
-		pages[i] = entry & 0xffff;
-		if (entry >> 16 > *stamp)
-			*stamp = entry >> 16;
-	}
+	/* An entry that names a page which is free by the time when it is taken shows only beside
+	 * that page's own entry: look at all of them once in four rounds of the ring. */
+	if ((head ^ (head + count)) & ~(4 * img->free_mask + 3) &&
+	    !list_whole(img, commit, head, tail))
+		return -EBADMSG;
+	if (entries_read(img, commit, count, pages, stamp) < count)
+		return -EBADMSG;
 	owner_store(&control->dirty, 1);
 	POINT(dirty_set);
 	owner_store(&control->free_head, head + count);

@@ -47,6 +47,10 @@ struct mbshm {
 	pthread_mutex_t mutex;
 	uint64_t held;                 /* our lock word while we own the lock */
 	struct segment_source *source; /* refreshed by each commit; NULL: none claimed */
+	/* The root as this handle saw it last, and how often it names each pool page: so that a
+	 * page from the free list is compared with all of them in one step. */
+	uint64_t known[ROOT_WORDS_MAX];
+	uint16_t named[UINT16_MAX + 1];
 
 	struct values *kept; /* the caller's of mbshm_keep: copy for mbshm_revive; NULL: none */
 

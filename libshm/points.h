@@ -22,6 +22,7 @@ enum mbshm_mutation {
 	MUTATION_STAMP_LOW,         /* pages given back as if the version before had retired them */
 	MUTATION_STAMP_ZERO,        /* a rebuilt free list warns nobody */
 	MUTATION_NO_REBUILD,        /* a dead writer's free list is trusted */
+	MUTATION_LIST_TRUSTED, /* so is everybody's: neither counted nor compared with the root */
 };
 
 #ifdef MBSHM_POINTS

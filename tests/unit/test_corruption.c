@@ -239,10 +239,94 @@ static void only_documented_errors(void **state)
 	free(pristine);
 }
 
+/* ---- a free list that looks whole ---------------------------------------------------------- */
+
+enum { LISTED = 16, ORDERS = LISTED * 4 /* more than go four times round the list */ };
+
+/* Damage that no entry shows: ends moved a little, entries that name a live page or one twice. */
+static void list_damage(const struct mbshm *img, uint64_t *random)
+{
+	struct segment_control *control = &seg->control;
+	uint64_t head = owner_load(&control->free_head), tail = owner_load(&control->free_tail),
+		 commit = commit_load(control);
+	_Atomic uint64_t *entry =
+		&seg->free_list[(head + random_below(random, (uint32_t)(tail - head))) &
+				img->free_mask];
+	uint64_t stamp = page_load(entry) & ~UINT64_C(0xffff);
+	unsigned few = 1 + random_below(random, 4);
+	switch (random_below(random, 5)) {
+	case 0:
+		owner_store(&control->free_head, head - few);
+		break;
+	case 1:
+		owner_store(&control->free_tail, tail + few);
+		break;
+	case 2: /* shorter: pages are lost */
+		owner_store(&control->free_head, head + few);
+		break;
+	case 3: /* a page of the tables, or the root */
+		few = random_below(random, img->live + 1);
+		owner_store(entry,
+			    stamp | (few < img->live ? root_entry(img, commit_root(commit), few)
+						     : commit_root(commit)));
+		break;
+	default: /* a free page twice, side by side */
+		owner_store(&seg->free_list[(head + few) & img->free_mask],
+			    owner_load(&seg->free_list[(head + few - 1) & img->free_mask]));
+	}
+}
+
+static void order_commit(struct mbshm *img, unsigned at, uint16_t value)
+{
+	mbshm_txn_begin(txn, img);
+	assert_int_equal(mbshm_txn_write_registers(txn, MBSHM_HOLDING_REGISTERS, (uint16_t)at, 1,
+						   &value),
+			 0);
+	assert_int_equal(mbshm_txn_commit(txn, SECOND_US, NULL), 0);
+}
+
+/* Every commit goes well, no page of the tables is written by a commit that did not mean it, and
+ * when the list has gone round no page has two owners and none is lost. */
+static void list_damage_is_mended(void **state)
+{
+	uint64_t random = test_seed();
+	uint16_t want[3] = { 0 }, got;
+	char why[MBSHM_WHY_SIZE] = "";
+	(void)state;
+	config.layout.span_count = 0;
+	mbshm_layout_add(&config.layout, MBSHM_HOLDING_REGISTERS, 0, 3 * PAGE_REGISTERS);
+	config.pool_pages = LISTED;
+	txn = mbshm_txn_new(64);
+	struct mbshm *img = image_open(MBSHM_CREATE);
+	seg = segment_poke(img);
+	for (unsigned round = 0; round < 2000; round++) {
+		list_damage(img, &random);
+		for (unsigned n = 0; n < ORDERS; n++) {
+			unsigned page = random_below(&random, 3);
+			want[page] = (uint16_t)random_next(&random);
+			order_commit(img, page * PAGE_REGISTERS, want[page]);
+			for (page = 0; page < 3; page++) {
+				assert_int_equal(
+					mbshm_read_registers(img, MBSHM_HOLDING_REGISTERS,
+							     (uint16_t)(page * PAGE_REGISTERS), 1,
+							     &got, NULL),
+					0);
+				assert_int_equal(got, want[page]);
+			}
+		}
+		if (mbshm_audit(img, SECOND_US, why))
+			fail_msg("round %u: %s", round, why);
+	}
+	segment_drop(img, seg);
+	mbshm_close(img);
+	mbshm_txn_free(txn);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IMAGE_TEST(only_documented_errors),
+		IMAGE_TEST(list_damage_is_mended),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,7 @@ static struct attack {
 	const char *victim_point;
 	unsigned commits; /* of a writer after it */
 	bool overtakes;   /* the reader has to try again */
+	void (*damage)(struct segment *seg, const struct mbshm *img); /* before those, or NULL */
 } attack;
 static struct mbshm *writer;
 static bool attacked;
@@ -67,6 +68,11 @@ static void reader_hook(const char *name)
 	attacked = true;
 	if (attack.victim_commits)
 		assert_true(was_killed(child_end(child_start(victim_body, NULL))));
+	if (attack.damage) {
+		struct segment *seg = segment_poke(writer);
+		attack.damage(seg, writer);
+		segment_drop(writer, seg);
+	}
 	for (unsigned i = 0; i < attack.commits; i++)
 		assert_int_equal(commit_next(writer), 0);
 }
@@ -121,20 +127,20 @@ static void min_valid_late(void **state)
 {
 	(void)state;
 	mutation_is_noticed(MUTATION_MIN_VALID_LATE,
-			    (struct attack){ RECYCLING, "root_written", 0, true });
+			    (struct attack){ RECYCLING, "root_written", 0, true, NULL });
 }
 
 static void min_valid_missing(void **state)
 {
 	(void)state;
 	mutation_is_noticed(MUTATION_MIN_VALID_MISSING,
-			    (struct attack){ 0, NULL, RECYCLING, true });
+			    (struct attack){ 0, NULL, RECYCLING, true, NULL });
 }
 
 static void stamp_low(void **state)
 {
 	(void)state;
-	mutation_is_noticed(MUTATION_STAMP_LOW, (struct attack){ 0, NULL, RECYCLING, true });
+	mutation_is_noticed(MUTATION_STAMP_LOW, (struct attack){ 0, NULL, RECYCLING, true, NULL });
 }
 
 /* Killed with the reader's pages retired and not yet given back: in the rebuilt list they are
@@ -142,20 +148,43 @@ static void stamp_low(void **state)
 static void stamp_zero(void **state)
 {
 	(void)state;
-	mutation_is_noticed(MUTATION_STAMP_ZERO, (struct attack){ 1, "published", 2, true });
+	mutation_is_noticed(MUTATION_STAMP_ZERO, (struct attack){ 1, "published", 2, true, NULL });
 }
 
 static void no_rebuild(void **state)
 {
 	(void)state;
-	mutation_is_noticed(MUTATION_NO_REBUILD, (struct attack){ 1, "published", 1, false });
+	mutation_is_noticed(MUTATION_NO_REBUILD, (struct attack){ 1, "published", 1, false, NULL });
+}
+
+/* The pages that were taken last come again: those of the version that is read. */
+static void head_too_low(struct segment *seg, const struct mbshm *img)
+{
+	(void)img;
+	owner_store(&seg->control.free_head, owner_load(&seg->control.free_head) - 2);
+}
+
+static void entry_names_live_page(struct segment *seg, const struct mbshm *img)
+{
+	uint64_t head = owner_load(&seg->control.free_head);
+	owner_store(&seg->free_list[head & img->free_mask],
+		    root_entry(img, commit_root(commit_load(&seg->control)), 0));
+}
+
+static void list_trusted(void **state)
+{
+	(void)state;
+	mutation_is_noticed(MUTATION_LIST_TRUSTED,
+			    (struct attack){ 0, NULL, 1, false, head_too_low });
+	mutation_is_noticed(MUTATION_LIST_TRUSTED,
+			    (struct attack){ 0, NULL, 1, false, entry_names_live_page });
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IMAGE_TEST(min_valid_late), IMAGE_TEST(min_valid_missing), IMAGE_TEST(stamp_low),
-		IMAGE_TEST(stamp_zero),     IMAGE_TEST(no_rebuild),
+		IMAGE_TEST(stamp_zero),     IMAGE_TEST(no_rebuild),        IMAGE_TEST(list_trusted),
 	};
 	return cmocka_run_group_tests_name("mutations", tests, NULL, NULL);
 }
