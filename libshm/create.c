@@ -9,6 +9,7 @@
 #include "libshm/image.h"
 #include "libshm/name.h"
 #include "libshm/read.h"
+#include "libshm/source.h"
 #include "libshm/why.h"
 
 #include <errno.h>
@@ -108,9 +109,7 @@ static void history_copy(struct mbshm *img, struct segment_page *root, const str
 			page_store(&img->seg->journal[n].word[i],
 				   page_load(&old->seg->journal[n].word[i]));
 	for (unsigned n = 0; n < SEGMENT_SOURCES; n++)
-		for (unsigned i = 0; i < sizeof(struct segment_source) / 8; i++)
-			page_store(&img->seg->sources[n].word[i],
-				   page_load(&old->seg->sources[n].word[i]));
+		source_copy(&img->seg->sources[n], &old->seg->sources[n]);
 	page_store(&root->word[ROOT_JOURNAL], words[ROOT_JOURNAL]);
 	owner_store(&img->seg->control.journal_floor, page_load(&old->seg->control.journal_floor));
 }

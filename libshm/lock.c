@@ -4,6 +4,7 @@
 
 #include "libshm/clock.h"
 #include "libshm/name.h"
+#include "libshm/source.h"
 #include "libshm/wait.h"
 
 #include <errno.h>
@@ -35,13 +36,16 @@ static struct flock slot_range(unsigned slot, short type)
 
 /* F_RDLCK conflicts with write locks only, so another process's read lock on the byte cannot pass
  * for the owner. */
+bool slot_alive(const struct mbshm *img, unsigned slot)
+{
+	struct flock range = slot_range(slot, F_RDLCK);
+	return fcntl(img->fd, F_OFD_GETLK, &range) || range.l_type != F_UNLCK;
+}
+
 static bool owner_dead(const struct mbshm *img, uint64_t word)
 {
 	unsigned slot = word_owner(word) - 1;
-	struct flock range = slot_range(slot, F_RDLCK);
-	if (slot >= SEGMENT_SLOTS || slot == img->slot)
-		return true;
-	return fcntl(img->fd, F_OFD_GETLK, &range) == 0 && range.l_type == F_UNLCK;
+	return slot >= SEGMENT_SLOTS || slot == img->slot || !slot_alive(img, slot);
 }
 
 /* A bounded wait, first for the mutex and then for the lock word.  The clock is first read after
@@ -143,6 +147,7 @@ int slot_claim(struct mbshm *img)
 		 * from now on: take its lock over. */
 		if (word_owner(lock_load(control)) == slot + 1 && !word_try(img, false))
 			lock_swap(control, img->held, word_next(img->held, 0));
+		sources_leave(img);
 		return 0;
 	}
 	return -EUSERS;

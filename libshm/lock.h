@@ -7,6 +7,9 @@
 /* Take a free writer slot for the handle's lifetime.  0, -EUSERS (all taken), or -errno. */
 int slot_claim(struct mbshm *img);
 
+/* Does a process, other than by this handle, have that slot (0..SEGMENT_SLOTS - 1)? */
+bool slot_alive(const struct mbshm *img, unsigned slot);
+
 /* Wait for the lock, at most timeout_us; commits of one handle queue.  A dead owner's lock is taken
  * over.  0, -EPERM (after fork), -EACCES (handle not writable), -ETIMEDOUT, -ESTALE (image
  * retired). */

@@ -20,7 +20,8 @@
  *                                  commits of a handle queue    writer lock
  *   mbshm_audit, _snapshot,        queue on the writer lock     queue on the      up to its timeout
  *     _values_*, _revive,                                       writer lock
- *     _recreate, _source_claim
+ *     _recreate, _source_claim,
+ *     _source_forget
  *   mbshm_wait                     any number                   any               up to its timeout
  *   mbshm_journal_next             one thread per cursor        any               never
  *   all others                     any number                   any               never
@@ -324,7 +325,8 @@ int mbshm_wait(const struct mbshm *img, uint64_t version, uint32_t timeout_ms, u
 
 enum { MBSHM_SOURCES_MAX = 32, MBSHM_SOURCE_NAME_SIZE = 48 };
 
-/* A named producer.  The entry outlives the process: the next one of that name continues it. */
+/* A named producer.  The entry outlives the process: the next one of that name continues it.  One
+ * handle at a time holds it, until it claims another, is closed, or its process dies. */
 struct mbshm_source {
 	char name[MBSHM_SOURCE_NAME_SIZE];
 	int64_t wall_ns, mono_ns; /* last commit or touch; clock tick (4 ms) */
@@ -332,10 +334,16 @@ struct mbshm_source {
 	uint64_t commits;         /* in total */
 };
 
-/* Claim the entry of that name for this handle; each commit of the handle then refreshes it.
- * 0, -EINVAL (name empty, too long, or with control characters), -ENOSPC (all taken), or the errors
- * of commit. */
+/* Claim the entry of that name for this handle; each commit of the handle then refreshes it.  When
+ * all are taken, a new name gets the entry that is longest without a sign of life, at least a
+ * minute, and that nobody holds.
+ * 0, -EINVAL (name empty, too long, or with control characters), -EBUSY (another handle holds it),
+ * -ENOSPC (all taken), or the errors of commit. */
 int mbshm_source_claim(struct mbshm *img, const char *name, uint32_t timeout_us);
+
+/* Free the entry of that name.  0, -ENOENT, -EINVAL, -EBUSY (another handle holds it), or the
+ * errors of commit. */
+int mbshm_source_forget(struct mbshm *img, const char *name, uint32_t timeout_us);
 
 /* Show that the producer lives, with nothing new: refresh the time without publishing. */
 void mbshm_source_touch(struct mbshm *img);

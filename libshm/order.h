@@ -71,6 +71,14 @@ static inline void owner_store(_Atomic uint64_t *word, uint64_t value)
 	atomic_store_explicit(word, value, memory_order_release);
 }
 
+/* The holder of a source, for whom its slot's next owner lets go, without the writer lock: by
+ * exchange, so that a claim meanwhile is not undone. */
+static inline void holder_clear(_Atomic uint64_t *word, uint64_t holder)
+{
+	atomic_compare_exchange_strong_explicit(word, &holder, 0, memory_order_acq_rel,
+						memory_order_relaxed);
+}
+
 /* Waiting.  A waiter announces itself, then looks at commit; a writer publishes or retires, then
  * looks for an announcement.  All four accesses are sequentially consistent, so at least one of the
  * two sees the other. */

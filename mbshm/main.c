@@ -6,6 +6,7 @@
 #include "mbshm/options.h"
 #include "mbshm/retain.h"
 #include "mbshm/set.h"
+#include "mbshm/source.h"
 #include "mbshm/watch.h"
 #include "plant/load.h"
 #include "point/address.h"
@@ -33,6 +34,8 @@ static const struct command {
 	  TAKES(TYPE) | TAKES(ORDER) | TAKES(COUNT) | TAKES(FORMAT), run_watch },
 	{ "journal", "", "print writes by clients and by mbshm set", 0, 0,
 	  TAKES(FOLLOW) | TAKES(COUNT) | TAKES(FORMAT), run_journal },
+	{ "source", "forget NAME", "free the table's entry of a source that is gone", 2, 2, 0,
+	  run_source },
 	{ "save", "FILE", "write all values into a file", 1, 1, 0, run_save },
 	{ "restore", "FILE", "publish all values of a saved file", 1, 1, 0, run_restore },
 	{ "recreate", "", "replace the image by one of the plant's layout", 0, 0, 0, run_recreate },

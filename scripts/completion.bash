@@ -8,6 +8,8 @@ _mbimage() {
 	elif [[ $word == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(grep -oE '^ +--[a-z-]+' <<<"$help")" \
 			-- "$word")
+	elif [[ $1 == *mbshm && $before == source ]]; then
+		COMPREPLY=(forget)
 	elif [[ $1 == *mbshm ]]; then
 		# A command, then files.
 		mapfile -t COMPREPLY < <(

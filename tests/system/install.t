@@ -81,6 +81,7 @@ END
 			'all options');
 		is($complete->('mbserverd --plant defau'), 'default.conf', 'a file');
 		is($complete->('mbshm rec'), 'recreate', 'a command');
+		is($complete->('mbshm source '), 'forget', 'its word');
 	};
 	machine(boots => 1, tree => do { mkdir temp_dir() . '/empty'; temp_dir() . '/empty' });
 }

@@ -53,13 +53,15 @@ ok(!-e "/dev/shm$name", 'none of them has made one');
 
 # ---- usage -------------------------------------------------------------------------------------
 
-my $commands = 'info, get, set, dump, watch, journal, save, restore, recreate, unlink, retain';
+my $commands = 'info, get, set, dump, watch, journal, source, save, restore, recreate, unlink, retain';
 refused(2, $_->[0], @$_[1 .. $#$_]) for
 	[ qr/expected a command: $commands$/ ],
 	[ qr/unknown command 'put', expected one of info/, 'put' ],
 	[ qr/info: expected no operands/, 'info', 'x' ],
 	[ qr/get: expected ADDRESS/, 'get' ],
 	[ qr/save: expected FILE/, 'save' ],
+	[ qr/source: expected forget NAME/, 'source' ],
+	[ qr/source 'list', expected forget NAME/, 'source', 'list', 'x' ],
 	[ qr/save: expected FILE/, 'save', 'a', 'b' ],
 	[ qr/info does not take --type/, 'info', '--type', 'u16' ],
 	[ qr/set does not take --format/, 'set', 'holding:1000', '1', '--format', 'csv' ],
@@ -115,7 +117,7 @@ refused(2, $_->[0], @$_[1 .. $#$_]) for
 	refused(2, qr/plant\.conf:|: No such file/, 'info');
 }
 like(done(undef, '--help'), qr/^  $_ /m, "--help lists $_")
-	for qw(info get set dump watch journal save restore recreate unlink retain);
+	for qw(info get set dump watch journal source save restore recreate unlink retain);
 my $page = do { local (@ARGV, $/) = 'docs/man/mbshm.1'; <> };
 is_deeply([ $page =~ /^\.It Cm (\w+)/mg ], [ map { /^  ([a-z]+) / ? $1 : () } split /\n/,
 	done(undef, '--help') =~ s/.*^Commands:\n//msr ],
@@ -262,8 +264,12 @@ like($info, qr/^journal     \d+ entries so far$/m, 'journal');
 	like($busy, $source, 'info: a source');
 	cmp_ok($rate, '>', 20, 'info: the rate');
 	cmp_ok($rate, '<', 200, 'is about that of the simulator');
+	refused(1, qr/source 'simulatord': in use by a process/, 'source', 'forget', 'simulatord');
 	kill9($sim);
 	like(done(undef, 'info'), qr/^source      simulatord: /m, 'a source outlives its process');
+	done('', 'source', 'forget', 'simulatord');
+	unlike(done(undef, 'info'), qr/^source/m, 'a forgotten source is gone');
+	refused(1, qr/source 'simulatord': no such source/, 'source', 'forget', 'simulatord');
 }
 
 # ---- output that cannot be written -------------------------------------------------------------

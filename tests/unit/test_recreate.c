@@ -90,7 +90,7 @@ static void alone(void)
 static void keeps_what_is_in_both(void **state)
 {
 	const struct mbshm_origin local = { .kind = MBSHM_ORIGIN_LOCAL };
-	struct mbshm *old = first_open(), *reader = image_open(0), *img;
+	struct mbshm *old = first_open(), *reader = image_open(0), *img, *other;
 	struct mbshm_txn *txn = mbshm_txn_new(8);
 	struct mbshm_journal_entry entry;
 	struct mbshm_source source;
@@ -146,6 +146,11 @@ static void keeps_what_is_in_both(void **state)
 	assert_int_equal(mbshm_source_get(img, 0, &source), 0);
 	assert_string_equal(source.name, "plant floor");
 	assert_int_equal(source.version, version);
+	/* Nobody holds them in the new one, whoever has the slot there. */
+	assert_int_equal(mbshm_source_claim(img, "another", SECOND_US), 0);
+	other = image_open(MBSHM_WRITE);
+	assert_int_equal(mbshm_source_claim(other, "plant floor", SECOND_US), 0);
+	mbshm_close(other);
 	image_audit(img);
 	mbshm_txn_free(txn);
 	mbshm_close(img);

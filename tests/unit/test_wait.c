@@ -375,6 +375,99 @@ static void sources_are_32(void **state)
 	mbshm_close(writer);
 }
 
+static struct mbshm *claimed(const char *name, int expected)
+{
+	struct mbshm *img = image_open(MBSHM_WRITE);
+	assert_int_equal(mbshm_source_claim(img, name, SECOND_US), expected);
+	return img;
+}
+
+/* While its holder lives nobody else gets a source; and whoever gets the dead's slot holds nothing.
+ */
+static void source_is_held(void **state)
+{
+	struct mbshm *writer = writer_open(), *first = claimed("pump", 0), *second;
+	(void)state;
+	assert_int_equal(mbshm_source_claim(first, "pump", SECOND_US), 0);
+	second = claimed("pump", -EBUSY);
+	assert_int_equal(mbshm_source_forget(second, "pump", SECOND_US), -EBUSY);
+	assert_int_equal(mbshm_source_claim(second, "well", SECOND_US), 0);
+	mbshm_close(first);
+	first = image_open(MBSHM_WRITE); /* the same slot */
+	assert_int_equal(mbshm_source_claim(second, "pump", SECOND_US), 0);
+	assert_int_equal(mbshm_source_claim(first, "well", SECOND_US), 0);
+	mbshm_close(second);
+	mbshm_close(first);
+	mbshm_close(writer);
+}
+
+/* Words of an entry in use (docs/image.md). */
+enum { WALL = 6, MONO = 7, CLAIMED = 12 };
+
+/* Of a time before the boot of this machine the wall clock tells. */
+static void source_age(struct segment *seg, unsigned index, uint64_t age_s)
+{
+	uint64_t age_ns = age_s * 1000000000, then = mono_ns() - age_ns;
+	page_store(&seg->sources[index].word[WALL], (uint64_t)clock_ns(CLOCK_REALTIME) - age_ns);
+	page_store(&seg->sources[index].word[MONO], then);
+	page_store(&seg->sources[index].word[CLAIMED], then);
+}
+
+/* A full table: a new name gets the entry of the one that is dead longest, but of no living one,
+ * and of none that lived a minute ago. */
+static void dead_longest_is_replaced(void **state)
+{
+	struct mbshm *writer = writer_open(), *holder;
+	struct segment *seg = segment_poke(writer);
+	struct mbshm_source source;
+	char name[MBSHM_SOURCE_NAME_SIZE];
+	(void)state;
+	for (unsigned i = 0; i < MBSHM_SOURCES_MAX; i++) {
+		snprintf(name, sizeof name, "producer %u", i);
+		assert_int_equal(mbshm_source_claim(writer, name, SECOND_US), 0);
+		source_age(seg, i, 50);
+	}
+	assert_int_equal(mbshm_source_claim(writer, "new", SECOND_US), -ENOSPC);
+	holder = claimed("producer 3", 0);
+	source_age(seg, 3, 10000);
+	source_age(seg, 4, 5000);
+	source_age(seg, 5, 6000);
+	source_age(seg, 6, (uint64_t)-1000); /* still to come */
+	assert_int_equal(touch(holder, 1, NULL), 0);
+	source_age(seg, 3, 10000);
+	assert_int_equal(mbshm_source_claim(writer, "new", SECOND_US), 0);
+	assert_int_equal(mbshm_source_get(writer, 5, &source), 0);
+	assert_string_equal(source.name, "new");
+	assert_int_equal(source.commits, 0);
+	assert_int_equal(mbshm_source_claim(writer, "newer", SECOND_US), 0);
+	assert_int_equal(mbshm_source_get(writer, 4, &source), 0);
+	assert_string_equal(source.name, "newer");
+	mbshm_close(holder);
+	assert_int_equal(mbshm_source_claim(writer, "newest", SECOND_US), 0);
+	assert_int_equal(mbshm_source_get(writer, 3, &source), 0);
+	assert_string_equal(source.name, "newest");
+	image_audit(writer);
+	segment_drop(writer, seg);
+	mbshm_close(writer);
+}
+
+static void source_is_forgotten(void **state)
+{
+	struct mbshm *writer = writer_open();
+	struct mbshm_source source;
+	(void)state;
+	assert_int_equal(mbshm_source_forget(writer, "pump", SECOND_US), -ENOENT);
+	assert_int_equal(mbshm_source_forget(writer, "", SECOND_US), -EINVAL);
+	assert_int_equal(mbshm_source_claim(writer, "pump", SECOND_US), 0);
+	assert_int_equal(mbshm_source_forget(writer, "pump", SECOND_US), 0);
+	assert_int_equal(mbshm_source_get(writer, 0, &source), -ENOENT);
+	assert_int_equal(touch(writer, 1, NULL), 0); /* it has no source any more */
+	assert_int_equal(mbshm_source_claim(writer, "well", SECOND_US), 0);
+	assert_int_equal(mbshm_source_get(writer, 0, &source), 0);
+	assert_int_equal(source.commits, 0);
+	mbshm_close(writer);
+}
+
 static void source_names(void **state)
 {
 	struct mbshm *writer = writer_open();
@@ -408,6 +501,9 @@ int main(void)
 		IMAGE_TEST(writer_killed_before_the_wake),
 		IMAGE_TEST(sources_outlive_processes),
 		IMAGE_TEST(sources_are_32),
+		IMAGE_TEST(source_is_held),
+		IMAGE_TEST(dead_longest_is_replaced),
+		IMAGE_TEST(source_is_forgotten),
 		IMAGE_TEST(source_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
