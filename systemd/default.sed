@@ -1,5 +1,5 @@
 # From the built-in plant to /etc/mbimage/default.conf, the plant of the installed services.
-1c\
+1,2c\
 # The plant of mbserverd@default, simulatord@default and mbimage-retain@default.\
 # Addresses are those on the wire, 0-based.\
 # mbimage.conf(5) explains every setting; "mbserverd --plant FILE --check" finds mistakes.

@@ -1,7 +1,10 @@
-/* default.conf, embedded at build time: the plant of programs that are given none. */
+/* The plant of programs that are given none: default.conf, embedded at build time. */
 #ifndef PLANT_DEFAULT_H
 #define PLANT_DEFAULT_H
 
-extern const char default_conf[]; /* ends with a NUL */
+/* Its text, whose image is the user's own, /mbimage-UID-default: so nobody who tries a program
+ * stands in the way of another user, or of the installed plant.  The caller's, free; NULL: no
+ * memory. */
+char *default_text(void);
 
 #endif

@@ -60,18 +60,22 @@ static int load(const char *path, bool is_unit, struct plant **out, char *error)
 	const char *name = path ? path : "built-in default";
 	struct plant_text text;
 	struct plant *plant = calloc(1, sizeof *plant);
-	if (!plant || strlen(name) >= sizeof plant->file) {
+	char *content = path ? NULL : default_text();
+	if (!plant || (!path && !content) || strlen(name) >= sizeof plant->file) {
+		int rc = plant && (path || content) ? -ENAMETOOLONG : -ENOMEM;
 		snprintf(error, PLANT_ERROR_SIZE, "%.500s: %s", name,
-			 plant ? "the file's name is too long" : "out of memory");
+			 rc == -ENOMEM ? "out of memory" : "the file's name is too long");
+		free(content);
 		free(plant);
-		return plant ? -ENAMETOOLONG : -ENOMEM;
+		return rc;
 	}
 	strcpy(plant->file, name);
 	plant->built_in = !path;
-	int rc = text_open(&text, name, path ? NULL : default_conf, error);
+	int rc = text_open(&text, name, content, error);
 	text.remarks = &plant->remarks;
 	rc = rc ? rc : read_plant(&text, plant, is_unit);
 	text_close(&text);
+	free(content);
 	if (rc)
 		plant_free(plant);
 	else

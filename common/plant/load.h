@@ -5,7 +5,7 @@
 #include "plant/plant.h"
 
 /* Read and check a plant file and those of its units; path NULL is the built-in default
- * (default.conf, embedded at build time).  0 and *plant, which the caller gives to plant_free; or
+ * (plant/default.h).  0 and *plant, which the caller gives to plant_free; or
  * -EINVAL, -ENOENT, ... and error: one line, PLANT_ERROR_SIZE bytes.  Any thread. */
 int plant_load(const char *path, struct plant **plant, char *error);
 

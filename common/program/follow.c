@@ -2,8 +2,12 @@
 #include "program/follow.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { REVIVE_US = 100000 }; /* for other writers; the loop that waits here also answers signals */
 
@@ -12,6 +16,31 @@ static void copy_values(const struct follow *follow)
 {
 	if (follow->flags & MBSHM_CREATE)
 		mbshm_keep(follow->img);
+}
+
+/* Add who has put the file there that cannot be used, and what can be done about it. */
+static void add_owner(struct follow *follow, int rc)
+{
+	struct stat st;
+	const char *name = follow->config->name;
+	if (mbshm_stat(name, &st) || st.st_uid == geteuid())
+		return;
+	char user[64], group[64];
+	const struct passwd *passwd = getpwuid(st.st_uid);
+	const struct group *members = getgrgid(st.st_gid);
+	snprintf(user, sizeof user, "%u", (unsigned)st.st_uid);
+	snprintf(group, sizeof group, "%u", (unsigned)st.st_gid);
+	size_t used = strlen(follow->why);
+	snprintf(follow->why + used, sizeof follow->why - used,
+		 "; it is of user %s, group %s%s; if it is in the way, remove /dev/shm%s as that "
+		 "user or root",
+		 passwd ? passwd->pw_name : user, members ? members->gr_name : group,
+		 rc == -EACCES ? ", whose members may be allowed to use it" : "", name);
+}
+
+static bool is_obstacle(int rc)
+{
+	return rc == -EPERM || rc == -EACCES || rc == -EBADMSG || rc == -EISDIR || rc == -ELOOP;
 }
 
 int follow_open(struct follow *follow, const struct mbshm_config *config, int flags)
@@ -26,6 +55,8 @@ int follow_open(struct follow *follow, const struct mbshm_config *config, int fl
 		return rc;
 	}
 	rc = mbshm_open(config, flags, &follow->img, follow->why);
+	if (is_obstacle(rc))
+		add_owner(follow, rc);
 	if (rc)
 		return rc;
 	if (follow->why[0])

@@ -356,6 +356,24 @@ static void test_plant_gone(void **state)
 	close(fd);
 }
 
+/* Somebody else's file has the name: whose it is, and what helps. */
+static void test_strangers(void **state)
+{
+	(void)state;
+	if (geteuid())
+		skip();
+	struct follow follow = opened(MBSHM_CREATE), mine = { 0 };
+	char cure[512];
+	assert_int_equal(chown(image_path(&config), 1, 1), 0); /* daemon, on every system */
+	assert_int_equal(follow_open(&mine, &config, MBSHM_CREATE), -EPERM);
+	snprintf(cure, sizeof cure,
+		 "; it is of user daemon, group daemon; if it is in the way, remove %s as that "
+		 "user or root",
+		 image_path(&config));
+	assert_non_null(strstr(mine.why, cure));
+	follow_close(&follow);
+}
+
 /* The built-in plant has no file and is read again all the same. */
 static void test_plant_built_in(void **state)
 {
@@ -426,6 +444,7 @@ int main(void)
 		FOLLOW_TEST(test_stranger),
 		FOLLOW_TEST(test_remark),
 		FOLLOW_TEST(test_changed),
+		FOLLOW_TEST(test_strangers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
