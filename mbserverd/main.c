@@ -197,7 +197,7 @@ int main(int argc, char **argv)
 					 .context = &asked };
 	int operand;
 	standard_open();
-	daemon_hold_signals();
+	daemon_begin();
 	struct plant *plant = options_parse(&program, argc, argv, &operand);
 	if (asked.stats)
 		return show_counters(plant, asked.json);

@@ -149,8 +149,9 @@ int run_retain(struct tool *tool, char **words)
 	struct follow *follow = &keeper.follow;
 	char why[PLANT_ERROR_SIZE];
 	(void)words;
+	daemon_begin();
 	if (!retains(keeper.plant, why))
-		die(EXIT_FAILURE, "%s", why);
+		die(EXIT_USAGE, "%s", why);
 	if (follow_open(follow, &keeper.plant->image, MBSHM_CREATE))
 		die(EXIT_FAILURE, "image %s: %s", keeper.plant->image.name, follow->why);
 	int rc = keeper_run(&keeper, tool->interval_s);

@@ -39,7 +39,7 @@ static const struct option_row rows[] = {
 int main(int argc, char **argv)
 {
 	standard_open();
-	daemon_hold_signals();
+	daemon_begin();
 	struct service_options options = { .display = isatty(STDOUT_FILENO) };
 	const struct program program = {
 		.name = "simulatord",

@@ -9,11 +9,53 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
 
 enum { STATUS_SIZE = 256 };
 
 /* The control thread's only. */
 static struct daemon_hooks hooks;
+
+/* ---- a start that fails -------------------------------------------------------------------- */
+
+enum { PAUSE_S = 4 };
+static bool ready;
+
+/* A manager that restarts at once, as is good after a crash, shall not do so again and again with
+ * what cannot start; and with clients in the queue of a socket it does not even keep RestartSec=.
+ * Only one that watches the process is such a manager. */
+static void pause_failed(int status, void *context)
+{
+	const struct timespec pause = { PAUSE_S, 0 };
+	sigset_t end;
+	(void)context;
+	if (!status || ready || sd_watchdog_enabled(0, NULL) <= 0)
+		return;
+	sigemptyset(&end);
+	sigaddset(&end, SIGTERM);
+	sigaddset(&end, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &end, NULL);
+	sd_notify(0, "STATUS=cannot start, the log says why");
+	if (sigtimedwait(&end, NULL, &pause) >= 0)
+		_exit(EXIT_SUCCESS);
+}
+
+static void hold_signals(void)
+{
+	sigset_t signals;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
+void daemon_begin(void)
+{
+	hold_signals();
+	on_exit(pause_failed, NULL);
+}
 
 /* ---- each interval ------------------------------------------------------------------------- */
 
@@ -101,19 +143,9 @@ static int add_timers(sd_event *event)
 	return rc;
 }
 
-void daemon_hold_signals(void)
-{
-	sigset_t signals;
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-}
-
 int daemon_open(const struct daemon_hooks *wanted, sd_event **event)
 {
-	daemon_hold_signals();
+	hold_signals();
 	log_unattended();
 	/* A log or display that nobody reads any more must not end the daemon. */
 	signal(SIGPIPE, SIG_IGN);
@@ -132,6 +164,7 @@ int daemon_open(const struct daemon_hooks *wanted, sd_event **event)
 
 int daemon_run(sd_event *event)
 {
+	ready = true;
 	sd_notify(0, "READY=1");
 	log_info("ready");
 	int rc = sd_event_loop(event);

@@ -21,8 +21,10 @@ struct daemon_hooks {
 	void *context;
 };
 
-/* Block the three signals: first in main, so that one that comes before the loop waits for it. */
-void daemon_hold_signals(void);
+/* First in main.  Blocks the three signals, so that one that comes before the loop waits for it.
+ * When the program then exits with an error before daemon_run, and a manager with a watchdog is to
+ * restart it, it first waits some seconds, or until it is told to end. */
+void daemon_begin(void);
 
 /* Make the loop: signals blocked, SIGPIPE ignored, watchdog set up.  hooks: copied.  *event: the
  * caller's, sd_event_unref. 0 or -errno. */

@@ -157,4 +157,29 @@ subtest 'an event loop that fails' => sub {
 	}
 };
 
+# A folder has the image's name.  A manager restarts what has ended: it must not end at once.
+subtest 'what cannot start' => sub {
+	my $name = image_name();
+	my $plant = plant(name => $name);
+	mkdir "/dev/shm$name" or die "/dev/shm$name: $!";
+	my $path = temp_dir() . '/pause';
+	my $manager = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $path) or die "$path: $!";
+	for my $command ([ 'mbserverd' ], [ 'simulatord' ], [ 'mbshm', 'retain' ]) {
+		my ($program, @words) = @$command;
+		my @command = (program($program), '--plant', $program eq 'mbshm'
+			? plant(name => $name, image => 'coils = [0]  retain = "values"',
+				points => undef) : $plant,
+			@words);
+		is((run(@command))[0], 1, "@$command: status 1 at once without a manager");
+		my $waits = spawn({ env => { NOTIFY_SOCKET => $path, WATCHDOG_USEC => 5_000_000 } },
+			@command);
+		wait_line($waits, qr/Is a directory/);
+		IO::Select->new($manager)->can_read($MB::TIMEOUT);
+		$manager->recv(my $message, 4096);
+		is($message, 'STATUS=cannot start, the log says why', '... which is told');
+		is(stop($waits), 0, '... and may end the wait');
+	}
+	rmdir "/dev/shm$name";
+};
+
 done_testing;
