@@ -71,6 +71,7 @@ static void server_status(void *context, char *text, size_t size)
 	snprintf(text, size, "%u connections, %" PRIu64 " requests/s",
 		 workers_connections(server->workers),
 		 (requests - server->requests) * 1000 / (uint64_t)(passed_ms > 0 ? passed_ms : 1));
+	daemon_status_plant(text, size, policy_present()->plant);
 	server->requests = requests;
 	server->asked_ms = now_ms;
 }

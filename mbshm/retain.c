@@ -15,8 +15,8 @@
 struct keeper {
 	struct plant *plant;
 	struct follow follow;
-	uint64_t saved; /* version in the file; 0: not known */
-	bool failed;    /* the last save */
+	uint64_t saved;               /* version in the file; 0: not known */
+	char failure[MBSHM_WHY_SIZE]; /* of the last save; "": it succeeded */
 	struct log_once save_trouble, plant_trouble;
 };
 
@@ -25,6 +25,7 @@ static int keeper_save(struct keeper *keeper)
 {
 	struct mbshm *img = keeper->follow.img;
 	char why[MBSHM_WHY_SIZE] = "no usable image";
+	bool failed = keeper->failure[0];
 	uint64_t version;
 	int rc = img ? mbshm_wait(img, keeper->saved, 0, NULL) : -ENOENT;
 	if (rc == -ETIMEDOUT)
@@ -34,13 +35,14 @@ static int keeper_save(struct keeper *keeper)
 				       why);
 	if (rc) {
 		log_once(&keeper->save_trouble, "not saved: %s", why);
+		strcpy(keeper->failure, why);
 	} else {
-		if (keeper->failed)
+		if (failed)
 			log_info("saved again, version %" PRIu64, version);
 		keeper->save_trouble = (struct log_once){ 0 };
 		keeper->saved = version;
+		keeper->failure[0] = '\0';
 	}
-	keeper->failed = rc;
 	return rc;
 }
 
@@ -120,9 +122,10 @@ static void keeper_sighup(void *context)
 static void keeper_status(void *context, char *text, size_t size)
 {
 	const struct keeper *keeper = context;
-	snprintf(text, size, "version %" PRIu64 " is in %s%s", keeper->saved,
-		 keeper->plant->image.retain,
-		 keeper->follow.img ? "" : "; waiting for a usable image");
+	snprintf(text, size, "version %" PRIu64 " is in %.255s%s%s%s", keeper->saved,
+		 keeper->plant->image.retain, keeper->failure[0] ? "; not saved since: " : "",
+		 keeper->failure, keeper->follow.img ? "" : "; waiting for a usable image");
+	daemon_status_plant(text, size, keeper->plant);
 }
 
 static int keeper_run(struct keeper *keeper, uint32_t interval_s)

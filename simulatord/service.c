@@ -162,6 +162,7 @@ void service_status(void *context, char *text, size_t size)
 	snprintf(text, size, "%.1f steps/s, %" PRIu64 " steps missed, %" PRIu64 " not published%s",
 		 rate, service->missed, service->failed,
 		 service->lost ? "; waiting for a usable image" : "");
+	daemon_status_plant(text, size, service->sim->plant);
 }
 
 /* ---- beginning and end --------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static int load(const char *path, bool is_unit, struct plant **out, char *error);
 
@@ -71,6 +72,7 @@ static int load(const char *path, bool is_unit, struct plant **out, char *error)
 	}
 	strcpy(plant->file, name);
 	plant->built_in = !path;
+	plant->read_s = time(NULL);
 	int rc = text_open(&text, name, content, error);
 	text.remarks = &plant->remarks;
 	rc = rc ? rc : read_plant(&text, plant, is_unit);

@@ -11,6 +11,8 @@
 #include "modbus/pdu.h"
 #include "model/model.h"
 
+#include <time.h>
+
 enum {
 	PLANT_ERROR_SIZE = 1024,
 	PLANT_LISTEN_MAX = 16,
@@ -165,6 +167,7 @@ struct plant_point {
 struct plant {
 	char file[4096]; /* as given, or "built-in default" */
 	bool built_in;   /* there is no file: default.conf, embedded at build time */
+	time_t read_s;   /* when it was read, CLOCK_REALTIME */
 	struct mbshm_config image;
 	/* What is allowed but hardly meant: lines "FILE:LINE: ...", each with its \n.  NULL: none.
 	 */

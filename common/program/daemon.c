@@ -7,15 +7,18 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { STATUS_SIZE = 256 };
+enum { STATUS_SIZE = 1024 };
 
 /* The control thread's only. */
 static struct daemon_hooks hooks;
+static time_t refused_s; /* when the last reload was refused; 0: it was not */
 
 /* ---- a start that fails -------------------------------------------------------------------- */
 
@@ -172,6 +175,22 @@ int daemon_run(sd_event *event)
 	return rc < 0 ? rc : 0;
 }
 
+static void time_text(time_t time_s, char text[32])
+{
+	struct tm tm;
+	strftime(text, 32, "%Y-%m-%d %H:%M:%S", localtime_r(&time_s, &tm));
+}
+
+void daemon_status_plant(char *text, size_t size, const struct plant *plant)
+{
+	char read[32], refused[32];
+	size_t used = strlen(text);
+	time_text(plant->read_s, read);
+	time_text(refused_s, refused);
+	snprintf(text + used, size - used, "; %.255s as of %s%s%s", plant->file, read,
+		 refused_s ? ", reload refused at " : "", refused_s ? refused : "");
+}
+
 /* Type=notify-reload wants to know which reload this is. */
 void daemon_reloading(void)
 {
@@ -180,6 +199,7 @@ void daemon_reloading(void)
 
 void daemon_reloaded(const char *why)
 {
+	refused_s = why ? time(NULL) : 0;
 	if (why)
 		log_error("reload refused, keeping the old plant: %s", why);
 	else

@@ -6,6 +6,8 @@
 #ifndef PROGRAM_DAEMON_H
 #define PROGRAM_DAEMON_H
 
+#include "plant/plant.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +42,9 @@ int daemon_run(sd_event *event);
 enum { DAEMON_SECOND_US = 1000000 };
 int daemon_every(sd_event *event, uint64_t interval_us, void (*callback)(void *context),
 		 void *context);
+
+/* For a status line: add which plant is in force, since when, and that a newer one was refused. */
+void daemon_status_plant(char *text, size_t size, const struct plant *plant);
 
 /* Tell the manager when a reload begins (RELOADING=1) and when it has ended (READY=1).  The result
  * is logged: "reloaded", or that it was refused and why.  why: one line; NULL: it succeeded. */

@@ -161,8 +161,16 @@ is(stop($retain), 1, 'values that could not be saved at the end: status 1');
 is((() = $retain->{err} =~ /not saved/g), 1, 'said once');
 
 write_plant('no/such/folder/values');
-$retain = start_retain('--interval', 1);
+$retain = spawn({ env => { NOTIFY_SOCKET => $path } }, program('mbshm'), '--plant', $plant, 'retain',
+	'--interval', 1);
 wait_line($retain, qr/not saved/);
+my $status_line = '';
+until ($status_line =~ /^STATUS=.*not saved/) {
+	IO::Select->new($notify)->can_read($MB::TIMEOUT) or last;
+	$notify->recv($status_line, 4096);
+}
+like($status_line, qr{not saved since: cannot write .*: No such file.*; \Q$plant\E as of 20},
+	'the status says what is not saved, and why');
 write_plant('plant.values');
 kill 'HUP', $retain->{pid};
 wait_line($retain, qr/keeping \Q$name\E in \Q$file\E/);

@@ -59,9 +59,10 @@ is(hx(request($sock, h('06 03f2 beef'))), '0603f2beef', 'a client writes');
 my @warnings = grep { !/steps missed/ } split /\n/,
 	journal('--priority=warning', map { "--unit=$_" } @SERVICES);
 is("@warnings", '', 'nothing to warn of');
-ok(until_true(sub { show($SERVER, 'StatusText') =~ m{^\d+ connections, \d+ requests/s$} }),
+my $SINCE = qr{; \Q$PLANT\E as of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d};
+ok(until_true(sub { show($SERVER, 'StatusText') =~ m{^\d+ connections, \d+ requests/s$SINCE$} }),
 	'STATUS of the server: ' . show($SERVER, 'StatusText'));
-ok(until_true(sub { show($SIMULATOR, 'StatusText') =~ m{^[\d.]+ steps/s} }),
+ok(until_true(sub { show($SIMULATOR, 'StatusText') =~ m{^[\d.]+ steps/s.*$SINCE$} }),
 	'STATUS of the simulator: ' . show($SIMULATOR, 'StatusText'));
 
 # ---- privileges ------------------------------------------------------------------------------
@@ -202,14 +203,19 @@ is(hx(request($sock, h('03 03f2 0001'))), '0302beef',
 	ok(until_true(sub { request($sock, h('2b 0e 04 05')) =~ /Another Model$/ }),
 		'... takes effect on a connection that is open');
 	edit_file($PLANT, sub { s/simulator = /simulater = / or die });
-	systemctl('reload', $SERVER, $SIMULATOR);
-	for my $unit ($SERVER, $SIMULATOR) {
+	for my $unit (@SERVICES) {
+		isnt((run('systemctl', 'reload', $unit))[0], 0, "a wrong plant: reload of $unit fails");
 		ok(until_true(sub { journal("--unit=$unit") =~
 			/default\.conf:\d+: .*simulater.*expected/ }),
-			"$unit refuses a wrong plant");
+			'... and the journal says why');
+		kill HUP => unit_pid($unit);
+		ok(until_true(sub { show($unit, 'StatusText') =~ m{$SINCE, reload refused at } }),
+			'... as does the status, told by a signal');
 	}
 	like(request($sock, h('2b 0e 04 05')), qr/Another Model$/, '... and goes on as before');
 	edit_file($PLANT, sub { s/simulater = /simulator = / or die });
+	ok(systemctl('reload', @SERVICES), 'mended, it is taken');
+	ok(until_true(sub { show($_, 'StatusText') !~ /refused/ }), "... says $_") for @SERVICES;
 	my $seen = report($poller);
 	is("$seen->{lost} lost, $seen->{exceptions} exceptions", '0 lost, 0 exceptions',
 		'... no client notices');
