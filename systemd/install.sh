@@ -6,6 +6,9 @@
 # /etc/mbimage/default.conf is never touched.
 set -eu
 
+# Everybody may read what is installed, whoever installs it.
+umask 022
+
 UNITS=$PREFIX/lib/systemd/system
 SHARE=$PREFIX/share
 CONFIG=/etc/mbimage/default.conf
@@ -71,11 +74,14 @@ do_install() {
 	mkdir -p "$DESTDIR$SHARE/doc/mbimage/examples"
 	[ -e "$DESTDIR$CONFIG" ] || put 644 default.conf $CONFIG
 	tell_system
-	[ -n "$DESTDIR" ] || echo "To start the default plant now and at each boot:" \
-		"systemctl enable --now mbimage.target"
+	[ -n "$DESTDIR" ] || cat <<-END
+		To start the default plant now and at each boot: systemctl enable --now mbimage.target
+		It listens on 127.0.0.1:502 only; for others: systemctl edit mbserverd@default.socket
+	END
 }
 
 do_uninstall() {
+	stop_services
 	list | while read -r mode source destination; do
 		rm -f "$DESTDIR$destination"
 	done
@@ -86,6 +92,18 @@ do_uninstall() {
 		[ ! -d "$DESTDIR$folder" ] || rmdir --ignore-fail-on-non-empty "$DESTDIR$folder"
 	done
 	tell_system
+}
+
+# What would go on running without its files, or be started at the next boot: the sockets first, or
+# a client would start a server again.
+stop_services() {
+	[ -z "$DESTDIR" ] && [ "$(id -u)" -eq 0 ] && [ -e "$UNITS/mbimage.target" ] || return 0
+	[ ! -d /run/systemd/system ] || {
+		systemctl stop mbimage.target 'mbserverd@*.socket'
+		systemctl stop 'mbserverd@*.service' 'simulatord@*.service' \
+			'mbimage-retain@*.service'
+	}
+	[ ! -d /etc/systemd/system ] || find /etc/systemd/system -type l -lname "$UNITS/*" -delete
 }
 
 # Into a running system, not into a folder: users, folders, and the linker and systemd know at once.

@@ -26,6 +26,12 @@ if (!$ENV{MB_INSIDE_MACHINE}) {
 	my $out = $make->{out};
 	my ($package) = $out =~ m{^(\S+/mbimage_\S+\.deb)$}m;
 	ok($package && -s $package, "... makes $package");
+	SKIP: {
+		skip 'no apt-get here', 2 if system('command -v apt-get >/dev/null');
+		is(join(' ', glob "$build/deb/mbimage_*.deb"), $package, "the README's name for it");
+		my ($apt_status, undef, $apt) = run('apt-get', '--simulate', 'install', $package);
+		is($apt_status, 0, '... which apt would install') or diag($apt);
+	}
 	my ($lint_status, $lint) = run('lintian', '--allow-root', glob "$build/deb/*.changes");
 	is(join('', $lint =~ /^E:.*\n/mg), '', 'lintian finds no error') or diag($lint);
 	diag($lint) if $lint =~ /^W/m;

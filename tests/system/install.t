@@ -22,8 +22,12 @@ if (!$ENV{MB_INSIDE_MACHINE}) {
 	my $tree = temp_dir() . '/destination';
 	subtest 'into a folder' => sub {
 		my @where = ("DESTDIR=$tree", 'PREFIX=/opt/mb');
+		my $umask = umask 0027;
 		my ($status, $out, $err) = run(@make, 'install', @where);
 		is($status, 0, 'make install') or diag($err);
+		umask $umask;
+		is((run('find', $tree, '!', '-type', 'l', '!', '-perm', '-0044'))[1], '',
+			'everybody may read it, whatever the umask');
 		my @files = files($tree);
 		is(join(' ', grep { !m{^/opt/mb/|^/etc/mbimage/} } @files), '',
 			'all below PREFIX, but the configuration');
@@ -97,6 +101,7 @@ my %before = map { $_ => 1 } traces();
 my ($status, $out, $err) = run(@make, 'install');
 is($status, 0, 'make install') or diag($err);
 like($out, qr/systemctl enable --now mbimage\.target$/m, '... says what is next');
+like($out, qr/127\.0\.0\.1:502 only/, '... and for whom it listens');
 ok(systemctl('enable', '--now', 'mbimage.target'), '... which works');
 my $sock = tcp(502);
 is(hx(request($sock, h('06 03f2 beef'))), '0603f2beef', '... there is a server');
@@ -130,9 +135,10 @@ chmod 0755, temp_dir();
 is(join('', (run('setpriv', "--reuid=$as", '--regid=mbimage', '--clear-groups', $reader))[1, 2]),
 	"beef\n", '... and reads the image');
 
-systemctl('disable', '--now', 'mbimage.target');
-ok(until_true(sub { show('mbimage-retain@default', 'ActiveState') eq 'inactive' }), 'stopped');
-is((run(@make, 'uninstall'))[0], 0, 'make uninstall');
+is((run(@make, 'uninstall'))[0], 0, 'make uninstall, while all runs');
+ok(!Boot::connect_once(502), '... nobody listens any more');
+is(join(' ', grep { (getpwuid((stat)[4] // 0) // '') =~ /^(?:mb|simulatord)/ } glob '/proc/[0-9]*'),
+	'', '... no process is left');
 is(join(' ', grep { !$before{$_} && !m{^/etc/[.\w-]+$|^/var/lib/systemd/} } traces()),
 	'/var/lib/mbimage/default.values',
    '... leaves nothing but saved values');

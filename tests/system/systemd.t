@@ -53,6 +53,8 @@ for my $unit (@SERVICES) {
 	ok(until_true(sub { show($unit, 'ActiveState') eq 'active' }), "$unit is active");
 }
 my $sock = tcp(502);
+is(show('mbserverd@default.socket', 'Listen'), '127.0.0.1:502 (Stream)',
+	'it listens for this machine alone');
 ok(until_true(sub { request($sock, h('03 03e8 0001')) =~ /^\x03\x02\x01[\x7c-\xa4]$/ }),
 	'a client reads what the simulator writes');
 is(hx(request($sock, h('06 03f2 beef'))), '0603f2beef', 'a client writes');
