@@ -52,10 +52,12 @@ sub stop_with_queue
 my $LIMIT = $ENV{MB_SAN} ? 3 : 1;
 # A signal that comes before the loop waits for it.
 subtest 'a reload while it starts' => sub {
-	for my $program ('mbserverd', 'simulatord') {
-		my $plant = plant();
+	for (['mbserverd'], ['simulatord'], ['mbshm', 'retain']) {
+		my ($program, @command) = @$_;
+		my $plant = plant(image => 'retain = "early" holding_registers = ["0-9"]',
+			points => '');
 		for (1 .. 10) {
-			my $self = spawn(program($program), '--plant', $plant);
+			my $self = spawn(program($program), @command, '--plant', $plant);
 			1 until (readlink("/proc/$self->{pid}/exe") // '') =~ m{/\Q$program\E$};
 			# it may not have reached the first line of main
 			wait_until(sub {
