@@ -17,6 +17,7 @@
  * that waited for it.  Only its runtime has these. */
 void __tsan_release(void *address) __attribute__((weak));
 void __tsan_acquire(void *address) __attribute__((weak));
+static char grace; /* not present: a store there would hide who has gone to sleep before */
 
 /* Stored by the main thread; a C11 atomic instead of rcu_dereference because the compiler and the
  * sanitizers understand it. */
@@ -37,7 +38,7 @@ void policy_reader_unregister(void)
 void policy_reader_sleep(void)
 {
 	if (__tsan_release)
-		__tsan_release(&present);
+		__tsan_release(&grace);
 	urcu_qsbr_thread_offline();
 }
 
@@ -183,7 +184,7 @@ static void policy_publish(struct policy *policy)
 	present = policy;
 	urcu_qsbr_synchronize_rcu();
 	if (__tsan_acquire)
-		__tsan_acquire(&present);
+		__tsan_acquire(&grace);
 	policy_free(old);
 }
 
