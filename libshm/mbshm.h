@@ -133,10 +133,10 @@ enum {
  * at once one wins, and the others attach to its image; nobody ever sees a half-made image.
  *
  * why: MBSHM_WHY_SIZE bytes, or NULL.  On failure it receives a sentence for people.  It also does
- * on success if the retain file was damaged: the file is then kept aside as FILE.refused, and the
- * image starts at zero; and if the name led to what truncation leaves of an image of this user: it
- * is kept as /.NAME.damaged, and a new image created.  Otherwise it becomes empty.  A retain file
- * that exists but cannot be read is an error.
+ * on success if the retain file was damaged: the file is then kept aside as FILE.refused, or
+ * FILE.refused.1 to .9, and the image starts at zero; and if the name led to what truncation leaves
+ * of an image of this user: it is kept as /.NAME.damaged, and a new image created.  Otherwise it
+ * becomes empty.  A retain file that exists but cannot be read is an error.
  *
  * 0, -ENOENT (no such image, and no MBSHM_CREATE), -EINVAL (bad name, mode, pool or spans),
  * -EACCES, -EPERM (permission, owner, writable by others), -EBADMSG (not an image, damaged, other
@@ -360,7 +360,9 @@ int mbshm_snapshot(struct mbshm *img, const struct mbshm_read *reads, unsigned c
 		   uint32_t timeout_us, uint64_t *version);
 
 /* Write all values to a file, completely or not at all (new file, fsync, rename, fsync of the
- * folder).  The file has the owner, group and mode of the one it replaces, or of the image.  A
+ * folder).  The file has the owner, group and mode of the one it replaces, or of the image.  Its
+ * temporary name is FILE.new; while it has that, the folder is locked (flock(2)), so one process
+ * saves at a time, and the next removes what a killed one has left.  A
  * symbolic link stays one: its target is replaced.  version: set to the version saved; may be
  * NULL.  0, -EINVAL (path leads to no regular file), or another -errno; and why. */
 int mbshm_values_save(struct mbshm *img, const char *path, uint32_t timeout_us, uint64_t *version,

@@ -17,7 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define VALUES_MAGIC UINT64_C(0x3153474552424d2e) /* ".MBREGS1" */
@@ -80,19 +82,28 @@ static int file_write(int fd, const struct values *values)
 	return rc ? rc : fsync(fd) ? -errno : 0;
 }
 
-static int folder_sync(const char *path)
+/* The folder of a file, locked: one process at a time puts files in the place of others there.  The
+ * lock ends with the process.  A descriptor (the caller's) or -errno. */
+static int folder_lock(const char *path)
 {
-	char folder[4096];
+	enum { TRIES = 3000, TRY_MS = 10 }; /* a save takes its fsync(2), rarely seconds */
+	char folder[PATH_MAX];
 	const char *slash = strrchr(path, '/');
-	int fd, rc;
+	int fd, tries = 0;
 	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
 		 slash ? path : ".");
 	fd = descriptor_open(folder, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
 		return -errno;
-	rc = fsync(fd) ? -errno : 0;
-	close(fd);
-	return rc;
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		int rc = -errno;
+		if (rc != -EINTR && (rc != -EWOULDBLOCK || ++tries == TRIES)) {
+			close(fd);
+			return rc == -EWOULDBLOCK ? -ETIMEDOUT : rc;
+		}
+		nanosleep(&(struct timespec){ 0, TRY_MS * 1000000 }, NULL);
+	}
+	return fd;
 }
 
 static int is_regular(const struct stat *st)
@@ -136,14 +147,15 @@ static int file_own(int fd, const char *path, const struct mbshm *img)
 	return fchmod(fd, mode) ? -errno : 0;
 }
 
+/* Under the lock of the folder, so an older FILE.new is what a dead process has left. */
 static int file_replace(const char *path, const struct mbshm *img, const struct values *values)
 {
-	char beside[4096];
+	char beside[PATH_MAX];
 	int fd, rc;
-	if (snprintf(beside, sizeof beside, "%s.%ld.new", path, (long)getpid()) >=
-	    (int)sizeof beside)
+	if (snprintf(beside, sizeof beside, "%s.new", path) >= (int)sizeof beside)
 		return -ENAMETOOLONG;
-	fd = descriptor_open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+	unlink(beside);
+	fd = descriptor_open(beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
 	rc = file_own(fd, path, img);
@@ -155,35 +167,81 @@ static int file_replace(const char *path, const struct mbshm *img, const struct 
 		rc = -errno;
 	if (rc)
 		unlink(beside);
-	return rc ? rc : folder_sync(path);
+	return rc;
+}
+
+/* A free name for a refused file, or when there is none, the one that was refused first. */
+static bool refused_name(const char *path, char name[PATH_MAX])
+{
+	enum { REFUSED_MAX = 10 };
+	struct timespec first = { 0 };
+	char next[PATH_MAX];
+	struct stat st;
+	for (int i = 0; i < REFUSED_MAX; i++) {
+		if (snprintf(next, sizeof next, i ? "%s.refused.%d" : "%s.refused", path, i) >=
+		    (int)sizeof next)
+			return false;
+		bool is_free = lstat(next, &st);
+		if (is_free || !i || st.st_ctim.tv_sec < first.tv_sec ||
+		    (st.st_ctim.tv_sec == first.tv_sec && st.st_ctim.tv_nsec < first.tv_nsec)) {
+			strcpy(name, next);
+			first = st.st_ctim;
+		}
+		if (is_free)
+			break;
+	}
+	return true;
+}
+
+/* Under the lock of the folder: a damaged file is not overwritten, but moved aside. */
+static void refuse_locked(const char *path, char *why)
+{
+	char refused[MBSHM_WHY_SIZE], aside[PATH_MAX];
+	struct values found;
+	int rc = saved_load(path, &found, refused);
+	if (!rc)
+		values_free(&found);
+	if (rc != -EBADMSG || !refused_name(path, aside) || rename(path, aside) || !why)
+		return;
+	size_t used = strlen(why);
+	snprintf(why + used, MBSHM_WHY_SIZE - used, " (kept aside as %.400s)", aside);
 }
 
 void saved_refuse(const char *path, char *why)
 {
-	char real[PATH_MAX], aside[PATH_MAX];
-	size_t used = strlen(why);
-	if (!path_resolve(path, real) &&
-	    snprintf(aside, sizeof aside, "%s.refused", real) < (int)sizeof aside &&
-	    !rename(real, aside))
-		snprintf(why + used, MBSHM_WHY_SIZE - used, " (kept aside as %.400s)", aside);
+	char real[PATH_MAX];
+	int folder = path_resolve(path, real) ? -1 : folder_lock(real);
+	if (folder < 0)
+		return;
+	refuse_locked(real, why);
+	close(folder);
+}
+
+static int save_locked(const char *path, const struct mbshm *img, const struct values *values)
+{
+	int folder = folder_lock(path), rc;
+	if (folder < 0)
+		return folder;
+	refuse_locked(path, NULL);
+	rc = file_replace(path, img, values);
+	if (!rc && fsync(folder))
+		rc = -errno;
+	close(folder);
+	return rc;
 }
 
 int mbshm_values_save(struct mbshm *img, const char *path, uint32_t timeout_us, uint64_t *version,
 		      char *why)
 {
-	char refused[MBSHM_WHY_SIZE], real[PATH_MAX];
-	struct values values, found = { 0 };
+	char real[PATH_MAX];
+	struct values values;
 	int rc = path_resolve(path, real);
 	if (rc)
 		return why_set(why, rc, "cannot write %s: %s", path, reason_of(rc));
 	rc = values_take(img, false, timeout_us, &values);
 	if (rc)
 		return why_set(why, rc, "cannot read the image: %s", strerror(-rc));
-	if (saved_load(real, &found, refused) == -EBADMSG)
-		saved_refuse(real, refused); /* do not overwrite what was refused */
-	else
-		values_free(&found);
-	rc = file_replace(real, img, &values);
+	rc = save_locked(real, img, &values);
 	if (version)
 		*version = values.version;
 	values_free(&values);

@@ -51,6 +51,19 @@ static void alone(void)
 	assert_int_equal(glob(pattern, 0, NULL, &found), GLOB_NOMATCH);
 }
 
+/* Forget what other tests have left beside it. */
+static void beside_clear(void)
+{
+	char pattern[sizeof path + 2];
+	glob_t found;
+	snprintf(pattern, sizeof pattern, "%s?*", path);
+	if (glob(pattern, 0, NULL, &found))
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		unlink(found.gl_pathv[i]);
+	globfree(&found);
+}
+
 static void save(struct mbshm *img, uint64_t *version)
 {
 	int rc = mbshm_values_save(img, path, SECOND_US, version, why);
@@ -368,6 +381,7 @@ static void save_keeps_the_damaged(void **state)
 	struct mbshm *img;
 	(void)state;
 	snprintf(aside, sizeof aside, "%s.refused", path);
+	beside_clear();
 	pattern_declare();
 	img = image_open(MBSHM_CREATE);
 	file_write((const uint8_t *)"nonsense", 8);
@@ -377,6 +391,35 @@ static void save_keeps_the_damaged(void **state)
 	assert_int_equal(mbshm_values_save(img, path, SECOND_US, NULL, why), 0);
 	assert_int_equal(access(aside, F_OK), -1);
 	assert_int_equal(mbshm_values_restore(img, path, SECOND_US, why), 0);
+	mbshm_close(img);
+	unlink(path);
+}
+
+/* Nor what was refused before, until there are ten: then the first of them goes. */
+static void keeps_older_refused(void **state)
+{
+	char aside[sizeof path + 24], text[16], kept[16];
+	struct mbshm *img;
+	(void)state;
+	beside_clear();
+	pattern_declare();
+	img = image_open(MBSHM_CREATE);
+	for (unsigned i = 0; i <= 10; i++) {
+		snprintf(text, sizeof text, "nonsense %u", i);
+		file_write((const uint8_t *)text, sizeof text);
+		save(img, NULL);
+	}
+	for (unsigned i = 0; i < 10; i++) {
+		snprintf(aside, sizeof aside, i ? "%s.refused.%u" : "%s.refused", path, i);
+		snprintf(text, sizeof text, "nonsense %u", i ? i : 10);
+		FILE *file = fopen(aside, "rb");
+		assert_non_null(file);
+		assert_int_equal(fread(kept, 1, sizeof kept, file), sizeof kept);
+		fclose(file);
+		assert_string_equal(kept, text);
+		unlink(aside);
+	}
+	alone();
 	mbshm_close(img);
 	unlink(path);
 }
@@ -445,6 +488,41 @@ static void killed_while_saving(void **state)
 		assert_int_equal(mbshm_values_restore(img, path, SECOND_US, why), 0); /* whole */
 		pattern_expect(img, number);
 	}
+	save(img, NULL);
+	alone(); /* what the dead have left is gone */
+	mbshm_close(img);
+}
+
+static void saver(void *arg)
+{
+	struct mbshm *img;
+	CHILD_CHECK(!mbshm_open(&config, MBSHM_WRITE, &img, NULL) && gate_wait(arg));
+	for (unsigned i = 0; i < 100; i++)
+		CHILD_CHECK(!mbshm_values_save(img, path, SECOND_US, NULL, NULL));
+	mbshm_close(img);
+}
+
+/* Many at once: each succeeds, and the file is one of theirs. */
+static void savers_at_once(void **state)
+{
+	enum { SAVERS = 4 };
+	struct gate gate;
+	struct mbshm *img;
+	pid_t pids[SAVERS];
+	(void)state;
+	pattern_declare();
+	img = image_open(MBSHM_CREATE);
+	assert_int_equal(pattern_commit(img, 1, SECOND_US, NULL), 0);
+	gate_make(&gate);
+	for (unsigned i = 0; i < SAVERS; i++)
+		pids[i] = child_start(saver, &gate);
+	for (unsigned i = 0; i < SAVERS; i++)
+		assert_true(gate_signal(&gate));
+	for (unsigned i = 0; i < SAVERS; i++)
+		assert_int_equal(child_end(pids[i]), 0);
+	gate_close(&gate);
+	alone();
+	assert_int_equal(mbshm_values_restore(img, path, SECOND_US, why), 0);
 	mbshm_close(img);
 }
 
@@ -461,8 +539,10 @@ int main(void)
 		IMAGE_TEST(fills_what_is_in_both),
 		IMAGE_TEST(refuses_at_creation),
 		IMAGE_TEST(save_keeps_the_damaged),
+		IMAGE_TEST(keeps_older_refused),
 		IMAGE_TEST(refuses_once),
 		IMAGE_TEST(killed_while_saving),
+		IMAGE_TEST(savers_at_once),
 	};
 	return cmocka_run_group_tests(tests, enter_folder, leave_folder);
 }
