@@ -57,6 +57,13 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 
+	if (simulation_claim(sim) == -EBUSY)
+		die(EXIT_FAILURE,
+		    "image %s: source \"%s\" is in use by another process, such as another "
+		    "simulator "
+		    "of this plant",
+		    plant->image.name, plant->simulator.source);
+
 	struct service *service = service_new(sim, &options);
 	if (!service)
 		die(EXIT_FAILURE, "%s", strerror(ENOMEM));

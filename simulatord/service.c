@@ -21,6 +21,7 @@ struct service {
 
 	struct simulation *sim;
 	bool lost; /* its image was replaced, and no other could be opened yet */
+	struct log_once claim_trouble;
 
 	uint64_t steps, missed, failed;   /* since the start */
 	uint64_t status_steps, status_us; /* at the last status line */
@@ -58,6 +59,8 @@ static void on_tick(void *context, uint64_t missed)
 			log_warn("%" PRIu64 " steps missed, %" PRIu64 " since the start", missed,
 				 service->missed);
 	}
+	if (service->sim->shut_out)
+		return;
 	int rc = simulation_step(service->sim);
 	if (rc == -ESTALE) {
 		service_look(service); /* now, rather than within a second */
@@ -76,11 +79,30 @@ static void on_tick(void *context, uint64_t missed)
 		sd_event_exit(service->event, 0);
 }
 
+static void claim(struct service *service)
+{
+	const char *source = service->sim->plant->simulator.source;
+	int rc = service->sim->claimed ? 0 : simulation_claim(service->sim);
+	if (rc == -EBUSY)
+		log_once(&service->claim_trouble,
+			 "source \"%s\" is in use by another process: making no steps", source);
+	else if (rc)
+		log_once(
+			&service->claim_trouble,
+			"source \"%s\" is not among the image's yet, so its values have no age: %s",
+			source, strerror(-rc));
+	else if (service->claim_trouble.last)
+		log_info("source \"%s\" claimed", source);
+	if (!rc)
+		service->claim_trouble = (struct log_once){ 0 };
+}
+
 /* Start the clock for the simulation that the service has. */
 static void begin(struct service *service)
 {
 	const struct simulation *sim = service->sim;
 	const struct plant_simulator *settings = &sim->plant->simulator;
+	claim(service); /* of a simulation that is closed by now, it may be the same source */
 	uint64_t delay_ms = sim->version == 1 ? settings->start_delay_ms : 0;
 	if (settings->seed == 0)
 		log_info("seed %" PRIu64 " (simulator.seed is 0: taken from the system)",
@@ -140,8 +162,10 @@ static void service_look(void *context)
 	struct follow *follow = &service->sim->follow;
 	char why[PLANT_ERROR_SIZE];
 	enum follow_state state = follow_check(follow);
-	if (state == FOLLOW_SAME && !service->lost)
+	if (state == FOLLOW_SAME && !service->lost) {
+		claim(service);
 		return;
+	}
 	if (!service->lost)
 		pace_stop(service->pace);
 	service->lost = true;
@@ -161,7 +185,9 @@ void service_status(void *context, char *text, size_t size)
 	service->status_steps = service->steps;
 	snprintf(text, size, "%.1f steps/s, %" PRIu64 " steps missed, %" PRIu64 " not published%s",
 		 rate, service->missed, service->failed,
-		 service->lost ? "; waiting for a usable image" : "");
+		 service->lost            ? "; waiting for a usable image"
+		 : service->sim->shut_out ? "; its source is in use"
+					  : "");
 	daemon_status_plant(text, size, service->sim->plant);
 }
 

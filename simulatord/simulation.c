@@ -51,14 +51,6 @@ static int prepare_points(struct simulation *sim)
 	return 0;
 }
 
-/* Without an entry its values have no age; it works all the same. */
-static void claim_source(struct simulation *sim)
-{
-	int rc = mbshm_source_claim(sim->follow.img, sim->plant->simulator.source, COMMIT_MAX_US);
-	if (rc)
-		log_warn("not among the image's sources: %s", strerror(-rc));
-}
-
 int simulation_open(struct plant *plant, struct simulation **out, char *why)
 {
 	struct simulation *sim = calloc(1, sizeof *sim);
@@ -86,7 +78,6 @@ int simulation_open(struct plant *plant, struct simulation **out, char *why)
 		simulation_close(sim);
 		return rc;
 	}
-	claim_source(sim);
 	sim->version = status.version;
 	*out = sim;
 	return 0;
@@ -105,6 +96,17 @@ void simulation_close(struct simulation *sim)
 	free(sim);
 }
 
+int simulation_claim(struct simulation *sim)
+{
+	int rc = 0;
+	if (!sim->claimed)
+		rc = mbshm_source_claim(sim->follow.img, sim->plant->simulator.source,
+					sim->commit_timeout_us);
+	sim->claimed = !rc;
+	sim->shut_out = rc == -EBUSY;
+	return rc;
+}
+
 /* Move point i and stage its new value. */
 static int step_point(struct simulation *sim, unsigned i, double dt_s)
 {
@@ -121,6 +123,8 @@ static int step_point(struct simulation *sim, unsigned i, double dt_s)
 int simulation_step(struct simulation *sim)
 {
 	unsigned count = sim->plant->point_count;
+	if (sim->shut_out)
+		return -EBUSY;
 	if (count == 0) {
 		mbshm_source_touch(sim->follow.img);
 		return 0;

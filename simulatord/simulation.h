@@ -23,6 +23,9 @@ struct simulation {
 	struct simulation_cell
 		*cells; /* one a point, as published by the last step that succeeded */
 
+	bool claimed;  /* its source is ours; set by claim */
+	bool shut_out; /* another process has it */
+
 	/* the step's own */
 	struct mbshm_txn *txn;
 	struct mbshm_read *reads;
@@ -31,17 +34,22 @@ struct simulation {
 };
 
 /* Open the plant's image, or create it, and seed the points' streams.  Takes the plant over when it
- * succeeds.  No room among the image's sources is logged and is no failure.  why: MBSHM_WHY_SIZE
- * bytes, a sentence when it fails.  0, or what mbshm_open or the system says. */
+ * succeeds.  why: MBSHM_WHY_SIZE bytes, a sentence when it fails.  0, or what mbshm_open or the
+ * system says. */
 int simulation_open(struct plant *plant, struct simulation **sim, char *why);
 
 /* Frees the plant too.  NULL is fine. */
 void simulation_close(struct simulation *sim);
 
+/* Become the image's producer of the plant's name, if it is not yet; as often as wanted.  Without
+ * an entry its values have no age, but it steps all the same, unless another process is the
+ * producer: two of them would write over each other.  0, or the errors of mbshm_source_claim. */
+int simulation_claim(struct simulation *sim);
+
 /* Read the points' values from one version, move each by one period, publish all of them as one
  * version.  Waits for other writers at most half a period, and never longer than half a second.
  * Without points it only shows that the producer lives.  0, or the errors of mbshm_read and
- * mbshm_txn_commit (nothing was published). */
+ * mbshm_txn_commit (nothing was published); -EBUSY: another process has the source. */
 int simulation_step(struct simulation *sim);
 
 #endif

@@ -194,6 +194,52 @@ for my $order ('server first', 'simulator first') {
 	is(stop($server), 0, "$order: the server too");
 }
 
+# ---- the source ----------------------------------------------------------------------------------
+
+# Stopped in the writer lock, another process keeps the simulator from claiming its source at the
+# start; a range with a rule for stale values is not served until it has it.
+{
+	my $name = image_name();
+	my $plant = plant(name => $name, simulator => $FAST, server =>
+		'stale = ( { range = "holding 1000-1099"  source = "simulatord"  after = "1h" } )');
+	my $server = start_server($plant);
+	my $sock = tcp($server->{port});
+	my $stopped = spawn(program('tests/lockholder'), $name);
+	wait_line($stopped, qr/^lock_taken$/, undef, 'out');
+	my $sim = start_simulator($plant);
+	like($sim->{err}, qr/source "simulatord" is not among the image's yet.*timed out/, 'no source');
+	kill 'CONT', $stopped->{pid};
+	wait_line($sim, qr/source "simulatord" claimed/);
+	ok(comes('the values are fresh', sub { ord(request($sock, h('03 03e8 0001'))) == 3 }),
+		'a simulator claims its source as soon as it can');
+	is(() = $sim->{err} =~ /is not among/g, 1, 'and complains once');
+	is(wait_exit($stopped), 0, 'the other process went on');
+
+	my ($status, undef, $err) = run(program('simulatord'), '--plant', $plant, '--steps', 1);
+	is($status, 1, 'a second simulator of the plant is refused');
+	like($err, qr/image \Q$name\E: source "simulatord" is in use by another process/, 'by name');
+	my $other = plant(name => $name, simulator => "$FAST source = \"other\"");
+	steps($other, 1);
+	kill9($sim);
+	steps($plant, 1);	# at once
+
+	# Running, it makes room for whoever is there already.
+	$sim = start_simulator($plant);
+	my $moving = plant(name => $name, file => 'moving.conf',
+		simulator => "$FAST source = \"other\"");
+	my $second = start_simulator($moving);
+	plant(name => $name, file => 'moving.conf', simulator => $FAST);
+	kill 'HUP', $second->{pid};
+	wait_line($second, qr/source "simulatord" is in use by another process: making no steps/);
+	kill 'HUP', $sim->{pid};
+	wait_line($sim, qr/\breloaded$/);
+	unlike($sim->{err}, qr/in use/, 'a reload keeps the source');
+	stop($sim);
+	wait_line($second, qr/source "simulatord" claimed/);
+	pass('it goes on when the source is free');
+	stop($second);
+}
+
 # ---- one step is one version ---------------------------------------------------------------------
 
 {
@@ -381,7 +427,7 @@ for my $order ('server first', 'simulator first') {
 	my $stopped = spawn(program('tests/lockholder'), $name);
 	wait_line($stopped, qr/^lock_taken$/, undef, 'out');
 	my $sim = start_simulator($plant);
-	like($sim->{err}, qr/not among the image's sources: /,
+	like($sim->{err}, qr/is not among the image's yet/,
 		'without the lock it gets no entry, and goes on');
 	wait_line($sim, qr/step not published: .*; 1 since the start$/);
 	pass('steps that cannot be published are counted');
