@@ -199,14 +199,9 @@ int handle_make(const char *path, int follow, const struct mbshm_config *config,
 	rc = segment_map(img, config, why);
 	if (rc)
 		goto fail;
-	rc = img->writable ? slot_claim(img) : 0;
-	if (rc) {
-		why_set(why, rc,
-			rc == -EUSERS ? "all %d writer slots are taken"
-				      : "cannot lock a writer slot (of %d)",
-			SEGMENT_SLOTS);
+	rc = img->writable ? slot_claim(img, why) : 0;
+	if (rc)
 		goto fail;
-	}
 	*out = img;
 	return 0;
 fail:

@@ -6,9 +6,11 @@
 #include "libshm/name.h"
 #include "libshm/source.h"
 #include "libshm/wait.h"
+#include "libshm/why.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 
 enum {
 	SPIN_TURNS = 20,  /* about 1 us of pauses before the first look at the clock */
@@ -132,7 +134,23 @@ static int word_try(struct mbshm *img, bool probe)
 	return 0;
 }
 
-int slot_claim(struct mbshm *img)
+/* A byte that is locked, but not for writing as an owner locks it, is kept by a process that may
+ * read the file. */
+static int slots_taken(const struct mbshm *img, char *why)
+{
+	unsigned kept = 0;
+	for (unsigned slot = 0; slot < SEGMENT_SLOTS; slot++)
+		kept += !slot_alive(img, slot);
+	if (!kept)
+		return why_set(why, -EUSERS, "all %d writer slots are taken", SEGMENT_SLOTS);
+	return why_set(
+		why, -EUSERS,
+		"no writer slot: read locks of other processes keep %u of %d from being taken; "
+		"fuser(1) lists who has the image open",
+		kept, SEGMENT_SLOTS);
+}
+
+int slot_claim(struct mbshm *img, char *why)
 {
 	struct segment_control *control = &img->seg->control;
 	for (unsigned slot = 0; slot < SEGMENT_SLOTS; slot++) {
@@ -140,7 +158,8 @@ int slot_claim(struct mbshm *img)
 		if (fcntl(img->fd, F_OFD_SETLK, &range)) {
 			if (errno == EAGAIN || errno == EACCES)
 				continue;
-			return -errno;
+			return why_set(why, -errno, "cannot lock a writer slot: %s",
+				       strerror(errno));
 		}
 		img->slot = (uint16_t)slot;
 		/* A dead predecessor may still own the lock under this slot, and would look alive
@@ -150,7 +169,7 @@ int slot_claim(struct mbshm *img)
 		sources_leave(img);
 		return 0;
 	}
-	return -EUSERS;
+	return slots_taken(img, why);
 }
 
 int lock_take(struct mbshm *img, uint32_t timeout_us)

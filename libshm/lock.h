@@ -4,8 +4,8 @@
 
 #include "libshm/image.h"
 
-/* Take a free writer slot for the handle's lifetime.  0, -EUSERS (all taken), or -errno. */
-int slot_claim(struct mbshm *img);
+/* Take a free writer slot for the handle's lifetime.  0, -EUSERS (all taken), or -errno and why. */
+int slot_claim(struct mbshm *img, char *why);
 
 /* Does a process, other than by this handle, have that slot (0..SEGMENT_SLOTS - 1)? */
 bool slot_alive(const struct mbshm *img, unsigned slot);

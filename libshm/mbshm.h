@@ -141,7 +141,7 @@ enum {
  * 0, -ENOENT (no such image, and no MBSHM_CREATE), -EINVAL (bad name, mode, pool or spans),
  * -EACCES, -EPERM (permission, owner, writable by others), -EBADMSG (not an image, damaged, other
  * layout version or byte order), -ENXIO (spans or pool differ from the image's; why names both),
- * -ENOSPC (no room in /dev/shm), -EUSERS (all writer slots taken), -ENOMEM, or another error of the
+ * -ENOSPC (no room in /dev/shm), -EUSERS (no writer slot), -ENOMEM, or another error of the
  * system. */
 int mbshm_open(const struct mbshm_config *config, int flags, struct mbshm **img, char *why);
 

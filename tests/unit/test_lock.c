@@ -287,6 +287,26 @@ static void slots_run_out(void **state)
 		mbshm_close(img[i]);
 }
 
+/* Who may only read can keep new writers out, since no write lock goes beside a read lock; it is
+ * told apart from 256 writers, and those that are attached go on. */
+static void slots_kept_by_reader(void **state)
+{
+	struct flock range = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = SEGMENT_SLOTS };
+	char why[MBSHM_WHY_SIZE] = "";
+	struct mbshm *img, *more, *keeper;
+	(void)state;
+	pattern_open(&img);
+	keeper = image_open(0);
+	range.l_start = 1;
+	assert_int_equal(fcntl(keeper->fd, F_OFD_SETLK, &range), 0);
+	assert_int_equal(mbshm_open(&config, MBSHM_WRITE, &more, why), -EUSERS);
+	assert_non_null(strstr(why, "read locks of other processes keep 255 of 256"));
+	assert_int_equal(pattern_commit(img, 1, 0, NULL), 0);
+	mbshm_close(keeper);
+	mbshm_close(image_open(MBSHM_WRITE));
+	mbshm_close(img);
+}
+
 /* A word that names nobody who could be alive: a slot out of range, or one that nobody holds. */
 static void impossible_owners(void **state)
 {
@@ -372,6 +392,7 @@ int main(void)
 		IMAGE_TEST(slot_taken_over),
 		IMAGE_TEST(replaced_by_the_dead),
 		IMAGE_TEST(slots_run_out),
+		IMAGE_TEST(slots_kept_by_reader),
 		IMAGE_TEST(impossible_owners),
 		IMAGE_TEST(one_at_a_time),
 	};
