@@ -6,6 +6,7 @@
 #include "libshm/header.h"
 #include "libshm/image.h"
 #include "libshm/lock.h"
+#include "libshm/source.h"
 #include "libshm/spans.h"
 #include "libshm/values.h"
 #include "libshm/why.h"
@@ -202,6 +203,8 @@ int handle_make(const char *path, int follow, const struct mbshm_config *config,
 	rc = img->writable ? slot_claim(img, why) : 0;
 	if (rc)
 		goto fail;
+	if (img->writable)
+		sources_leave(img);
 	*out = img;
 	return 0;
 fail:

@@ -4,7 +4,6 @@
 
 #include "libshm/clock.h"
 #include "libshm/name.h"
-#include "libshm/source.h"
 #include "libshm/wait.h"
 #include "libshm/why.h"
 
@@ -166,7 +165,6 @@ int slot_claim(struct mbshm *img, char *why)
 		 * from now on: take its lock over. */
 		if (word_owner(lock_load(control)) == slot + 1 && !word_try(img, false))
 			lock_swap(control, img->held, word_next(img->held, 0));
-		sources_leave(img);
 		return 0;
 	}
 	return slots_taken(img, why);

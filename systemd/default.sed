@@ -6,6 +6,6 @@
 /^  name  /a\
   group             = "mbimage"				# its members may read and write\
   retain            = "/var/lib/mbimage/default.values"	# survives a reboot
-s|^  listen .*|  # For mbclient.  The service listens where mbserverd@default.socket says: on this machine\
-  # only, until "systemctl edit mbserverd@default.socket" says otherwise.\
+s|^  listen .*|  # For mbclient.  The service listens where mbserverd@default.socket says: on this\
+  # machine only, until "systemctl edit mbserverd@default.socket" says otherwise.\
   listen   = ["127.0.0.1:502"]|

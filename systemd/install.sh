@@ -75,8 +75,8 @@ do_install() {
 	[ -e "$DESTDIR$CONFIG" ] || put 644 default.conf $CONFIG
 	tell_system
 	[ -n "$DESTDIR" ] || cat <<-END
-		To start the default plant now and at each boot: systemctl enable --now mbimage.target
-		It listens on 127.0.0.1:502 only; for others: systemctl edit mbserverd@default.socket
+		To start the default plant, also at boot: systemctl enable --now mbimage.target
+		It listens on 127.0.0.1:502; to change that: systemctl edit mbserverd@default.socket
 	END
 }
 

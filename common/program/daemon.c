@@ -175,7 +175,7 @@ int daemon_run(sd_event *event)
 	return rc < 0 ? rc : 0;
 }
 
-static void time_text(time_t time_s, char text[32])
+static void local_time_text(time_t time_s, char text[32])
 {
 	struct tm tm;
 	strftime(text, 32, "%Y-%m-%d %H:%M:%S", localtime_r(&time_s, &tm));
@@ -185,8 +185,8 @@ void daemon_status_plant(char *text, size_t size, const struct plant *plant)
 {
 	char read[32], refused[32];
 	size_t used = strlen(text);
-	time_text(plant->read_s, read);
-	time_text(refused_s, refused);
+	local_time_text(plant->read_s, read);
+	local_time_text(refused_s, refused);
 	snprintf(text + used, size - used, "; %.255s as of %s%s%s", plant->file, read,
 		 refused_s ? ", reload refused at " : "", refused_s ? refused : "");
 }

@@ -28,7 +28,7 @@ if (!$ENV{MB_INSIDE_MACHINE}) {
 	ok($package && -s $package, "... makes $package");
 	SKIP: {
 		skip 'no apt-get here', 2 if system('command -v apt-get >/dev/null');
-		is(join(' ', glob "$build/deb/mbimage_*.deb"), $package, "the README's name for it");
+		is(join(' ', glob "$build/deb/mbimage_*.deb"), $package, 'as README has it');
 		my ($apt_status, undef, $apt) = run('apt-get', '--simulate', 'install', $package);
 		is($apt_status, 0, '... which apt would install') or diag($apt);
 	}

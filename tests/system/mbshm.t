@@ -53,7 +53,8 @@ ok(!-e "/dev/shm$name", 'none of them has made one');
 
 # ---- usage -------------------------------------------------------------------------------------
 
-my $commands = 'info, get, set, dump, watch, journal, source, save, restore, recreate, unlink, retain';
+my $commands = 'info, get, set, dump, watch, journal, source, save, restore, recreate, unlink, '
+	. 'retain';
 refused(2, $_->[0], @$_[1 .. $#$_]) for
 	[ qr/expected a command: $commands$/ ],
 	[ qr/unknown command 'put', expected one of info/, 'put' ],
@@ -479,7 +480,8 @@ my @special = ($fifo, temp_dir());
 push @special, temp_dir() . '/null'
 	if $> == 0 && system('mknod', temp_dir() . '/null', 'c', 1, 3) == 0;
 my @kinds = map { (lstat)[2] } @special;
-refused(1, qr/^mbshm: not saved: cannot write \Q$_\E: (?:not a regular file|Is a directory)$/, 'save', $_)
+my $kind = qr/(?:not a regular file|Is a directory)$/;
+refused(1, qr/^mbshm: not saved: cannot write \Q$_\E: $kind/, 'save', $_)
 	for @special;
 refused(1, qr/: (?:not a regular file|Is a directory)$/, 'restore', $_) for @special;
 is_deeply([ map { (lstat)[2] } @special ], \@kinds, 'they are what they were');

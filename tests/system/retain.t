@@ -161,7 +161,8 @@ is(stop($retain), 1, 'values that could not be saved at the end: status 1');
 is((() = $retain->{err} =~ /not saved/g), 1, 'said once');
 
 write_plant('no/such/folder/values');
-$retain = spawn({ env => { NOTIFY_SOCKET => $path } }, program('mbshm'), '--plant', $plant, 'retain',
+$retain = spawn({ env => { NOTIFY_SOCKET => $path } }, program('mbshm'), '--plant', $plant,
+	'retain',
 	'--interval', 1);
 wait_line($retain, qr/not saved/);
 my $status_line = '';

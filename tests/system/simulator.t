@@ -207,7 +207,8 @@ for my $order ('server first', 'simulator first') {
 	my $stopped = spawn(program('tests/lockholder'), $name);
 	wait_line($stopped, qr/^lock_taken$/, undef, 'out');
 	my $sim = start_simulator($plant);
-	like($sim->{err}, qr/source "simulatord" is not among the image's yet.*timed out/, 'no source');
+	like($sim->{err}, qr/source "simulatord" is not among the image's yet.*timed out/,
+		'no source');
 	kill 'CONT', $stopped->{pid};
 	wait_line($sim, qr/source "simulatord" claimed/);
 	ok(comes('the values are fresh', sub { ord(request($sock, h('03 03e8 0001'))) == 3 }),
@@ -217,7 +218,8 @@ for my $order ('server first', 'simulator first') {
 
 	my ($status, undef, $err) = run(program('simulatord'), '--plant', $plant, '--steps', 1);
 	is($status, 1, 'a second simulator of the plant is refused');
-	like($err, qr/image \Q$name\E: source "simulatord" is in use by another process/, 'by name');
+	like($err, qr/image \Q$name\E: source "simulatord" is in use by another process/,
+		'by name');
 	my $other = plant(name => $name, simulator => "$FAST source = \"other\"");
 	steps($other, 1);
 	kill9($sim);

@@ -21,7 +21,7 @@ my $tried = spawn({ env => { XDG_RUNTIME_DIR => '' } }, 'setpriv', '--reuid=6553
 	'--regid=65534', '--clear-groups', '/usr/bin/simulatord');
 wait_line($tried, qr/\bready$/);
 is(stop($tried), 0, 'a user has tried the simulator');
-is(join(' ', glob '/dev/shm/mb*'), '/dev/shm/mbimage-65534-default', '... with an image of its own');
+is(join(' ', glob '/dev/shm/mb*'), '/dev/shm/mbimage-65534-default', '... with its own image');
 
 # ---- a full /dev/shm -------------------------------------------------------------------------
 

@@ -206,7 +206,8 @@ is(hx(request($sock, h('03 03f2 0001'))), '0302beef',
 		'... takes effect on a connection that is open');
 	edit_file($PLANT, sub { s/simulator = /simulater = / or die });
 	for my $unit (@SERVICES) {
-		isnt((run('systemctl', 'reload', $unit))[0], 0, "a wrong plant: reload of $unit fails");
+		isnt((run('systemctl', 'reload', $unit))[0], 0,
+			"a wrong plant: reload of $unit fails");
 		ok(until_true(sub { journal("--unit=$unit") =~
 			/default\.conf:\d+: .*simulater.*expected/ }),
 			'... and the journal says why');
