@@ -226,6 +226,7 @@ void mbshm_close(struct mbshm *img)
 	if (!handle_dead(img))
 		munmap(seg, img->size_bytes);
 	values_drop(img->kept);
+	values_drop(img->spare);
 	pthread_mutex_destroy(&img->mutex);
 	free(img);
 }

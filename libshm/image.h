@@ -52,7 +52,8 @@ struct mbshm {
 	uint64_t known[ROOT_WORDS_MAX];
 	uint16_t named[UINT16_MAX + 1];
 
-	struct values *kept; /* the caller's of mbshm_keep: copy for mbshm_revive; NULL: none */
+	struct values *kept;  /* the caller's of mbshm_keep: copy for mbshm_revive; NULL: none */
+	struct values *spare; /* for its next one */
 
 	struct mbshm *next; /* all handles of the process, for the fork handler */
 };

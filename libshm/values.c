@@ -50,26 +50,29 @@ int mbshm_snapshot(struct mbshm *img, const struct mbshm_read *reads, unsigned c
 	return rc ? rc : released;
 }
 
-int values_take(struct mbshm *img, bool under_lock, uint32_t timeout_us, struct values *values)
+/* values: allocated for the image's layout.  Undefined after an error. */
+static int values_read(struct mbshm *img, bool under_lock, uint32_t timeout_us,
+		       struct values *values)
 {
 	struct mbshm_read reads[MBSHM_SPANS_MAX];
-	uint8_t *out;
-	int rc;
-	values->layout = img->layout;
-	rc = values_alloc(values);
-	if (rc)
-		return rc;
-	out = values->bytes;
+	uint8_t *out = values->bytes;
 	for (unsigned i = 0; i < img->layout.span_count; i++) {
 		const struct mbshm_span *span = &img->layout.spans[i];
 		reads[i] = (struct mbshm_read){ span->table, span->first, span->count, out };
 		out += span_bytes(span);
 	}
 	if (under_lock) /* nobody publishes: the first try holds */
-		rc = mbshm_read(img, reads, img->layout.span_count, &values->version);
-	else
-		rc = mbshm_snapshot(img, reads, img->layout.span_count, timeout_us,
-				    &values->version);
+		return mbshm_read(img, reads, img->layout.span_count, &values->version);
+	return mbshm_snapshot(img, reads, img->layout.span_count, timeout_us, &values->version);
+}
+
+int values_take(struct mbshm *img, bool under_lock, uint32_t timeout_us, struct values *values)
+{
+	values->layout = img->layout;
+	int rc = values_alloc(values);
+	if (rc)
+		return rc;
+	rc = values_read(img, under_lock, timeout_us, values);
 	if (rc)
 		values_free(values);
 	return rc;
@@ -121,21 +124,33 @@ int values_publish(struct mbshm *img, const struct values *values, bool whole, u
 	return rc;
 }
 
+static struct values *values_new(const struct mbshm *img)
+{
+	struct values *values = calloc(1, sizeof *values);
+	if (!values)
+		return NULL;
+	values->layout = img->layout;
+	if (!values_alloc(values))
+		return values;
+	free(values);
+	return NULL;
+}
+
+/* Into the spare copy, so that a failure costs nothing; both are allocated once. */
 int mbshm_keep(struct mbshm *img)
 {
 	uint64_t version;
 	int rc = mbshm_read(img, NULL, 0, &version);
 	if (rc || (img->kept && img->kept->version == version))
 		return rc;
-	struct values *values = calloc(1, sizeof *values);
+	struct values *values = img->spare ? img->spare : values_new(img);
 	if (!values)
 		return -ENOMEM;
-	rc = values_take(img, false, 0, values);
-	if (rc) {
-		free(values);
+	img->spare = values;
+	rc = values_read(img, false, 0, values);
+	if (rc)
 		return rc;
-	}
-	values_drop(img->kept);
+	img->spare = img->kept ? img->kept : values_new(img);
 	img->kept = values;
 	return 0;
 }

@@ -304,7 +304,7 @@ for my $order ('server first', 'simulator first') {
 	}
 	alarm 0;
 	ok($ready, 'the manager is told READY=1');
-	like($status, qr{^\d+\.\d steps/s, \d+ steps missed, 0 not published$},
+	like($status, qr{^\d+\.\d steps/s, \d+ steps missed, 0 not published; \S+ as of },
 		"and the rate ($status)");
 	is(stop($sim), 0, 'stopped');
 }

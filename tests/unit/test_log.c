@@ -187,7 +187,8 @@ static void count_lines(int reader, unsigned *lines, unsigned *dropped)
 
 /* Write lines to a stderr that is not read meanwhile.  The kernel may still pass on what a terminal
  * took, so there may be room again and again. */
-static void never_waits(int reader)
+/* whole: no line is ever cut, so each is counted once; a terminal may take a part of one. */
+static void never_waits(int reader, bool whole)
 {
 	unsigned lines = 0, dropped = 0;
 	int flags = fcntl(STDERR_FILENO, F_GETFL);
@@ -200,12 +201,13 @@ static void never_waits(int reader)
 	count_lines(reader, &lines, &dropped);
 	assert_true(lines > 0 && lines < LINES);
 	unsigned all = LINES;
-	while (lines + dropped < all) {
+	while (whole ? lines + dropped < all : !dropped) {
 		log_info("%0200u", all++);
 		count_lines(reader, &lines, &dropped);
 	}
 	alarm(0);
-	assert_int_equal(lines + dropped, all);
+	if (whole)
+		assert_int_equal(lines + dropped, all);
 	assert_true(dropped > 0);
 }
 
@@ -213,7 +215,7 @@ static void pipe_that_nobody_reads(void **state)
 {
 	(void)state;
 	assert_true(fcntl(log_pipe[0], F_SETPIPE_SZ, 4096) > 0);
-	never_waits(log_pipe[0]);
+	never_waits(log_pipe[0], true);
 }
 
 static void terminal_that_nobody_reads(void **state)
@@ -224,7 +226,7 @@ static void terminal_that_nobody_reads(void **state)
 	int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
 	assert_true(slave >= 0 && dup2(slave, STDERR_FILENO) >= 0);
 	close(slave);
-	never_waits(master);
+	never_waits(master, false);
 	close(master);
 }
 
