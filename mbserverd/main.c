@@ -2,6 +2,7 @@
  * workers answer. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "mbserverd/admission.h"
 #include "mbserverd/counters.h"
 #include "mbserverd/listener.h"
@@ -35,6 +36,7 @@ struct server {
 /* What was asked for on the command line. */
 struct asked {
 	bool stats, json;
+	struct plant_wish wish;
 };
 
 /* Tell everybody who goes by the policy what it is now. */
@@ -124,7 +126,30 @@ static const char *set_trace(void *context, const char *arg)
 	return NULL;
 }
 
+/* arg as a number 1..max. */
+static bool wish_number(const char *arg, uint32_t max, uint32_t *number)
+{
+	return number_digits(&arg, max, number) && !*arg && *number > 0;
+}
+
+static const char *set_port(void *context, const char *arg)
+{
+	struct asked *asked = context;
+	return wish_number(arg, UINT16_MAX, &asked->wish.port) ? NULL : "a port 1..65535";
+}
+
+static const char *set_tables(void *context, const char *arg)
+{
+	struct asked *asked = context;
+	return wish_number(arg, MBSHM_ITEMS, &asked->wish.items)
+		       ? NULL
+		       : "how many addresses each table has, 1..65536";
+}
+
 static const struct option_row options[] = {
+	{ "port", "N", "without a plant file: listen on port N of this machine (5020)", set_port },
+	{ "tables", "N", "without a plant file: serve addresses 0 to N - 1 of all tables",
+	  set_tables },
 	{ "stats", NULL, "print the counters of the server on this plant's image and exit",
 	  set_stats },
 	{ "json", NULL, "print it as JSON", set_json },
@@ -191,11 +216,13 @@ static int show_counters(struct plant *plant, bool json)
 
 int main(int argc, char **argv)
 {
-	struct asked asked = { false, false };
+	struct asked asked = { 0 };
 	const struct program program = { .name = "mbserverd",
 					 .summary = "Serves a register image over Modbus TCP.",
 					 .rows = options,
-					 .context = &asked };
+					 .context = &asked,
+					 .wish = &asked.wish,
+					 .wish_options = "--port and --tables" };
 	int operand;
 	standard_open();
 	daemon_begin();

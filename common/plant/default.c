@@ -13,14 +13,38 @@ __asm__(".pushsection .rodata\n"
 	".popsection\n");
 extern const char default_conf[] __attribute__((visibility("hidden")));
 
-static const char IMAGE[] = "\"/mbimage-default\"";
+static const char IMAGE[] = "\"/mbimage-default\"", LISTEN[] = "\"127.0.0.1:5020\"";
+enum { PORT = 5020 };
 
-char *default_text(void)
+/* The image is named after all that it depends on, so that a second one is in nobody's way. */
+static char *tables_text(const struct plant_wish *wish, unsigned port)
 {
-	char *text = NULL;
-	const char *image = strstr(default_conf, IMAGE);
-	if (asprintf(&text, "%.*s\"/mbimage-%u-default\"%s", (int)(image - default_conf),
-		     default_conf, (unsigned)geteuid(), image + sizeof IMAGE - 1) < 0)
+	unsigned last = wish->items - 1;
+	char *text;
+	return asprintf(&text,
+			"image = {\n"
+			"  name = \"/mbimage-%u-%u-%u\"\n"
+			"  coils = [\"0-%u\"]  discrete_inputs = [\"0-%u\"]\n"
+			"  holding_registers = [\"0-%u\"]  input_registers = [\"0-%u\"]\n"
+			"}\n"
+			"server = { listen = [\"127.0.0.1:%u\"] }\n",
+			(unsigned)geteuid(), port, (unsigned)wish->items, last, last, last, last,
+			port) < 0
+		       ? NULL
+		       : text;
+}
+
+char *default_text(const struct plant_wish *wish)
+{
+	char *text;
+	unsigned port = wish->port ? wish->port : PORT;
+	if (wish->items)
+		return tables_text(wish, port);
+	const char *image = strstr(default_conf, IMAGE), *between = image + sizeof IMAGE - 1;
+	const char *listen = strstr(between, LISTEN), *rest = listen + sizeof LISTEN - 1;
+	if (asprintf(&text, "%.*s\"/mbimage-%u-default\"%.*s\"127.0.0.1:%u\"%s",
+		     (int)(image - default_conf), default_conf, (unsigned)geteuid(),
+		     (int)(listen - between), between, port, rest) < 0)
 		return NULL;
 	return text;
 }

@@ -13,7 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-static int load(const char *path, bool is_unit, struct plant **out, char *error);
+static int load(const char *path, const struct plant_wish *wish, bool is_unit, struct plant **out,
+		char *error);
 
 /* Units that name the same file share its plant. */
 static int load_unit(const struct plant_text *text, struct plant_unit *units, unsigned index)
@@ -30,7 +31,7 @@ static int load_unit(const struct plant_text *text, struct plant_unit *units, un
 		}
 	if (!text_beside(text, unit->file, path, sizeof path))
 		return unit_fail(text, index, "the name with its folder is too long");
-	return load(path, true, &unit->plant, why) ? unit_fail(text, index, why) : 0;
+	return load(path, NULL, true, &unit->plant, why) ? unit_fail(text, index, why) : 0;
 }
 
 static int read_sections(const struct plant_text *text, struct plant *plant)
@@ -56,12 +57,14 @@ static int read_plant(const struct plant_text *text, struct plant *plant, bool i
 	return rc;
 }
 
-static int load(const char *path, bool is_unit, struct plant **out, char *error)
+/* path NULL: the built-in default, by the wish. */
+static int load(const char *path, const struct plant_wish *wish, bool is_unit, struct plant **out,
+		char *error)
 {
 	const char *name = path ? path : "built-in default";
 	struct plant_text text;
 	struct plant *plant = calloc(1, sizeof *plant);
-	char *content = path ? NULL : default_text();
+	char *content = path ? NULL : default_text(wish);
 	if (!plant || (!path && !content) || strlen(name) >= sizeof plant->file) {
 		int rc = plant && (path || content) ? -ENAMETOOLONG : -ENOMEM;
 		snprintf(error, PLANT_ERROR_SIZE, "%.500s: %s", name,
@@ -72,6 +75,8 @@ static int load(const char *path, bool is_unit, struct plant **out, char *error)
 	}
 	strcpy(plant->file, name);
 	plant->built_in = !path;
+	if (wish)
+		plant->wish = *wish;
 	plant->read_s = time(NULL);
 	int rc = text_open(&text, name, content, error);
 	text.remarks = &plant->remarks;
@@ -87,12 +92,18 @@ static int load(const char *path, bool is_unit, struct plant **out, char *error)
 
 int plant_load(const char *path, struct plant **plant, char *error)
 {
-	return load(path, false, plant, error);
+	static const struct plant_wish as_it_is;
+	return load(path, &as_it_is, false, plant, error);
+}
+
+int plant_load_default(const struct plant_wish *wish, struct plant **plant, char *error)
+{
+	return load(NULL, wish, false, plant, error);
 }
 
 int plant_reload(const struct plant *old, struct plant **plant, char *error)
 {
-	return load(old->built_in ? NULL : old->file, false, plant, error);
+	return load(old->built_in ? NULL : old->file, &old->wish, false, plant, error);
 }
 
 void plant_free(struct plant *plant)

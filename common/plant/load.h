@@ -9,6 +9,9 @@
  * -EINVAL, -ENOENT, ... and error: one line, PLANT_ERROR_SIZE bytes.  Any thread. */
 int plant_load(const char *path, struct plant **plant, char *error);
 
+/* The built-in default, changed by the wish.  Errors as above. */
+int plant_load_default(const struct plant_wish *wish, struct plant **plant, char *error);
+
 /* Read old's file again; old stays as it is.  Errors as above. */
 int plant_reload(const struct plant *old, struct plant **plant, char *error);
 

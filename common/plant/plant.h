@@ -164,10 +164,17 @@ struct plant_point {
 	unsigned line; /* in the plant file, for messages */
 };
 
+/* What is wished of the plant without a file; all 0: default.conf as it is. */
+struct plant_wish {
+	uint32_t port;  /* instead of 5020; 0: that */
+	uint32_t items; /* addresses 0.. of each table in an image of their own, without points */
+};
+
 struct plant {
-	char file[4096]; /* as given, or "built-in default" */
-	bool built_in;   /* there is no file: default.conf, embedded at build time */
-	time_t read_s;   /* when it was read, CLOCK_REALTIME */
+	char file[4096];        /* as given, or "built-in default" */
+	bool built_in;          /* there is no file: default.conf, embedded at build time */
+	struct plant_wish wish; /* of the built-in one */
+	time_t read_s;          /* when it was read, CLOCK_REALTIME */
 	struct mbshm_config image;
 	/* What is allowed but hardly meant: lines "FILE:LINE: ...", each with its \n.  NULL: none.
 	 */

@@ -204,7 +204,13 @@ struct plant *options_parse(const struct program *program, int argc, char **argv
 	log_open(program->name);
 	*operand = take_words(&words, argc, argv);
 	check_operands(program, argc, argv, *operand);
-	if (plant_load(words.plant_path, &plant, error))
+	const struct plant_wish *wish = program->wish;
+	bool wished = wish && (wish->port || wish->items);
+	if (wished && words.plant_path)
+		die(EXIT_USAGE, "%s change the built-in plant: expected them, or --plant, not both",
+		    program->wish_options);
+	if (wished ? plant_load_default(wish, &plant, error)
+		   : plant_load(words.plant_path, &plant, error))
 		die(EXIT_USAGE, "%s", error);
 	if (words.check_only) {
 		log_remarks(plant);

@@ -25,6 +25,10 @@ struct program {
 	int operands_most;             /* how many there may be; -1: any number */
 	void (*help)(void);            /* prints more for --help; NULL: nothing */
 	void *context;                 /* for set */
+	/* What set has noted of the built-in plant, NULL: nothing can be wished; and the options
+	 * that do so, for messages. */
+	const struct plant_wish *wish;
+	const char *wish_options;
 };
 
 /* Parse argv (calls log_open first), answer --help and --version, load the plant and answer --check

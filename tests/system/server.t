@@ -363,4 +363,36 @@ subtest 'what cannot be' => sub {
 };
 
 is(stop($server), 0, 'the server stops');
+subtest 'a quick test without a plant file' => sub {
+	my $port = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 1)
+		->sockport;
+	my @options = ('--port', $port, '--tables', 500);
+	my $image = "/dev/shm/mbimage-$>-$port-500";
+	my $server = spawn(program('mbserverd'), @options);
+	is(wait_line($server, qr/listening on (\S+)/), "127.0.0.1:$port", 'the port');
+	wait_line($server, qr/\bready$/);
+	my $sock = tcp($port);
+	is(hx(request($sock, h('06 01f3 beef'))), '0601f3beef', 'a write to the last address');
+	is(hx(request($sock, h($_ . '01f3 0001'))), $_ . { '03' => '02beef', '04' => '020000',
+		'01' => '0100', '02' => '0100' }->{$_}, "... function $_") for qw(03 04 01 02);
+	is(hx(request($sock, h('03 01f4 0001'))), '8302', '... and there is no further one');
+	kill HUP => $server->{pid};
+	wait_line($server, qr/reloaded/);
+	is(hx(request($sock, h('03 01f3 0001'))), '0302beef', '... nor another plant by a reload');
+	ok(-e $image, '... in an image of its own');
+	is(stop($server), 0, 'end');
+	unlink $image;
+
+	my ($status, undef, $err) = run(program('mbserverd'), @options, '--plant', plant());
+	is("$status $err", "2 mbserverd: --port and --tables change the built-in plant: expected "
+		. "them, or --plant, not both\n", 'either they or a plant file');
+	for ([ '--tables', 0, 'how many addresses each table has, 1..65536' ],
+	     [ '--tables', 65537, 'how many addresses each table has, 1..65536' ],
+	     [ '--port', 65536, 'a port 1..65535' ], [ '--port', '', 'a port 1..65535' ]) {
+		my ($option, $word, $expected) = @$_;
+		is((run(program('mbserverd'), $option, $word))[2],
+			"mbserverd: $option '$word': expected $expected\n", "$option '$word'");
+	}
+};
+
 done_testing;

@@ -664,6 +664,13 @@ static void refuses_a_cut_include(void **state)
 	expect_unreadable("plant.conf", -EINVAL, "plant.conf:1: expected @include \"FILE\"");
 }
 
+static char *default_as_it_is(void)
+{
+	char *text = default_text(&(struct plant_wish){ 0 });
+	assert_non_null(text);
+	return text;
+}
+
 /* ---- what is read -------------------------------------------------------------------------- */
 
 static void reads_the_default(void **state)
@@ -699,6 +706,32 @@ static void reads_the_default(void **state)
 	assert_string_equal(plant->points[1].name, "relay");
 	assert_int_equal(plant->points[1].table, MBSHM_COILS);
 	assert_int_equal(plant->points[1].type, MBSHM_BOOL);
+	plant_free(plant);
+}
+
+static void reads_the_default_as_wished(void **state)
+{
+	(void)state;
+	struct plant *plant, *again;
+	char error[PLANT_ERROR_SIZE], name[64];
+	assert_int_equal(plant_load_default(&(struct plant_wish){ .port = 1502 }, &plant, error),
+			 0);
+	snprintf(name, sizeof name, "/mbimage-%u-default", (unsigned)geteuid());
+	assert_string_equal(plant->image.name, name);
+	assert_string_equal(plant->server.listen[0].text, "127.0.0.1:1502");
+	assert_int_equal(plant->point_count, 2);
+	plant_free(plant);
+
+	const struct plant_wish wish = { .port = 65535, .items = 65536 };
+	assert_int_equal(plant_load_default(&wish, &plant, error), 0);
+	assert_int_equal(plant_reload(plant, &again, error), 0);
+	snprintf(name, sizeof name, "/mbimage-%u-65535-65536", (unsigned)geteuid());
+	assert_string_equal(again->image.name, name);
+	assert_string_equal(again->server.listen[0].text, "127.0.0.1:65535");
+	for (unsigned table = 0; table < MBSHM_TABLES; table++)
+		assert_true(mbshm_layout_has(&again->image.layout, table, 0, MBSHM_ITEMS));
+	assert_int_equal(again->point_count, 0);
+	plant_free(again);
 	plant_free(plant);
 }
 
@@ -1098,8 +1131,7 @@ static void expect_answer(const char *bytes, size_t size)
 static void survives_truncation(void **state)
 {
 	(void)state;
-	char *text = default_text();
-	assert_non_null(text);
+	char *text = default_as_it_is();
 	for (size_t size = 0; size <= strlen(text); size++)
 		expect_answer(text, size);
 	free(text);
@@ -1109,8 +1141,7 @@ static void survives_mutation(void **state)
 {
 	(void)state;
 	static const char spice[] = "\"\\{}[]()=;,#/*@\n\t-.0xLe9\x80\xff";
-	char *whole = default_text();
-	assert_non_null(whole);
+	char *whole = default_as_it_is();
 	size_t size = strlen(whole);
 	char *text = malloc(size + 1);
 	assert_non_null(text);
@@ -1174,6 +1205,7 @@ int main(void)
 		cmocka_unit_test(refuses_what_is_no_file),
 		cmocka_unit_test(refuses_a_cut_include),
 		cmocka_unit_test(reads_the_default),
+		cmocka_unit_test(reads_the_default_as_wished),
 		cmocka_unit_test(fills_in_defaults),
 		cmocka_unit_test(reads_everything),
 		cmocka_unit_test(reads_units),
