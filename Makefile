@@ -8,6 +8,7 @@
 #   make lint       static checks                    make format      C files as lint wants them
 #   make install DESTDIR= PREFIX=     and uninstall
 #   make dist       a tarball of the sources       make deb         Debian packages
+#   make help       prints this
 #
 # V=1 shows the commands.  SAN=address,undefined or SAN=thread, CC=clang and BUILD=dir make other
 # builds.
@@ -245,10 +246,14 @@ uninstall:
 dist deb:
 	$(Q)BUILD=$(BUILD) VERSION=$(VERSION) systemd/package.sh $@
 
+# The head of this file.
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
 clean:
 	rm -rf $(BUILD)
 
 .PHONY: all tests check check-san check-long coverage fuzz fuzz-run lint format bench deps run \
-	install uninstall dist deb clean
+	install uninstall dist deb help clean
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -65,6 +65,9 @@ if (!$ENV{MB_INSIDE_MACHINE}) {
 		ok(!-d "$tree/etc/mbimage" && !-d "$tree/opt/mb/share/doc/mbimage",
 			'... no folder of its own either');
 	};
+	my ($help_status, $help) = run(@make, 'help');
+	is($help_status, 0, 'make help');
+	like($help, qr/^ +make +the programs.*^ +make help /ms, '... says what there is to make');
 	subtest 'completion' => sub {
 		local $ENV{PATH} = ($ENV{BUILD} || 'build') . ":$ENV{PATH}";
 		my $complete = sub {

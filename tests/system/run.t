@@ -23,7 +23,8 @@ sub free_port { return IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort =
 # how scripts/run ended.
 sub start_on_terminal
 {
-	my $port = shift;
+	my ($port, @shell) = @_;
+	@shell = ('sh', '-c', 'scripts/run; echo "status $?."') unless @shell;
 	$pty = IO::Pty->new;
 	$shown = '';
 	my $pid = fork // die "fork: $!";
@@ -33,7 +34,7 @@ sub start_on_terminal
 		open STDIN, '<&', $pty->slave;
 		open STDOUT, '>&', $pty->slave;
 		open STDERR, '>&', $pty->slave;
-		{ no warnings; exec 'sh', '-c', 'scripts/run; echo "status $?."'; }
+		{ no warnings; exec @shell; }
 		POSIX::_exit(127);
 	}
 	$pty->close_slave;
@@ -119,6 +120,52 @@ subtest 'SIGTERM while the menu waits takes everything down' => sub {
 	expect($MENU);
 	kill TERM => $runner;
 	expect('status 1.');
+	waitpid $pid, 0;
+	is(left_of($image), '', 'nothing is left');
+};
+
+subtest 'Ctrl-Z stops it like any job, and fg goes on' => sub {
+	my $pid = start_on_terminal(free_port(), 'bash', '--norc', '--noprofile', '-i');
+	syswrite $pty, "PS1='shell''> '\n";
+	type('shell> ', 'scripts/run');
+	my ($image) = (expect('They stop') =~ m{image (/[\w-]+)});
+	expect($MENU);
+	syswrite $pty, "\x1a";
+	type('shell> ', 'fg');
+	syswrite $pty, "\n";	# an answer, so that the menu asks again
+	type($MENU, 4);
+	expect('Connection closed');
+	type('shell> ', 'exit');
+	waitpid $pid, 0;
+	is(left_of($image), '', 'nothing is left');
+
+	$pid = start_on_terminal(free_port());
+	expect($MENU);
+	syswrite $pty, "\x1a\n";
+	type($MENU, 4);
+	expect('status 0.');
+	waitpid $pid, 0;
+	pass('without a shell that knows jobs the menu goes on at once');
+};
+
+subtest 'a daemon that is killed is started again' => sub {
+	my $pid = start_on_terminal(free_port());
+	my ($image, $runner) = (expect('They stop') =~ m{image (/mbimage-run-\d+-(\d+))});
+	expect($MENU);
+	for my $name (qw(mbserverd simulatord)) {
+		my ($daemon) = grep { `cat /proc/$_/comm` eq "$name\n" }
+			split ' ', `cat /proc/$runner/task/$runner/children`;
+		kill KILL => $daemon;
+		expect("$name was killed by signal 9 and is started again.");
+	}
+	syswrite $pty, "\n";
+	type($MENU, 1);
+	type('Discrete Input): ', 1);
+	type('): ', 1000);
+	type('): ', 1);
+	like(expect($MENU), qr/Read 1: \d+/, 'the menu reads on');
+	syswrite $pty, "4\n";
+	expect('status 0.');
 	waitpid $pid, 0;
 	is(left_of($image), '', 'nothing is left');
 };
