@@ -114,7 +114,7 @@ bool mbshm_layout_has(const struct mbshm_layout *layout, enum mbshm_table table,
 /* Pages of 1 KiB (512 registers or 8192 bits) that the spans touch. */
 unsigned mbshm_layout_pages(const struct mbshm_layout *layout);
 
-/* max(1024, 4 x (pages + 1)).  A reader is overtaken only when writers go through the whole pool
+/* max(64, 4 x (pages + 1)).  A reader is overtaken only when writers go through the whole pool
  * while it reads. */
 uint32_t mbshm_pool_default(const struct mbshm_layout *layout);
 

@@ -90,8 +90,9 @@ unsigned mbshm_layout_pages(const struct mbshm_layout *layout)
 
 uint32_t mbshm_pool_default(const struct mbshm_layout *layout)
 {
+	enum { LEAST = 64 };
 	uint32_t pool = 4 * (mbshm_layout_pages(layout) + 1);
-	return pool < 1024 ? 1024 : pool;
+	return pool < LEAST ? LEAST : pool;
 }
 
 int layout_check(const struct mbshm_layout *layout, char *why)

@@ -63,7 +63,7 @@ static const struct setting_row rows[] = {
 	{ "image.mode", &kind_mode, .preset = "\"0660\"", IMAGE(mode),
 	  .help = "permissions of a new segment, whatever the umask" },
 	{ "image.pool", &kind_number, .min = MBSHM_POOL_MIN, .max = MBSHM_POOL_MAX,
-	  .unit = "pages of 1 KiB", .otherwise = "4 x (live pages + 1), at least 1024",
+	  .unit = "pages of 1 KiB", .otherwise = "4 x (live pages + 1), at least 64",
 	  IMAGE(pool_pages), .help = "size of the page pool" },
 	{ "image.retain", &kind_ascii, .max = 4000, .unit = "bytes", .preset = "\"\"",
 	  FIELD(struct plant, retain),

@@ -244,7 +244,7 @@ like($info, qr/^holding     1000-1019$/m, 'of all tables');
 like($info, qr/^version     @{[version()]}, published [\d.]+ s ago$/m, 'version and age');
 like($info, qr/^rate        0\.0 publishes\/s/m, 'nobody writes');
 like($info, qr/^retries     0, in \d+ reads/m, 'no retries');
-like($info, qr/^pool        1024 pages: 4 live, 1 root, 1019 free$/m, 'pool');
+like($info, qr/^pool        64 pages: 4 live, 1 root, 59 free$/m, 'pool');
 like($info, qr/^steals      0$/m, 'steals');
 like($info, qr/^journal     \d+ entries so far$/m, 'journal');
 

@@ -37,7 +37,7 @@ static void print_control(size_t base)
 
 int main(void)
 {
-	enum { POOL = 1024 };
+	enum { POOL = 64 };
 
 	print_header();
 	print_control(offsetof(struct segment, control));

@@ -104,7 +104,7 @@ static void mode_whatever_the_umask(void **state)
 			assert_int_equal(st.st_mode & 07777, modes[m]);
 			/* All of it is there, and no more: no write can find the file system full.
 			 */
-			assert_int_equal(st.st_size, segment_size(1024));
+			assert_int_equal(st.st_size, segment_size(64));
 			assert_true(st.st_blocks * 512 >= st.st_size);
 			assert_int_equal(unlink(image_path(&config)), 0);
 		}

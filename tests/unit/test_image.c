@@ -82,7 +82,7 @@ static void layout_counts_pages(void **state)
 	assert_int_equal(mbshm_layout_pages(&layout), 2);
 	mbshm_layout_add(&layout, MBSHM_COILS, 8191, 2);
 	assert_int_equal(mbshm_layout_pages(&layout), 4);
-	assert_int_equal(mbshm_pool_default(&layout), 1024);
+	assert_int_equal(mbshm_pool_default(&layout), 64);
 	for (unsigned t = 0; t < MBSHM_TABLES; t++)
 		mbshm_layout_add(&layout, t, 0, MBSHM_ITEMS);
 	assert_int_equal(mbshm_layout_pages(&layout), MBSHM_PAGES_MAX);
@@ -633,8 +633,8 @@ static void status_tells(void **state)
 	status = image_status(img);
 	assert_int_equal(status.version, 1);
 	assert_int_equal(status.live_pages, PATTERN_PAGES);
-	assert_int_equal(status.pool_pages, 1024);
-	assert_int_equal(status.free_pages, 1024 - PATTERN_PAGES - 1);
+	assert_int_equal(status.pool_pages, 64);
+	assert_int_equal(status.free_pages, 64 - PATTERN_PAGES - 1);
 	assert_int_equal(status.steals + status.retries, 0);
 	clock_gettime(CLOCK_REALTIME_COARSE, &before);
 	assert_int_equal(pattern_commit(img, 1, 0, NULL), 0);
@@ -643,7 +643,7 @@ static void status_tells(void **state)
 	assert_true(status.wall_ns >= before.tv_sec * INT64_C(1000000000) + before.tv_nsec);
 	assert_true(status.wall_ns <= after.tv_sec * INT64_C(1000000000) + after.tv_nsec);
 	assert_true(status.mono_ns <= (int64_t)mono_ns());
-	assert_int_equal(status.free_pages, 1024 - PATTERN_PAGES - 1);
+	assert_int_equal(status.free_pages, 64 - PATTERN_PAGES - 1);
 	mbshm_close(img);
 }
 
@@ -917,10 +917,10 @@ static void mismatch_names_both(void **state)
 	assert_int_equal(
 		mbshm_read_registers(other, MBSHM_HOLDING_REGISTERS, 1099, 1, &value, NULL), 0);
 	mbshm_close(other);
-	config.pool_pages = 1023;
+	config.pool_pages = 65;
 	assert_int_equal(mbshm_open(&config, 0, &other, why), -ENXIO);
-	assert_non_null(strstr(why, "1024"));
-	assert_non_null(strstr(why, "1023"));
+	assert_non_null(strstr(why, "pool of 64 pages"));
+	assert_non_null(strstr(why, "says 65"));
 	mbshm_close(img);
 }
 
@@ -1114,7 +1114,7 @@ static void damaged_free_list(void **state)
 		assert_int_equal(value_commit(img, (uint16_t)damage), 0);
 		image_audit(img);
 	}
-	assert_int_equal(image_status(img).free_pages, 1024 - 3 - 1);
+	assert_int_equal(image_status(img).free_pages, 64 - 3 - 1);
 	segment_drop(img, seg);
 	mbshm_close(img);
 }
