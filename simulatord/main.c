@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *set_display(void *context, const char *arg)
@@ -36,6 +37,18 @@ static const struct option_row rows[] = {
 	{ 0 },
 };
 
+/* A process that has just got the slot of the source's dead holder passes for it for a moment. */
+static int claim(struct simulation *sim)
+{
+	enum { TRIES = 10 };
+	int rc = simulation_claim(sim);
+	for (unsigned i = 1; rc == -EBUSY && i < TRIES; i++) {
+		nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
+		rc = simulation_claim(sim);
+	}
+	return rc;
+}
+
 int main(int argc, char **argv)
 {
 	standard_open();
@@ -57,7 +70,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 
-	if (simulation_claim(sim) == -EBUSY)
+	if (claim(sim) == -EBUSY)
 		die(EXIT_FAILURE,
 		    "image %s: source \"%s\" is in use by another process, such as another "
 		    "simulator "
