@@ -38,7 +38,7 @@ static const struct option_row rows[] = {
 };
 
 /* A process that has just got the slot of the source's dead holder passes for it for a moment. */
-static int claim(struct simulation *sim)
+static int claim_first(struct simulation *sim)
 {
 	enum { TRIES = 10 };
 	int rc = simulation_claim(sim);
@@ -70,7 +70,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 
-	if (claim(sim) == -EBUSY)
+	if (claim_first(sim) == -EBUSY)
 		die(EXIT_FAILURE,
 		    "image %s: source \"%s\" is in use by another process, such as another "
 		    "simulator "

@@ -83,6 +83,9 @@ static void layout_counts_pages(void **state)
 	mbshm_layout_add(&layout, MBSHM_COILS, 8191, 2);
 	assert_int_equal(mbshm_layout_pages(&layout), 4);
 	assert_int_equal(mbshm_pool_default(&layout), 64);
+	/* A small plant's image, without the journal. */
+	assert_true(segment_size(64) - SEGMENT_JOURNAL * sizeof(struct segment_journal_entry) <=
+		    96 * 1024);
 	for (unsigned t = 0; t < MBSHM_TABLES; t++)
 		mbshm_layout_add(&layout, t, 0, MBSHM_ITEMS);
 	assert_int_equal(mbshm_layout_pages(&layout), MBSHM_PAGES_MAX);
