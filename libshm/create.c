@@ -114,6 +114,14 @@ static void history_copy(struct mbshm *img, struct segment_page *root, const str
 	owner_store(&img->seg->control.journal_floor, page_load(&old->seg->control.journal_floor));
 }
 
+/* Of an image that nobody else can see yet. */
+static void version_set(struct mbshm *img, uint64_t version)
+{
+	struct segment_page *root = &img->pool[img->live];
+	page_store(&root->word[ROOT_VERSION], version);
+	owner_store(&img->seg->control.commit, version << 16 | img->live);
+}
+
 /* Fill the new image while nobody else can see it: with the values of every address in both
  * layouts, as one version more, the journal and the sources. */
 static int image_seed(const char *path, const struct mbshm_config *config,
@@ -123,12 +131,13 @@ static int image_seed(const char *path, const struct mbshm_config *config,
 	int rc = handle_make(path, 0, config, MBSHM_WRITE, &img, why);
 	if (rc)
 		return rc;
-	struct segment_page *root = &img->pool[img->live];
-	page_store(&root->word[ROOT_VERSION], seed->version);
-	owner_store(&img->seg->control.commit, seed->version << 16 | img->live);
+	version_set(img, seed->version);
 	if (old)
-		history_copy(img, root, old);
+		history_copy(img, &img->pool[img->live], old);
 	rc = values_publish(img, seed, false, 1000000);
+	/* Without a common address nothing was published. */
+	if (!rc && commit_load(&img->seg->control) >> 16 == seed->version)
+		version_set(img, seed->version + 1);
 	mbshm_close(img);
 	return rc ? why_set(why, rc, "cannot fill the new image: %s", strerror(-rc)) : 0;
 }

@@ -69,6 +69,7 @@ enum {
 	MBSHM_POOL_MIN = 8,    /* pages of 1 KiB; the default is mbshm_pool_default() */
 	MBSHM_POOL_MAX = 65535,
 	MBSHM_NAME_SIZE = 256, /* "/NAME", one slash, with its NUL: shm_overview(7) */
+	MBSHM_NAME_NEW = 247,  /* "/NAME" of an image that is created: "/.NAME.damaged" fits, too */
 	MBSHM_WHY_SIZE = 512,  /* buffer for the reason of a failed open */
 };
 
@@ -92,7 +93,7 @@ struct mbshm_layout {
 
 /* What to open.  The caller's; the library copies what it needs. */
 struct mbshm_config {
-	char name[MBSHM_NAME_SIZE]; /* "/NAME" */
+	char name[MBSHM_NAME_SIZE]; /* "/NAME"; to create it, at most MBSHM_NAME_NEW characters */
 	/* Without spans: whatever the image has; such a config cannot create one. */
 	struct mbshm_layout layout;
 	uint32_t pool_pages; /* 0: mbshm_pool_default() */

@@ -35,6 +35,11 @@ int config_check(const struct mbshm_config *config, int flags, char *why)
 		return -EINVAL;
 	if (!(flags & MBSHM_CREATE))
 		return 0;
+	if (strlen(name) > MBSHM_NAME_NEW)
+		return why_set(why, -EINVAL,
+			       "image name of %zu characters; expected at most %d, so that a file "
+			       "beside it can be named after it",
+			       strlen(name), MBSHM_NAME_NEW);
 	live = mbshm_layout_pages(&config->layout);
 	if (!live)
 		return why_set(why, -EINVAL, "an image without ranges cannot be created");

@@ -13,7 +13,7 @@ static bool read_name(struct reading *r)
 {
 	char *name = kind_field(r, MBSHM_NAME_SIZE);
 	if (!r->text || r->text[0] != '/' || strlen(r->text) < 2 ||
-	    strlen(r->text) >= MBSHM_NAME_SIZE)
+	    strlen(r->text) > MBSHM_NAME_NEW)
 		return false;
 	if (!strcmp(r->text, "/.") || !strcmp(r->text, "/.."))
 		return false;
@@ -25,7 +25,7 @@ static bool read_name(struct reading *r)
 }
 
 static const struct setting_kind kind_name = {
-	.expected = "\"/NAME\" without another slash, printable, up to 254 characters",
+	.expected = "\"/NAME\" without another slash, printable, up to 246 characters",
 	.read = read_name
 };
 

@@ -764,7 +764,7 @@ static void reads_everything(void **state)
 	struct group *group = getgrgid(getegid());
 	char text[4096];
 	snprintf(text, sizeof text,
-		 "image = { name = \"/%0254d\" mode = \"640\" pool = 0x100%s%s%s\n"
+		 "image = { name = \"/%0246d\" mode = \"640\" pool = 0x100%s%s%s\n"
 		 "coils = ( 0, \"1-3\", \"65535\" ) holding_registers = \"0-9\" }\r\n"
 		 "server = { listen = [ \"[::1]:0\", \"0.0.0.0:502\", \"[fe80::1%%eth0]:65535\" ];"
 		 "workers = 64, max_connections = 65536\n"
@@ -774,7 +774,7 @@ static void reads_everything(void **state)
 		 "* = { model = \"constant 65535\" address = \"holding 0\" } }\n",
 		 0, group ? " group = \"" : "", group ? group->gr_name : "", group ? "\"" : "", 0);
 	struct plant *plant = load(text);
-	assert_int_equal(strlen(plant->image.name), 255);
+	assert_int_equal(strlen(plant->image.name), MBSHM_NAME_NEW);
 	assert_int_equal(plant->image.mode, 0640);
 	assert_int_equal(plant->image.pool_pages, 256);
 	assert_int_equal(plant->image.group, group ? getegid() : (gid_t)-1);

@@ -163,17 +163,45 @@ static void nothing_or_all(void **state)
 {
 	struct mbshm *old = first_open(), *img;
 	(void)state;
-	assert_int_equal(write_one(old, FIRST, 7), 0);
+	assert_int_equal(write_one(old, FIRST, 7), 0); /* version 2 */
 	assert_int_equal(mbshm_recreate(&config, SECOND_US, why), 0);
 	assert_int_equal(value_now(FIRST), 7);
 	config.layout.span_count = 0;
 	mbshm_layout_add(&config.layout, MBSHM_INPUT_REGISTERS, 5, 5);
 	assert_int_equal(mbshm_recreate(&config, SECOND_US, why), 0);
 	img = image_open(MBSHM_WRITE);
-	assert_true(image_status(img).version >= 2);
+	/* Who waits for a version above the old one's sees that there is one. */
+	assert_int_equal(image_status(img).version, 4);
 	image_audit(img);
 	mbshm_close(img);
 	mbshm_close(old);
+}
+
+/* The names beside it must fit as well, so a longer one is refused before it is made. */
+static void longest_name(void **state)
+{
+	struct mbshm *img;
+	char aside[4096];
+	(void)state;
+	layout_set(&config, 0);
+	memset(config.name + strlen(config.name), 'x', MBSHM_NAME_NEW + 1 - strlen(config.name));
+	config.name[MBSHM_NAME_NEW + 1] = '\0';
+	assert_int_equal(mbshm_open(&config, MBSHM_CREATE, &img, why), -EINVAL);
+	assert_non_null(strstr(why, "248 characters; expected at most 247"));
+	assert_int_equal(mbshm_open(&config, MBSHM_WRITE, &img, why), -ENOENT);
+	config.name[MBSHM_NAME_NEW] = '\0';
+	img = image_open(MBSHM_CREATE);
+	assert_int_equal(write_one(img, FIRST, 7), 0);
+	mbshm_close(img);
+	layout_set(&config, 1);
+	assert_int_equal(mbshm_recreate(&config, SECOND_US, why), 0);
+	assert_int_equal(value_now(FIRST), 7);
+	/* Damaged, it is kept aside, and made again. */
+	assert_int_equal(truncate(image_path(&config), 0), 0);
+	assert_int_equal(mbshm_open(&config, MBSHM_CREATE, &img, why), 0);
+	mbshm_close(img);
+	snprintf(aside, sizeof aside, "/dev/shm/.%s.damaged", config.name + 1);
+	assert_int_equal(access(aside, F_OK), 0);
 }
 
 static void refuses(void **state)
@@ -601,6 +629,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IMAGE_TEST(keeps_what_is_in_both),
 		IMAGE_TEST(nothing_or_all),
+		IMAGE_TEST(longest_name),
 		IMAGE_TEST(refuses),
 		IMAGE_TEST(refuses_others),
 		IMAGE_TEST(cannot_be_named),
