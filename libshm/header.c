@@ -74,6 +74,12 @@ static int header_check(const struct segment_header *header, uint64_t file_bytes
 	return 0;
 }
 
+static bool group_trusted(const struct stat *st, gid_t group)
+{
+	return (group != (gid_t)-1 && st->st_gid == group) || st->st_gid == getegid() ||
+	       (st->st_uid == 0 && st->st_gid == 0);
+}
+
 /* Only this user, root and the plant's group may be able to write the segment. */
 static int file_check(const struct stat *st, gid_t group, char *why)
 {
@@ -88,6 +94,12 @@ static int file_check(const struct stat *st, gid_t group, char *why)
 	if (st->st_mode & 0002)
 		return why_set(why, -EPERM, "mode %04o: writable by everybody",
 			       (unsigned)st->st_mode & 07777);
+	if (st->st_mode & 0020 && !group_trusted(st, group))
+		return why_set(why, -EPERM,
+			       "mode %04o: writable by group %u, which is neither the plant's nor "
+			       "this process'; name that group in the plant (image.group), or take "
+			       "the right away (chmod g-w)",
+			       (unsigned)st->st_mode & 07777, (unsigned)st->st_gid);
 	if (st->st_size < (off_t)sizeof(struct segment))
 		return why_set(why, -EBADMSG, "not a register image (%lld bytes)",
 			       (long long)st->st_size);

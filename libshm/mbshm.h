@@ -140,7 +140,8 @@ enum {
  * becomes empty.  A retain file that exists but cannot be read is an error.
  *
  * 0, -ENOENT (no such image, and no MBSHM_CREATE), -EINVAL (bad name, mode, pool or spans),
- * -EACCES, -EPERM (permission, owner, writable by others), -EBADMSG (not an image, damaged, other
+ * -EACCES, -EPERM (permission, owner, writable by everybody, or by a group that
+ * is neither config's nor this process'), -EBADMSG (not an image, damaged, other
  * layout version or byte order), -ENXIO (spans or pool differ from the image's; why names both),
  * -ENOSPC (no room in /dev/shm), -EUSERS (no writer slot), -ENOMEM, or another error of the
  * system. */

@@ -307,6 +307,27 @@ static void writable_by_everybody(void **state)
 	mbshm_close(image_open(0));
 }
 
+/* A group that nobody has named may not write either. */
+static void writable_by_a_group(void **state)
+{
+	(void)state;
+	if (geteuid())
+		skip();
+	pattern_declare();
+	mbshm_close(image_open(MBSHM_CREATE));
+	mbshm_close(image_open(MBSHM_CREATE)); /* group 0 of root */
+	assert_int_equal(chown(image_path(&config), 0, SOME_GROUP), 0);
+	attach_expect(-EPERM, "writable by group 65532");
+	attach_expect(-EPERM, "image.group");
+	assert_int_equal(chmod(image_path(&config), 0640), 0);
+	mbshm_close(image_open(MBSHM_CREATE));
+	assert_int_equal(chmod(image_path(&config), 0660), 0);
+	config.group = SOMEBODY; /* another one */
+	attach_expect(-EPERM, "writable by group 65532");
+	config.group = SOME_GROUP;
+	mbshm_close(image_open(MBSHM_CREATE));
+}
+
 struct visitor {
 	uid_t uid;
 	gid_t gid;
@@ -466,6 +487,7 @@ int main(void)
 		IMAGE_TEST(not_a_file),
 		IMAGE_TEST(impossible_layouts),
 		IMAGE_TEST(writable_by_everybody),
+		IMAGE_TEST(writable_by_a_group),
 		IMAGE_TEST(other_users),
 		IMAGE_TEST(no_room),
 		IMAGE_TEST(standard_files_closed),
