@@ -104,7 +104,7 @@ my %before = map { $_ => 1 } traces();
 my ($status, $out, $err) = run(@make, 'install');
 is($status, 0, 'make install') or diag($err);
 like($out, qr/systemctl enable --now mbimage\.target$/m, '... says what is next');
-like($out, qr/127\.0\.0\.1:502 only/, '... and for whom it listens');
+like($out, qr/listens on 127\.0\.0\.1:502\b/, '... and for whom it listens');
 ok(systemctl('enable', '--now', 'mbimage.target'), '... which works');
 my $sock = tcp(502);
 is(hx(request($sock, h('06 03f2 beef'))), '0603f2beef', '... there is a server');
