@@ -10,20 +10,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LOCK_US = 100000, LOOK_MS = 1000 };
 
-/* Whatever layout the image has; waits until there is one. */
+/* Whatever layout and group the image has (an installed plant's is of the group mbimage: be a
+ * member of it, or root); waits until there is one. */
 static struct mbshm *attach(const char *name)
 {
 	struct mbshm_config config = { .group = (gid_t)-1 };
 	char why[MBSHM_WHY_SIZE];
 	struct mbshm *img;
+	struct stat st;
 	int rc;
 	snprintf(config.name, sizeof config.name, "%s", name);
-	while ((rc = mbshm_open(&config, MBSHM_WRITE, &img, why)) == -ENOENT)
-		sleep(1);
+	for (;; sleep(1)) {
+		if (!mbshm_stat(name, &st))
+			config.group = st.st_gid;
+		rc = mbshm_open(&config, MBSHM_WRITE, &img, why);
+		if (rc != -ENOENT)
+			break;
+	}
 	if (!rc)
 		rc = mbshm_source_claim(img, "alarm",
 					LOCK_US); /* "mbshm info" shows that we live */
@@ -66,14 +74,32 @@ static int look(struct mbshm *img, struct mbshm_txn *txn, uint16_t addr, uint16_
 	return rc;
 }
 
+/* 0..65535, or the end. */
+static uint16_t number(const char *word)
+{
+	char *end;
+	long value = strtol(word, &end, 10);
+	if (end == word || *end || value < 0 || value > UINT16_MAX) {
+		fprintf(stderr, "%s: expected a number 0..65535\n", word);
+		exit(2);
+	}
+	return (uint16_t)value;
+}
+
+/* What the next look may find mended. */
+static int passes(int rc)
+{
+	return !rc || rc == -ETIMEDOUT || rc == -ECANCELED || rc == -EAGAIN || rc == -ESTALE;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 5) {
 		fprintf(stderr, "usage: alarm IMAGE REGISTER LIMIT COIL\n");
 		return 2;
 	}
-	uint16_t addr = (uint16_t)atoi(argv[2]), limit = (uint16_t)atoi(argv[3]),
-		 coil = (uint16_t)atoi(argv[4]);
+	uint16_t addr = number(argv[2]), limit = number(argv[3]), coil = number(argv[4]);
+	mbshm_guard(); /* a truncated image is an error, not the end */
 	struct mbshm *img = attach(argv[1]);
 	struct mbshm_txn *txn = mbshm_txn_new(4);
 	while (txn) {
@@ -86,7 +112,13 @@ int main(int argc, char **argv)
 		if (!rc) /* sleeps until somebody publishes; each second see whether the image was
 			    replaced */
 			rc = mbshm_wait(img, version, LOOK_MS, NULL);
-		if (rc == -ESTALE || mbshm_check(img)) {
+		int found = mbshm_check(img);
+		if (!passes(rc) || found == -EBADMSG) {
+			fprintf(stderr, "%s: %s\n", argv[1],
+				found == -EBADMSG ? "the image is damaged" : strerror(-rc));
+			return 1;
+		}
+		if (rc == -ESTALE || found == -ESTALE || found == -ENOENT) {
 			mbshm_close(img);
 			img = attach(argv[1]);
 		}

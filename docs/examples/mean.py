@@ -4,7 +4,8 @@ mean into another.
 
     python3 mean.py /mbimage-default 1000 1001 10
 
-reads holding 1000 ten times and writes the mean to holding 1001.
+reads holding 1000 ten times and writes the mean to holding 1001.  An installed plant's image is of
+the group mbimage: be a member of it, or root.
 
 Only the standard library is needed: the image is reached by ctypes.  MBSHM_LIBRARY names another
 libmbshm.so.0.
@@ -13,10 +14,12 @@ import ctypes as c
 import errno
 import os
 import sys
+import time
 
 HOLDING_REGISTERS = 2
 WRITE = 1
 NAME_SIZE, SPANS_MAX, WHY_SIZE = 256, 256, 512
+PATIENCE_S = 60
 
 
 class Span(c.Structure):
@@ -33,7 +36,10 @@ class Config(c.Structure):
                 ("group", c.c_uint32), ("retain", c.c_char_p)]
 
 
-lib = c.CDLL(os.environ.get("MBSHM_LIBRARY", "libmbshm.so.0"))
+try:
+    lib = c.CDLL(os.environ.get("MBSHM_LIBRARY", "libmbshm.so.0"))
+except OSError as error:
+    sys.exit(str(error))
 handle, registers, u64 = c.c_void_p, c.POINTER(c.c_uint16), c.POINTER(c.c_uint64)
 lib.mbshm_open.argtypes = [c.POINTER(Config), c.c_int, c.POINTER(handle), c.c_char_p]
 lib.mbshm_close.argtypes = [handle]
@@ -58,7 +64,11 @@ def check(rc, why=b""):
 
 class Image:
     def __init__(self, name):
-        config = Config(name=name.encode(), group=2**32 - 1)
+        try:
+            group = os.stat("/dev/shm" + name).st_gid  # as mbshm_stat: whatever it has
+        except FileNotFoundError:
+            raise OSError(errno.ENOENT, "no such image")
+        config = Config(name=name.encode(), group=group)
         self.handle, why = handle(), c.create_string_buffer(WHY_SIZE)
         check(lib.mbshm_open(config, WRITE, self.handle, why), why.value)
 
@@ -95,20 +105,41 @@ class Image:
         return version.value
 
 
+def changed(image, address, before):
+    """The next value that is another one, and its version; any publish wakes, so values count."""
+    end = time.monotonic() + PATIENCE_S
+    (value,), version = image.read(address)
+    while value == before:
+        left = end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(errno.ETIMEDOUT, f"holding {address} does not change")
+        image.wait(version, int(left * 1000) + 1)
+        (value,), version = image.read(address)
+    return value, version
+
+
 def main(name, source, target, count):
     with Image(name) as image:
         seen = []
         while len(seen) < count:
-            (value,), version = image.read(source)
+            value, version = changed(image, source, seen[-1] if seen else None)
             print(version, value, flush=True)
             seen.append(value)
-            if len(seen) < count and not image.wait(version, 60000):
-                sys.exit("nothing is published in " + name)
         mean = round(sum(seen) / len(seen))
         print("mean", mean, "published in version", image.write(target, [mean]), flush=True)
+
+
+def number(word, least=0):
+    """ctypes would take a larger one, too, and cut it to 16 bits."""
+    if not word.isdecimal() or not least <= int(word) <= 65535:
+        sys.exit(f"{word}: expected a number {least}..65535")
+    return int(word)
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 5:
         sys.exit(__doc__)
-    main(sys.argv[1], *map(int, sys.argv[2:]))
+    try:
+        main(sys.argv[1], number(sys.argv[2]), number(sys.argv[3]), number(sys.argv[4], 1))
+    except (OSError, ValueError) as error:
+        sys.exit(f"{sys.argv[1]}: {getattr(error, 'strerror', None) or error}")

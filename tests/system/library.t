@@ -179,6 +179,7 @@ stop($alarm);
 shell('usage', "$dir/alarm", 2);
 $alarm = spawn("$dir/alarm", $name, 5, 400, 1001);
 is(wait_exit($alarm), 1, 'an address that is not declared');
+is((run("$dir/alarm", $name, 66536, 400, 1001))[0], 2, 'an address above 65535');
 
 SKIP: {
 	skip 'no python3', 1 if system('python3 -c "import ctypes" 2>/dev/null') != 0;
@@ -187,6 +188,7 @@ SKIP: {
 	shell('set', "$mbshm set holding:1000 10 0");
 	my $python = spawn('python3', 'docs/examples/mean.py', $name, 1000, 1001, 3);
 	wait_line($python, qr/^\d+ 10$/, undef, 'out');
+	shell('set', "$mbshm set holding:1001 5"); # another register: no change of this one
 	shell('set', "$mbshm set holding:1000 20");
 	wait_line($python, qr/^\d+ 20$/, undef, 'out');
 	shell('set', "$mbshm set holding:1000 60");
@@ -197,7 +199,34 @@ SKIP: {
 	my ($status, undef, $err) = run('python3', 'docs/examples/mean.py', '/mbtest-none', 1000,
 		1001, 1);
 	is($status, 1, 'without an image: status 1');
-	like($err, qr/no such image/, 'and why');
+	is($err, "/mbtest-none: no such image\n", 'and why, in one line');
+	for (66536, '-1', 'x') {
+		($status, undef, $err) = run('python3', 'docs/examples/mean.py', $name, 1000, $_, 1);
+		is($status, 1, "register $_");
+		is($err, "$_: expected a number 0..65535\n", 'refused');
+	}
+	SKIP: {
+		skip 'needs root', 2 if $>;
+		# As an installed plant's: of another user and group.
+		chown 60124, 60123, "/dev/shm$name";
+		is((run('python3', 'docs/examples/mean.py', $name, 1000, 1001, 1))[0], 0,
+			'mean.py: an image of another group');
+		$alarm = spawn("$dir/alarm", $name, 1000, 30, 1001);
+		wait_line($alarm, qr/^60: alarm on$/, undef, 'out');
+		ok(1, 'alarm likewise');
+		chown 0, 0, "/dev/shm$name";
+		stop($alarm);
+	}
 }
+
+# ---- a damaged image -----------------------------------------------------------------------------
+
+shell('set', program('mbshm') . " --plant $plant set holding:1000 500 coil:1001 0");
+$alarm = spawn("$dir/alarm", $name, 1000, 400, 1001);
+wait_line($alarm, qr/^500: alarm on$/, undef, 'out');
+stop($server);
+truncate "/dev/shm$name", 100;
+is(wait_exit($alarm), 1, 'alarm: the end with a damaged image');
+like($alarm->{err}, qr/\Q$name\E: the image is damaged/, 'said');
 
 done_testing;
