@@ -288,7 +288,9 @@ enum { MBSHM_JOURNAL_BYTES = 246 };
 
 enum mbshm_origin_kind { MBSHM_ORIGIN_NETWORK = 1, MBSHM_ORIGIN_LOCAL = 2 };
 
-/* The client that wrote.  family: AF_INET (first 4 bytes of address), AF_INET6, AF_UNIX or 0. */
+/* The client that wrote.  family: AF_INET (first 4 bytes of address), AF_INET6, AF_UNIX or 0.  Of a
+ * local write, AF_UNIX: the first 4 bytes of address are the user id (uid_t), as the writer says.
+ */
 struct mbshm_origin {
 	uint8_t kind; /* enum mbshm_origin_kind */
 	uint8_t family;

@@ -3,10 +3,12 @@
 
 #include "base/network.h"
 #include "mbshm/open.h"
+#include "mbshm/operand.h"
 #include "point/value.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -35,6 +37,16 @@ static void time_text(int64_t wall_ns, char *text)
 
 static const char *client_text(const struct mbshm_origin *origin, char text[NETWORK_TEXT_SIZE])
 {
+	uid_t user;
+	if (origin->kind == MBSHM_ORIGIN_LOCAL && origin->family == AF_UNIX) {
+		memcpy(&user, origin->address, sizeof user);
+		const struct passwd *passwd = getpwuid(user);
+		if (passwd)
+			snprintf(text, NETWORK_TEXT_SIZE, "%s", passwd->pw_name);
+		else
+			snprintf(text, NETWORK_TEXT_SIZE, "%u", (unsigned)user);
+		return text;
+	}
 	if (origin->family != AF_INET && origin->family != AF_INET6)
 		return "-";
 	return network_peer_text(origin->family, origin->address, origin->port, text);
@@ -71,7 +83,34 @@ static void entry_print(struct output *output, const struct mbshm_journal_entry 
 			      mbshm_table_name(entry->table), numbers[4], numbers[5], values });
 }
 
+/* Is it one of --from: a user, or a network address with or without its port or brackets? */
+static bool is_from(const struct mbshm_origin *origin, const char *from)
+{
+	char text[NETWORK_TEXT_SIZE];
+	const char *client = client_text(origin, text);
+	size_t length = strlen(from);
+	if (!strcmp(client, from))
+		return true;
+	if (origin->kind != MBSHM_ORIGIN_NETWORK)
+		return false;
+	if (*client == '[' && *from != '[')
+		client++;
+	return !strncmp(client, from, length) &&
+	       (!strncmp(client + length, "]:", 2) ||
+		(client[length] == ':' && strrchr(client, ':') == client + length));
+}
+
+static bool is_wanted(const struct tool *tool, const struct mbshm_span *span,
+		      const struct mbshm_journal_entry *entry)
+{
+	if (tool->from && !is_from(&entry->origin, tool->from))
+		return false;
+	return !span || (entry->table == span->table && entry->addr < span->first + span->count &&
+			 span->first < (uint32_t)entry->addr + entry->count);
+}
+
 struct journal {
+	const struct mbshm_span *span; /* of the entries to print; NULL: all */
 	struct output output;
 	uint64_t cursor;                 /* as of mbshm_journal_next */
 	uint64_t left;                   /* entries still to print */
@@ -83,7 +122,7 @@ static void entries_print(const struct tool *tool, const struct mbshm *img, stru
 {
 	struct mbshm_journal_entry *entry = &journal->last, next;
 	uint64_t missed;
-	for (; journal->left; journal->left--) {
+	while (journal->left) {
 		int rc = mbshm_journal_next(img, &journal->cursor, &next, &missed);
 		/* An image that was replaced is left to tool_wait. */
 		if (rc == -EAGAIN || rc == -ESTALE)
@@ -95,7 +134,10 @@ static void entries_print(const struct tool *tool, const struct mbshm *img, stru
 				 " entries missed: they were overwritten before entry %" PRIu64,
 				 missed, next.sequence);
 		*entry = next;
+		if (!is_wanted(tool, journal->span, entry))
+			continue;
 		entry_print(&journal->output, entry);
+		journal->left--;
 	}
 	tool_flush();
 }
@@ -130,8 +172,12 @@ static bool journal_continues(const struct mbshm *img, const struct journal *jou
 int run_journal(struct tool *tool, char **words)
 {
 	bool follow = tool_given(tool, OPTION_FOLLOW);
+	struct mbshm_span span = { 0 };
+	if (tool->address)
+		span = operand_take(&(char **){ (char *[]){ tool->address, NULL } }).span;
 	struct mbshm *img = tool_open(tool, 0);
-	struct journal journal = { .left = tool->count ? tool->count : UINT64_MAX };
+	struct journal journal = { .span = tool->address ? &span : NULL,
+				   .left = tool->count ? tool->count : UINT64_MAX };
 	(void)words;
 	output_begin(&journal.output, stdout, tool->format, follow, fields);
 	for (;;) {

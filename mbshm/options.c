@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-enum { HELP_SIZE = 96, INTERVAL_S = 30, INTERVAL_MAX_S = 86400 };
+enum { HELP_SIZE = 96, INTERVAL_S = 30, INTERVAL_MAX_S = 86400, ADDRESS_SIZE = 64 };
 
 static struct tool *option_give(void *context, enum option option)
 {
@@ -70,6 +70,21 @@ static const char *set_follow(void *context, const char *arg)
 	return NULL;
 }
 
+static const char *set_address(void *context, const char *arg)
+{
+	static char copy[ADDRESS_SIZE];
+	if (snprintf(copy, sizeof copy, "%s", arg) >= ADDRESS_SIZE)
+		return "an ADDRESS";
+	option_give(context, OPTION_ADDRESS)->address = copy;
+	return NULL;
+}
+
+static const char *set_from(void *context, const char *arg)
+{
+	option_give(context, OPTION_FROM)->from = arg;
+	return *arg ? NULL : "a client's address or a user";
+}
+
 const struct option_row *tool_options(void)
 {
 	static char types[HELP_SIZE], orders[HELP_SIZE], formats[OUTPUT_NAMES_SIZE];
@@ -86,6 +101,10 @@ const struct option_row *tool_options(void)
 		[OPTION_INTERVAL] = { "interval", "SECONDS",
 				      "between two saves, if values have changed (30)",
 				      set_interval },
+		[OPTION_ADDRESS] = { "address", "ADDRESS", "only entries of these addresses",
+				     set_address },
+		[OPTION_FROM] = { "from", "CLIENT", "only entries of this address or user",
+				  set_from },
 		[OPTIONS] = { 0 },
 	};
 	char names[VALUE_NAMES_SIZE];

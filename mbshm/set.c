@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum { JOINED_SIZE = 4096, TXN_WORDS = 64 };
 
@@ -153,9 +155,11 @@ static int commit(const struct tool *tool, struct mbshm_txn *txn)
 
 int run_set(struct tool *tool, char **words)
 {
-	const struct mbshm_origin origin = { .kind = MBSHM_ORIGIN_LOCAL };
+	struct mbshm_origin origin = { .kind = MBSHM_ORIGIN_LOCAL, .family = AF_UNIX };
+	const uid_t user = getuid();
 	struct assignments assignments = { 0, NULL };
 	int rc = 0;
+	memcpy(origin.address, &user, sizeof user);
 	words_add(tool, &assignments, words);
 	expectations_add(tool, &assignments);
 	struct mbshm *img = tool_open(tool, MBSHM_WRITE);

@@ -21,6 +21,8 @@ enum option {
 	OPTION_EXPECT,
 	OPTION_FOLLOW,
 	OPTION_INTERVAL,
+	OPTION_ADDRESS,
+	OPTION_FROM,
 	OPTIONS
 };
 
@@ -32,6 +34,8 @@ struct tool {
 	uint32_t count; /* 0: not given */
 	enum format format;
 	uint32_t interval_s; /* between two saves */
+	char *address;       /* of journal entries; NULL: any */
+	const char *from;    /* their client; NULL: anybody */
 	unsigned expect_count;
 	const char *expect[EXPECT_MAX]; /* as on the command line */
 };

@@ -378,10 +378,11 @@ my ($y, $mo, $d, $h, $mi, $s) = $entries[0]{time} =~
 	/^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d\.\d{3})Z$/;
 require Time::Local;
 cmp_ok(abs(Time::Local::timegm(0, $mi, $h, $d, $mo - 1, $y) + $s - $now), '<', 600, 'and when');
+my $me = getpwuid($<) // $<;
 like((split /\n/, done(undef, 'journal', '--format', 'csv'))[3],
-	qr/^3,3,[^,]+Z,local,-,0,0,coil,1,1,0$/, 'as CSV');
+	qr/^3,3,[^,]+Z,local,$me,0,0,coil,1,1,0$/, 'as CSV');
 like((split /\n/, done(undef, 'journal'))[0],
-	qr/^     1 [^ ]+Z local   - +0   0 holding   1000 1 2 3$/, 'as a table');
+	qr/^     1 [^ ]+Z local   $me +0   0 holding   1000 1 2 3$/, 'as a table');
 is(scalar(split /\n/, done(undef, 'journal', '--count', 2)), 2, '--count');
 
 # Clients of the server, as they are.
@@ -394,6 +395,15 @@ is_deeply([ map { [ @$_{qw(sequence origin client unit function table address co
 	  [ [ 4, 'network', $client, 1, 16, 'holding', 1000, 2, '11 12' ],
 		[ 5, 'network', $client, 255, 5, 'coil', 3, 1, '1' ] ],
 	  'writes of clients: who, by which function, what');
+
+# Some of them.
+sub sequences { return join ' ', map { /^(\d+),/ } split /\n/, done(undef, 'journal', '--format', 'csv', @_) }
+is(sequences('--from', $me), '1 2 3', 'of a user');
+is(sequences('--from', '127.0.0.1'), '4 5', 'of a host');
+is(sequences('--from', $client, '--count', 1), '4', 'of a connection, and no more than --count');
+is(sequences('--from', '127.0.0.'), '', 'not of a part of an address');
+is(sequences('--address', 'holding:1001'), '1 4', 'of an address');
+is(sequences('--address', 'coil:1-3', '--from', '127.0.0.1'), '5', 'both');
 
 # A reader that is stopped while the ring goes round is told how much it missed.
 $follow = spawn(program('mbshm'), '--plant', $plant, 'journal', '--follow', '--format', 'csv');
