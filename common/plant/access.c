@@ -12,20 +12,6 @@
 
 /* ---- kinds --------------------------------------------------------------------------------- */
 
-/* Unit ids, as a set. */
-static bool read_unit_id(struct reading *r)
-{
-	uint64_t *words = kind_field(r, 4 * sizeof *words);
-	int id = kind_small(r, 255);
-	if (id < 0)
-		return false;
-	words[id / 64] |= UINT64_C(1) << id % 64;
-	return true;
-}
-
-static const struct setting_kind kind_unit_id = { .expected = "unit ids 0..255",
-						  .read = read_unit_id };
-
 static bool read_allow(struct reading *r)
 {
 	static const struct choice choices[] = { { "all", PLANT_ALLOW_ALL },

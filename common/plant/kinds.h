@@ -18,6 +18,8 @@ extern const struct setting_kind kind_flag;
 extern const struct setting_kind kind_mode;
 /* gid_t; (gid_t)-1 for "". */
 extern const struct setting_kind kind_group;
+/* uint64_t[4]: a set of unit ids, one bit each. */
+extern const struct setting_kind kind_unit_id;
 /* struct network */
 extern const struct setting_kind kind_network;
 

@@ -143,7 +143,8 @@ struct plant_server {
 	struct plant_file *files;  /* numbers differ */
 	struct plant_fifo *fifos;  /* do not overlap */
 	struct plant_stale *stale; /* do not overlap */
-	struct plant_unit *units;  /* ids differ; none: every id is this plant */
+	struct plant_unit *units;  /* ids differ */
+	uint64_t own_units[4];     /* one bit each: those not in units that are this plant */
 	int unknown_unit;          /* answer to other unit ids: an exception or ANSWER_SILENCE */
 };
 

@@ -84,6 +84,18 @@ subtest 'unknown units' => sub {
 		1] } 1 .. 2;
 	is("@got", '03023333:2 03021111:4', 'silence, between answers; 0 may be a unit of its own');
 	ok(!IO::Select->new($sock)->can_read(0.05), 'and nothing more');
+	plants(q{own_units = []  units = ( { id = 3  plant = "pump.conf" }, { id = 1 } )});
+	reload($server);
+	is(values_of($sock), '0=830b 1=03021111 2=830b 3=03023333 4=830b 9=830b 255=830b',
+		'0 and 255, too, when they are not the plant\'s own');
+	plants(q{own_units = [2, 3]  units = ( { id = 3  plant = "pump.conf" } )});
+	reload($server);
+	is(values_of($sock), '0=830b 1=830b 2=03021111 3=03023333 4=830b 9=830b 255=830b',
+		'an entry counts before them');
+	plants('own_units = 1');
+	reload($server);
+	is(values_of($sock), '0=830b 1=03021111 2=830b 3=830b 4=830b 9=830b 255=830b',
+		'without units');
 	plants('');
 	reload($server);
 	is(hx(request($sock, $READ, $_)), '03021111', "without units: $_") for 0, 1, 3, 77, 255;

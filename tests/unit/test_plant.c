@@ -267,6 +267,11 @@ static const struct wrong {
 	  "5: server.units[1].plant: nope.conf: No such file or directory" },
 	{ IMAGE "server = { units = (\n{ id = 4  plant = \"bad.conf\" } ) }",
 	  "3: server.units[0].plant: bad.conf:2: unknown setting 'server.wokers'" },
+	{ IMAGE "server = { own_units = [1, 256] }",
+	  "2: server.own_units: 256, expected a list of unit ids 0..255" },
+	{ IMAGE "server = { own_units = [] }",
+	  "2: server.own_units: an empty list, expected at least one unit id, as there is no "
+	  "server.units" },
 	{ IMAGE "server = { unknown_unit = 11 }",
 	  "2: server.unknown_unit: 11, expected \"0x0B\", \"0x0A\" or \"silence\"" },
 	{ IMAGE "server = { unknown_unit = \"0x0C\" }",
