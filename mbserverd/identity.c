@@ -12,16 +12,28 @@ static uint8_t level_of(uint8_t id)
 	return id <= 0x02 ? BASIC : id <= 0x7F ? REGULAR : EXTENDED;
 }
 
+/* NULL: there is none. */
+static const char *text_of(const struct plant_identity *texts, unsigned id)
+{
+	if (id < PLANT_OBJECTS)
+		return level_of((uint8_t)id) == BASIC || texts->objects[id][0] ? texts->objects[id]
+									       : NULL;
+	for (unsigned i = 0; i < texts->private_count; i++)
+		if (texts->private[i].id == id)
+			return texts->private[i].value;
+	return NULL;
+}
+
 void identity_init(struct identity *identity, const struct plant_identity *texts)
 {
 	identity->count = 0;
-	for (uint8_t id = 0; id < PLANT_OBJECTS; id++) {
-		const char *text = texts->objects[id];
-		size_t bytes = strnlen(text, OBJECT_MAX);
-		if (bytes == 0 && level_of(id) != BASIC)
+	for (unsigned id = 0; id <= PLANT_PRIVATE_LAST; id++) {
+		const char *text = text_of(texts, id);
+		if (!text)
 			continue;
-		identity->level = level_of(id);
-		identity->objects[identity->count++] = (struct object){ id, (uint8_t)bytes, text };
+		identity->level = level_of((uint8_t)id);
+		identity->objects[identity->count++] =
+			(struct object){ (uint8_t)id, (uint8_t)strnlen(text, OBJECT_MAX), text };
 	}
 }
 

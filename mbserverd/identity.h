@@ -11,7 +11,8 @@
 struct identity {
 	uint8_t level;
 	unsigned count;
-	struct object objects[PLANT_OBJECTS]; /* by id, ascending; their texts are the plant's */
+	/* By id, ascending; their texts are the plant's. */
+	struct object objects[PLANT_OBJECTS + PLANT_PRIVATE_LAST + 1 - PLANT_PRIVATE_FIRST];
 };
 
 /* texts: kept by the caller as long as identity. */

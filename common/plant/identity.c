@@ -2,6 +2,7 @@
 #include "plant/identity.h"
 
 #include "plant/kinds.h"
+#include "plant/lists.h"
 
 #define OBJECT(id) \
 	FIELD(struct plant, server.identity.objects[id]), .max = OBJECT_MAX, .unit = "bytes"
@@ -21,6 +22,22 @@ static const struct setting_row rows[] = {
 	  .help = "object 0x05; empty: not offered" },
 	{ "server.identity.user_application_name", &kind_ascii, .preset = "\"\"", OBJECT(6),
 	  .help = "object 0x06; empty: not offered" },
+	{ "server.identity.objects.#.id", &kind_number, .min = PLANT_PRIVATE_FIRST,
+	  .max = PLANT_PRIVATE_LAST, FIELD(struct plant_object, id),
+	  .help = "a private object: 0x80..0xFF" },
+	{ "server.identity.objects.#.value", &kind_ascii, .min = 1, .max = OBJECT_MAX,
+	  .unit = "bytes", FIELD(struct plant_object, value), .help = "its text" },
 };
 
-const struct setting_section identity_section = { ROWS(rows), NULL };
+static int identity_finish(const struct plant_text *text, struct plant *plant)
+{
+	struct setting_list list = { .path = "server.identity.objects",
+				     .size = sizeof(struct plant_object) };
+	int rc = list_read(text, &identity_section, &list);
+	rc = rc ? rc : list_check_distinct(text, &list, "id", offsetof(struct plant_object, id));
+	plant->server.identity.private = list.items;
+	plant->server.identity.private_count = list.count;
+	return rc;
+}
+
+const struct setting_section identity_section = { ROWS(rows), identity_finish };

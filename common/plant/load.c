@@ -118,6 +118,7 @@ void plant_free(struct plant *plant)
 	free(plant->server.fifos);
 	free(plant->server.stale);
 	free(plant->server.access);
+	free(plant->server.identity.private);
 	free(plant->points);
 	free(plant->remarks);
 	free(plant);

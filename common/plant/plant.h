@@ -32,11 +32,16 @@ struct plant_listen {
 	char port[8];
 };
 
-/* Basic and regular device identification, functions 43/14 (V1.1b3 6.21): the texts of objects
- * 00..06.  Empty: object not offered (00..02 always are). */
-enum { PLANT_OBJECTS = 7 };
+/* Device identification, functions 43/14 (V1.1b3 6.21): the texts of objects 00..06 (empty: object
+ * not offered; 00..02 always are), and private ones. */
+enum { PLANT_OBJECTS = 7, PLANT_PRIVATE_FIRST = 0x80, PLANT_PRIVATE_LAST = 0xFF };
 struct plant_identity {
 	char objects[PLANT_OBJECTS][OBJECT_MAX + 1];
+	unsigned private_count;
+	struct plant_object {
+		uint32_t id; /* PLANT_PRIVATE_FIRST..LAST */
+		char value[OBJECT_MAX + 1];
+	} * private; /* ids differ */
 };
 
 /* Function codes, one bit each; 43 is 43/14. */

@@ -79,7 +79,9 @@ static const char plant_text[] =
 	"server = { listen = [\"127.0.0.1:0\"]  identity = {\n"
 	"  vendor_name = \"mbimage\"  product_code = \"FUZZ\"  major_minor_revision = \"1.0\"\n"
 	"  vendor_url = \"" LONG_80 LONG_80 LONG_80 "1234\"  model_name = \"" LONG_80
-	"\"  user_application_name = \"\" }\n"
+	"\"  user_application_name = \"\"  objects = ( { id = 0xFF  value = \"last\" },\n"
+	"    { id = 0x80  value = \"" LONG_80 LONG_80 "\" }, { id = 0x82  value = \"" LONG_80
+	"\" } ) }\n"
 	"  files = ( { number = 1  registers = \"0-199\" }, { number = 2  registers = \"150-199\" "
 	"},\n"
 	"    { number = 65535  registers = \"65436-65535\" } )\n"
@@ -149,7 +151,8 @@ static const struct oracle_config oracle_config = {
 	.units = { [UNKNOWN_UNIT] = ORACLE_UNKNOWN, [DETACHED_UNIT] = ORACLE_DETACHED },
 	.ranges = ranges,
 	.range_count = RANGES,
-	.objects = { "mbimage", "FUZZ", "1.0", LONG_80 LONG_80 LONG_80 "1234", NULL, LONG_80 },
+	.objects = { "mbimage", "FUZZ", "1.0", LONG_80 LONG_80 LONG_80 "1234", NULL,
+		     LONG_80, [0x80] = LONG_80 LONG_80, [0x82] = LONG_80, [0xFF] = "last" },
 	.files = files,
 	.file_count = sizeof files / sizeof *files,
 	.fifos = fifos,

@@ -67,6 +67,25 @@ subtest 'the device' => sub {
 	is_asked("08 $_ 0000", '88 01', "no restart, no silence: $_") for qw(0001 0003 0004);
 };
 
+# 6.21: objects above 0x80 are the third level; a stream goes on where an answer is full.
+subtest 'private identification objects' => sub {
+	my $long = 'x' x 200;
+	plant(@plant, server => qq{$device identity = { vendor_name = "V"  product_code = "P"
+		major_minor_revision = "1"  objects = ( { id = 0xF0  value = "$long" },
+		{ id = 0x80  value = "$long" } ) }});
+	kill 'HUP', $server->{pid};
+	wait_line($server, qr/\breloaded$/);
+	my ($basic, $text) = ('00 01 56 01 01 50 02 01 31', 'c8' . hx($long));
+	is_asked('2b 0e 01 00', "2b 0e 01 83 00 00 03 $basic");
+	is_asked('2b 0e 03 00', "2b 0e 03 83 ff f0 04 $basic 80 $text", 'more follows');
+	is_asked('2b 0e 03 f0', "2b 0e 03 83 00 00 01 f0 $text", 'the rest');
+	is_asked('2b 0e 04 80', "2b 0e 04 83 00 00 01 80 $text", 'one');
+	is_asked('2b 0e 04 81', 'ab 02', 'none');
+	plant(@plant, server => $device);
+	kill 'HUP', $server->{pid};
+	wait_line($server, qr/\breloaded$/);
+};
+
 subtest 'counters and events' => sub {
 	my $other = tcp($server->{port});
 	is_asked('08 000a 0000', '08 000a 0000', 'clear');

@@ -250,6 +250,20 @@ static const struct wrong {
 	{ IMAGE "server = { identity = { vendor_name = 5 } }",
 	  "2: server.identity.vendor_name: 5, expected printable ASCII in quotes, 0..244 bytes" },
 
+	{ IMAGE "server = { identity = { objects = (\n{ id = 0x7F  value = \"x\" } ) } }",
+	  "3: server.identity.objects[0].id: 127, expected a whole number 128..255" },
+	{ IMAGE "server = { identity = { objects = (\n{ id = 256  value = \"x\" } ) } }",
+	  "3: server.identity.objects[0].id: 256, expected a whole number 128..255" },
+	{ IMAGE "server = { identity = { objects = (\n{ id = 0x80 } ) } }",
+	  "3: server.identity.objects[0].value is missing, expected printable ASCII in quotes, "
+	  "1..244 bytes" },
+	{ IMAGE "server = { identity = { objects = (\n{ id = 0x80  value = \"\" } ) } }",
+	  "3: server.identity.objects[0].value: \"\", expected printable ASCII" },
+	{ IMAGE "server = { identity = { objects = (\n{ id = 0x80  value = \"a\" },\n"
+		"{ id = 0x80  value = \"b\" } ) } }",
+	  "4: server.identity.objects[1].id: 128 is taken by server.identity.objects[0] (line 3), "
+	  "expected another one" },
+
 	/* functions and units */
 	{ IMAGE "server = { units = 3 }",
 	  "2: server.units: not a list of sections, expected units = ( { ... }, ... )" },

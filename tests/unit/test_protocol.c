@@ -185,7 +185,7 @@ static int tear_down(void **state)
 static int fresh(void **state)
 {
 	(void)state;
-	world.texts = (struct plant_identity){ { "Acme", "AC-1", "1.2" } };
+	world.texts = (struct plant_identity){ .objects = { "Acme", "AC-1", "1.2" } };
 	identity_init(&world.unit.identity, &world.texts);
 	world.detached.identity = world.unit.identity;
 	memset(&world.plant.server, 0, sizeof world.plant.server);
@@ -928,6 +928,34 @@ static void identity_regular(void **state)
 	expect("2B 0E 04 01", "2B 0E 04 82 00 00 01  01 00");
 }
 
+static void identity_extended(void **state)
+{
+	(void)state;
+	struct plant_object private[] = { { 0xFF, "z" }, { 0x80, "ab" } };
+	world.texts.private = private;
+	world.texts.private_count = 2;
+	identity_init(&world.unit.identity, &world.texts);
+	const char *basic = "2B 0E 02 83 00 00 03  00 04 41636D65  01 04 41432D31  02 03 312E32";
+	expect("2B 0E 02 00", basic);
+	expect("2B 0E 02 80", basic); /* not among the regular ones */
+	expect("2B 0E 03 00", "2B 0E 03 83 00 00 05  00 04 41636D65  01 04 41432D31  02 03 312E32  "
+			      "80 02 6162  FF 01 7A");
+	expect("2B 0E 03 80", "2B 0E 03 83 00 00 02  80 02 6162  FF 01 7A");
+	expect("2B 0E 04 FF", "2B 0E 04 83 00 00 01  FF 01 7A");
+	expect("2B 0E 04 81", "AB 02");
+	memset(private[0].value, 'z', OBJECT_MAX);
+	memset(private[1].value, 'a', OBJECT_MAX);
+	uint8_t answer[PDU_MAX];
+	identity_init(&world.unit.identity, &world.texts);
+	assert_int_equal(ask_bytes(1, (const uint8_t[]){ 0x2B, 0x0E, 3, 0x80 }, 4, answer),
+			 PDU_MAX);
+	assert_int_equal(answer[4], 0xFF);
+	assert_int_equal(answer[5], 0xFF); /* the next object */
+	assert_int_equal(ask_bytes(1, (const uint8_t[]){ 0x2B, 0x0E, 3, 0xFF }, 4, answer),
+			 PDU_MAX);
+	assert_int_equal(answer[4], 0x00);
+}
+
 /* Follow a stream to its end as a client does; the objects it brought, in order, and into how many
  * answers. */
 static unsigned follow(uint8_t code, char *ids, unsigned *answers)
@@ -1026,6 +1054,7 @@ int main(void)
 		cmocka_unit_test_setup(unknown_units, fresh),
 		cmocka_unit_test_setup(identity_basic, fresh),
 		cmocka_unit_test_setup(identity_regular, fresh),
+		cmocka_unit_test_setup(identity_extended, fresh),
 		cmocka_unit_test_setup(identity_long, fresh),
 		cmocka_unit_test(registers),
 	};
