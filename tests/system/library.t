@@ -201,7 +201,8 @@ SKIP: {
 	is($status, 1, 'without an image: status 1');
 	is($err, "/mbtest-none: no such image\n", 'and why, in one line');
 	for (66536, '-1', 'x') {
-		($status, undef, $err) = run('python3', 'docs/examples/mean.py', $name, 1000, $_, 1);
+		($status, undef, $err) = run('python3', 'docs/examples/mean.py', $name, 1000, $_,
+			1);
 		is($status, 1, "register $_");
 		is($err, "$_: expected a number 0..65535\n", 'refused');
 	}

@@ -397,7 +397,11 @@ is_deeply([ map { [ @$_{qw(sequence origin client unit function table address co
 	  'writes of clients: who, by which function, what');
 
 # Some of them.
-sub sequences { return join ' ', map { /^(\d+),/ } split /\n/, done(undef, 'journal', '--format', 'csv', @_) }
+sub sequences
+{
+	my $csv = done(undef, 'journal', '--format', 'csv', @_);
+	return join ' ', map { /^(\d+),/ } split /\n/, $csv;
+}
 is(sequences('--from', $me), '1 2 3', 'of a user');
 is(sequences('--from', '127.0.0.1'), '4 5', 'of a host');
 is(sequences('--from', $client, '--count', 1), '4', 'of a connection, and no more than --count');
