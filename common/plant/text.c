@@ -280,13 +280,16 @@ static const char digits[] = "0123456789";
 static int check_token(const struct scan *scan)
 {
 	const char *p = scan->p;
-	int word = (int)strspn(p, letters);
+	int word = 0;
+	/* Only where a word cannot be, or a long one would be measured at each of its letters. */
+	while (in("=:[(", scan->last) && in(letters, p[word]))
+		word++;
 	if (*p == '{' && !scan->last && scan->depth <= 1)
 		return fail_here(scan, "JSON is not understood, expected NAME = VALUE without "
 				       "braces around all of it");
 	if (scan->last == ',' && in("])", *p))
 		return fail_here(scan, "a comma before %c, expected a value after each comma", *p);
-	if (word && in("=:[(", scan->last) && !(word == 4 && !strncasecmp(p, "true", 4)) &&
+	if (word && !(word == 4 && !strncasecmp(p, "true", 4)) &&
 	    !(word == 5 && !strncasecmp(p, "false", 5)))
 		return fail_here(scan,
 				 "%.*s without quotes, expected true, false, a number, or "
