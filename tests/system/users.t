@@ -106,7 +106,7 @@ subtest 'who may read the counters' => sub {
 	is($status, 0, 'a member of the group');
 	($status, $out, $err) = run(@env, as($STRANGER, 0, @stats));
 	is($status, 1, 'a stranger may not');
-	like($err, qr{/mbserverd-\S+: Permission denied: you are not a member of group games$},
+	like($err, qr{/mbserverd-\S+: Permission denied: you are not a member of group games$}m,
 		'and is told why');
 	is(stop($server), 0, 'stops');
 };
