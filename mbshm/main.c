@@ -14,6 +14,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TAKES(option) (1u << OPTION_##option)
@@ -129,6 +130,9 @@ int main(int argc, char **argv)
 	tool.plant = options_parse(&program, argc, argv, &operand);
 	const struct command *command = command_find(argv[operand]);
 	command_check(command, &tool, argc - operand - 1);
+	if (!plant_has_image(tool.plant))
+		die(EXIT_FAILURE, "%s declares no address: it has no image of its own",
+		    tool.plant->file);
 	int status = command->run(&tool, argv + operand + 1);
 	plant_free(tool.plant);
 	return status;

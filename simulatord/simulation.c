@@ -53,6 +53,11 @@ static int prepare_points(struct simulation *sim)
 
 int simulation_open(struct plant *plant, struct simulation **out, char *why)
 {
+	if (!plant_has_image(plant)) {
+		snprintf(why, MBSHM_WHY_SIZE,
+			 "the plant declares no address: there is nothing to simulate");
+		return -ENODATA;
+	}
 	struct simulation *sim = calloc(1, sizeof *sim);
 	if (!sim) {
 		snprintf(why, MBSHM_WHY_SIZE, "out of memory");

@@ -57,7 +57,8 @@ static const struct setting_kind kind_span = { .expected = "\"FIRST-LAST\" or on
 	.list = true, .max = MBSHM_ITEMS - 1, .preset = "[]", IMAGE(layout), .table = which
 
 static const struct setting_row rows[] = {
-	{ "image.name", &kind_name, IMAGE(name), .help = "the segment: /dev/shm/NAME" },
+	{ "image.name", &kind_name, .otherwise = "none; required where addresses are declared",
+	  IMAGE(name), .help = "the segment: /dev/shm/NAME" },
 	{ "image.group", &kind_group, .preset = "\"\"", IMAGE(group),
 	  .help = "group of a new segment; empty: the creator's" },
 	{ "image.mode", &kind_mode, .preset = "\"0660\"", IMAGE(mode),
@@ -90,9 +91,35 @@ static void list_spans(char *names, size_t size)
 						 used ? ", " : "", strchr(rows[i].path, '.') + 1);
 }
 
+/* A plant whose units are all other plants needs no addresses. */
+static bool has_units(const struct plant_text *text)
+{
+	const config_setting_t *units = config_lookup(&text->config, "server.units");
+	return units && config_setting_length(units) > 0;
+}
+
+/* A plant without image goes by the name of its file, as far as somebody asks: counters do. */
+static int check_name(const struct plant_text *text, struct plant *plant)
+{
+	char expected[256];
+	char *name = plant->image.name;
+	if (*name)
+		return 0;
+	if (plant_has_image(plant) || !has_units(text)) {
+		setting_expected(&rows[0], expected, sizeof expected);
+		return text_fail(text, config_lookup(&text->config, "image"),
+				 "image.name is missing, expected %s", expected);
+	}
+	const char *slash = strrchr(plant->file, '/');
+	snprintf(name, MBSHM_NAME_SIZE, "/%.250s", slash ? slash + 1 : plant->file);
+	return 0;
+}
+
 static int check_layout(const struct plant_text *text, const struct mbshm_config *image)
 {
 	char names[256];
+	if (image->layout.span_count == 0 && has_units(text))
+		return 0;
 	if (image->layout.span_count == 0) {
 		list_spans(names, sizeof names);
 		return text_fail(text, config_lookup(&text->config, "image"),
@@ -125,7 +152,8 @@ static int place_retain(const struct plant_text *text, struct plant *plant)
 
 static int image_finish(const struct plant_text *text, struct plant *plant)
 {
-	int rc = check_layout(text, &plant->image);
+	int rc = check_name(text, plant);
+	rc = rc ? rc : check_layout(text, &plant->image);
 	return rc ? rc : place_retain(text, plant);
 }
 

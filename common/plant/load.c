@@ -31,7 +31,13 @@ static int load_unit(const struct plant_text *text, struct plant_unit *units, un
 		}
 	if (!text_beside(text, unit->file, path, sizeof path))
 		return unit_fail(text, index, "the name with its folder is too long");
-	return load(path, NULL, true, &unit->plant, why) ? unit_fail(text, index, why) : 0;
+	if (load(path, NULL, true, &unit->plant, why))
+		return unit_fail(text, index, why);
+	return plant_has_image(unit->plant)
+		       ? 0
+		       : unit_fail(text, index,
+				   "this plant declares no address, expected at "
+				   "least one: its own units are not served here");
 }
 
 static int read_sections(const struct plant_text *text, struct plant *plant)

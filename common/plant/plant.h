@@ -193,4 +193,11 @@ struct plant {
 	struct plant_point *points;
 };
 
+/* Does it declare addresses?  Else all its units are other plants, and the image's name leads to
+ * none. */
+static inline bool plant_has_image(const struct plant *plant)
+{
+	return plant->image.layout.span_count != 0;
+}
+
 #endif

@@ -46,11 +46,26 @@ static void own_units_preset(struct plant_server *server)
 	server->own_units[3] |= UINT64_C(1) << 63;
 }
 
+/* An entry without plant is this one, which must have an image then. */
+static int check_plants(const struct plant_text *text, const struct setting_list *list,
+			const struct plant *plant)
+{
+	const struct plant_unit *units = list->items;
+	for (unsigned i = 0; i < list->count && !plant_has_image(plant); i++)
+		if (!units[i].file[0])
+			return text_fail(text, list_member(list, i, "plant"),
+					 "server.units[%u].plant is missing, expected a plant "
+					 "file, as this plant declares no address",
+					 i);
+	return 0;
+}
+
 static int units_finish(const struct plant_text *text, struct plant *plant)
 {
 	struct setting_list list = { .path = "server.units", .size = sizeof(struct plant_unit) };
 	int rc = list_read(text, &units_section, &list);
 	rc = rc ? rc : list_check_distinct(text, &list, "id", offsetof(struct plant_unit, id));
+	rc = rc ? rc : check_plants(text, &list, plant);
 	plant->server.units = list.items;
 	plant->server.unit_count = list.count;
 	const config_setting_t *own = config_lookup(&text->config, "server.own_units");
@@ -69,11 +84,12 @@ const struct setting_section units_section = { ROWS(rows), units_finish };
 void units_map(const struct plant *plant, const struct plant *units[UNIT_IDS])
 {
 	const struct plant_server *server = &plant->server;
+	const struct plant *own = plant_has_image(plant) ? plant : NULL;
 	for (unsigned id = 0; id < UNIT_IDS; id++)
-		units[id] = server->own_units[id / 64] >> id % 64 & 1 ? plant : NULL;
+		units[id] = own && server->own_units[id / 64] >> id % 64 & 1 ? own : NULL;
 	for (unsigned i = 0; i < server->unit_count; i++) {
 		const struct plant_unit *unit = &server->units[i];
-		units[unit->id] = unit->plant ? unit->plant : plant;
+		units[unit->id] = unit->plant ? unit->plant : own;
 	}
 }
 

@@ -286,6 +286,11 @@ static const struct wrong {
 	{ IMAGE "server = { own_units = [] }",
 	  "2: server.own_units: an empty list, expected at least one unit id, as there is no "
 	  "server.units" },
+	{ "server = { units = (\n{ id = 3 } ) }",
+	  "2: server.units[0].plant is missing, expected a plant file, as this plant declares no "
+	  "address" },
+	{ "image = { coils = 1 }\nserver = { units = ( { id = 3  plant = \"x\" } ) }",
+	  "1: image.name is missing, expected \"/NAME\"" },
 	{ IMAGE "server = { unknown_unit = 11 }",
 	  "2: server.unknown_unit: 11, expected \"0x0B\", \"0x0A\" or \"silence\"" },
 	{ IMAGE "server = { unknown_unit = \"0x0C\" }",
