@@ -44,10 +44,23 @@ bool call_stale(const struct call *call, const char *name, uint64_t after_ms)
 	return true; /* no such producer yet */
 }
 
-int call_stale_answer(const struct call *call, enum mbshm_table table, uint32_t first,
-		      uint32_t count)
+static bool crosses_seam(const struct plant_server *server, enum mbshm_table table, uint32_t first,
+			 uint32_t count)
+{
+	for (unsigned i = 0; i < server->seam_count; i++) {
+		const struct plant_seam *seam = &server->seams[i];
+		if (seam->table == table && first < seam->at && seam->at < first + count)
+			return true;
+	}
+	return false;
+}
+
+int call_span_answer(const struct call *call, enum mbshm_table table, uint32_t first,
+		     uint32_t count)
 {
 	const struct plant_server *server = &call->device->plant->server;
+	if (crosses_seam(server, table, first, count))
+		return MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS;
 	for (unsigned i = 0; i < server->stale_count; i++) {
 		const struct plant_stale *rule = &server->stale[i];
 		if (rule->answer && rule->span.table == table &&
@@ -104,6 +117,10 @@ void call_note_undeclared(const struct call *call)
 
 int call_may_write(const struct call *call, enum mbshm_table table, uint32_t first, uint32_t count)
 {
+	const struct plant_server *server = &call->device->plant->server;
+	/* Before access, as other addresses that are not there. */
+	if (server->seam_count && crosses_seam(server, table, first, count))
+		return MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS;
 	int exception = access_write(call->rule, table, first, count);
 	if (!exception)
 		return call_may_read(call, table, first, count);

@@ -23,17 +23,18 @@ int call_exception(int rc);
 /* Is that producer of the image silent for after_ms? */
 bool call_stale(const struct call *call, const char *source, uint64_t after_ms);
 
-/* What the stale rules say of these declared items: 0 or the exception. */
-int call_stale_answer(const struct call *call, enum mbshm_table table, uint32_t first,
-		      uint32_t count);
+/* What seams and stale rules say of these declared items: 0 or the exception. */
+int call_span_answer(const struct call *call, enum mbshm_table table, uint32_t first,
+		     uint32_t count);
 
-/* May these declared items be read, as far as it depends on who produces them?  0 or the
- * exception.  Inline, since most devices have no such rule. */
+/* May these declared items be read, as far as it depends on seams between them and on who produces
+ * them?  0 or the exception.  Inline, since most devices have neither. */
 static inline int call_may_read(const struct call *call, enum mbshm_table table, uint32_t first,
 				uint32_t count)
 {
-	return call->device->plant->server.stale_count
-		       ? call_stale_answer(call, table, first, count)
+	const struct plant_server *server = &call->device->plant->server;
+	return server->stale_count | server->seam_count
+		       ? call_span_answer(call, table, first, count)
 		       : 0;
 }
 

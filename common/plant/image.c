@@ -29,6 +29,41 @@ static const struct setting_kind kind_name = {
 	.read = read_name
 };
 
+static bool add_seam(struct reading *r, uint32_t at)
+{
+	struct plant *plant = r->base;
+	struct plant_server *server = &plant->server;
+	if (server->seam_count == PLANT_SEAMS_MAX) {
+		snprintf(r->why, sizeof r->why, "too many |, expected at most %d in all four lists",
+			 PLANT_SEAMS_MAX);
+		return false;
+	}
+	server->seams[server->seam_count++] = (struct plant_seam){ r->row->table, at };
+	return true;
+}
+
+/* "FIRST-LAST", or more of them with " | " between, each of which begins where the one before
+ * ends: one span with seams. */
+static bool read_parts(struct reading *r, struct mbshm_span *span)
+{
+	char part[32];
+	span->count = 0;
+	for (const char *text = r->text, *bar; text; text = bar ? bar + 3 : NULL) {
+		struct mbshm_span next;
+		bar = strstr(text, " | ");
+		size_t length = bar ? (size_t)(bar - text) : strlen(text);
+		snprintf(part, sizeof part, "%.*s", (int)length, text);
+		if (length >= sizeof part || !address_parse_range(part, &next, NULL))
+			return false;
+		if (text == r->text)
+			span->first = next.first;
+		else if (next.first != span->first + span->count || !add_seam(r, next.first))
+			return false;
+		span->count += next.count;
+	}
+	return r->text;
+}
+
 static bool read_span(struct reading *r)
 {
 	struct mbshm_layout *layout = kind_field(r, sizeof *layout);
@@ -36,7 +71,7 @@ static bool read_span(struct reading *r)
 	int one = kind_small(r, MBSHM_ITEMS - 1);
 	if (one >= 0)
 		span.first = (uint32_t)one;
-	else if (!r->text || !address_parse_range(r->text, &span, NULL))
+	else if (!read_parts(r, &span))
 		return false;
 	int rc = mbshm_layout_add(layout, r->row->table, span.first, span.count);
 	if (rc)
@@ -99,7 +134,7 @@ static bool has_units(const struct plant_text *text)
 }
 
 /* A plant without image goes by the name of its file, as far as somebody asks: counters do. */
-static int check_name(const struct plant_text *text, struct plant *plant)
+static int require_name(const struct plant_text *text, struct plant *plant)
 {
 	char expected[256];
 	char *name = plant->image.name;
@@ -152,7 +187,7 @@ static int place_retain(const struct plant_text *text, struct plant *plant)
 
 static int image_finish(const struct plant_text *text, struct plant *plant)
 {
-	int rc = check_name(text, plant);
+	int rc = require_name(text, plant);
 	rc = rc ? rc : check_layout(text, &plant->image);
 	return rc ? rc : place_retain(text, plant);
 }

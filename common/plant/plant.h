@@ -19,6 +19,7 @@ enum {
 	/* Bytes of a unix socket's path: leaves room for a temporary name in sun_path, unix(7). */
 	PLANT_SOCKET_MAX = 96,
 	PLANT_ACCESS_MAX = 63,   /* access rules */
+	PLANT_SEAMS_MAX = 64,    /* of all tables together */
 	PLANT_NAME_MAX = 64,     /* a point's name */
 	PLANT_ID_MAX = 64,       /* bytes of a server's id */
 	PLANT_ID_TEXT_MAX = 180, /* the rest of a response to function 17 */
@@ -97,6 +98,12 @@ struct plant_stale {
 	int answer; /* an exception, or 0: the last values */
 };
 
+/* Between this item and the one before it no request may reach across, though both exist. */
+struct plant_seam {
+	enum mbshm_table table;
+	uint32_t at;
+};
+
 struct plant;
 
 /* A unit id and the plant it leads to. */
@@ -144,13 +151,14 @@ struct plant_server {
 	struct plant_identity identity;
 	struct plant_server_id server_id;
 	struct plant_status status;
-	unsigned file_count, fifo_count, stale_count, unit_count;
+	unsigned file_count, fifo_count, stale_count, seam_count, unit_count;
 	struct plant_file *files;  /* numbers differ */
 	struct plant_fifo *fifos;  /* do not overlap */
 	struct plant_stale *stale; /* do not overlap */
-	struct plant_unit *units;  /* ids differ */
-	uint64_t own_units[4];     /* one bit each: those not in units that are this plant */
-	int unknown_unit;          /* answer to other unit ids: an exception or ANSWER_SILENCE */
+	struct plant_seam seams[PLANT_SEAMS_MAX];
+	struct plant_unit *units; /* ids differ */
+	uint64_t own_units[4];    /* one bit each: those not in units that are this plant */
+	int unknown_unit;         /* answer to other unit ids: an exception or ANSWER_SILENCE */
 };
 
 struct plant_simulator {

@@ -76,6 +76,18 @@ static void put_request(struct exchange *x, size_t bytes)
 		put_byte(x, x->pdu[i]);
 }
 
+/* 02 if the span reaches across a seam. */
+static int seam_check(const struct exchange *x, enum oracle_table table, unsigned addr,
+		      unsigned count)
+{
+	for (unsigned i = 1; i < count; i++)
+		for (unsigned k = 0; k < x->oracle->config.seam_count; k++)
+			if (x->oracle->config.seams[k].table == table &&
+			    x->oracle->config.seams[k].first == addr + i)
+				return ADDRESS;
+	return 0;
+}
+
 /* 02 for a span that is not all there; 04 when nothing can be known about it. */
 static int span_check(const struct exchange *x, enum oracle_table table, unsigned addr,
 		      unsigned count)
@@ -87,7 +99,7 @@ static int span_check(const struct exchange *x, enum oracle_table table, unsigne
 	for (unsigned i = 0; i < count; i++)
 		if (!x->oracle->declared[table][addr + i])
 			return ADDRESS;
-	return 0;
+	return seam_check(x, table, addr, count);
 }
 
 /* May the client write these items? */
@@ -412,6 +424,11 @@ static int read_files(struct exchange *x)
 			return ADDRESS;
 	if (x->detached)
 		return FAILURE;
+	for (size_t at = 2; at < x->bytes; at += 7) {
+		file_group(x, at, &addr, &count);
+		if (seam_check(x, ORACLE_HOLDING, addr, count))
+			return ADDRESS;
+	}
 	put_byte(x, 20);
 	put_byte(x, (unsigned)answer);
 	for (size_t at = 2; at < x->bytes; at += 7) {
@@ -446,7 +463,9 @@ static int write_files(struct exchange *x)
 	int exception = 0;
 	for (size_t at = 2; at < x->bytes && !exception; at += 7 + 2 * (size_t)count) {
 		file_group(x, at, &addr, &count);
-		exception = write_check(x, ORACLE_HOLDING, addr, count);
+		exception = seam_check(x, ORACLE_HOLDING, addr, count);
+		if (!exception)
+			exception = write_check(x, ORACLE_HOLDING, addr, count);
 	}
 	if (!exception)
 		exception = write_begin(x);
@@ -529,6 +548,8 @@ static int read_fifo(struct exchange *x)
 		return ADDRESS;
 	if (x->detached)
 		return FAILURE;
+	if (seam_check(x, ORACLE_HOLDING, addr, 1 + x->oracle->config.fifos[i].count))
+		return ADDRESS;
 	unsigned count = x->oracle->items[ORACLE_HOLDING][addr];
 	if (count > 31 || count > x->oracle->config.fifos[i].count)
 		return VALUE;

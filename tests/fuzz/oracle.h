@@ -39,6 +39,8 @@ struct oracle_config {
 	const struct oracle_access *access[256]; /* by unit; NULL: everything */
 	const struct oracle_range *ranges;       /* what there is */
 	unsigned range_count;
+	const struct oracle_range *seams; /* no request reaches across the border before first */
+	unsigned seam_count;
 	const char *
 		objects[256]; /* of the identification, by id; NULL: there is none.  0..2 must be */
 	const struct oracle_range *files; /* record n of a file is item first + n */

@@ -72,9 +72,9 @@ static const struct mbshm_origin peer = {
  * largest request. */
 static const char plant_text[] =
 	"image = { name = \"/mbfuzz-%d\"  pool = 24\n"
-	"  coils = [\"0-2047\", \"8180-8199\", \"65530-65535\"]\n"
+	"  coils = [\"0-2047\", \"8180-8189 | 8190-8199\", \"65530-65535\"]\n"
 	"  discrete_inputs = [\"5-2010\", \"65000\"]\n"
-	"  holding_registers = [\"0-199\", \"500-540\", \"65436-65535\"]\n"
+	"  holding_registers = [\"0-159 | 160-199\", \"500-535 | 536-540\", \"65436-65535\"]\n"
 	"  input_registers = [\"3-130\", \"65500-65535\"] }\n"
 	"server = { listen = [\"127.0.0.1:0\"]  identity = {\n"
 	"  vendor_name = \"mbimage\"  product_code = \"FUZZ\"  major_minor_revision = \"1.0\"\n"
@@ -103,6 +103,11 @@ static const struct oracle_range ranges[] = {
 	{ ORACLE_DISCRETE, 65000, 1, 0 }, { ORACLE_HOLDING, 0, 200, 0 },
 	{ ORACLE_HOLDING, 500, 41, 0 },   { ORACLE_HOLDING, 65436, 100, 0 },
 	{ ORACLE_INPUT, 3, 128, 0 },      { ORACLE_INPUT, 65500, 36, 0 },
+};
+static const struct oracle_range seams[] = {
+	{ ORACLE_COILS, 8190, 0, 0 },
+	{ ORACLE_HOLDING, 160, 0, 0 },
+	{ ORACLE_HOLDING, 536, 0, 0 },
 };
 enum {
 	RANGES = sizeof ranges / sizeof *ranges,
@@ -151,6 +156,8 @@ static const struct oracle_config oracle_config = {
 	.units = { [UNKNOWN_UNIT] = ORACLE_UNKNOWN, [DETACHED_UNIT] = ORACLE_DETACHED },
 	.ranges = ranges,
 	.range_count = RANGES,
+	.seams = seams,
+	.seam_count = sizeof seams / sizeof *seams,
 	.objects = { "mbimage", "FUZZ", "1.0", LONG_80 LONG_80 LONG_80 "1234", NULL,
 		     LONG_80, [0x80] = LONG_80 LONG_80, [0x82] = LONG_80, [0xFF] = "last" },
 	.files = files,

@@ -67,6 +67,35 @@ subtest 'the device' => sub {
 	is_asked("08 $_ 0000", '88 01', "no restart, no silence: $_") for qw(0001 0003 0004);
 };
 
+subtest 'ranges that touch, declared apart' => sub {
+	my $image = image_name();
+	my $other = start_server(plant(name => $image, points => undef,
+		image => 'coils = ["0-9 | 10-19"]  discrete_inputs = ["0-9 | 10-19 | 20"]
+			holding_registers = ["0-9 | 10-19"]  input_registers = ["0-9", "10-19"]',
+		server => 'files = ( { number = 1  registers = "0-19" } )
+			fifos = ( { registers = "8-11" }, { registers = "12-19" } )'));
+	my $sock = tcp($other->{port});
+	my $is = sub { my ($ask, $answer) = @_;
+		is(hx(request($sock, h($ask))), $answer =~ s/ //gr, "function $ask") };
+	for my $ask ('01 0009 0002', '02 0009 0002', '02 0000 0015', '03 0000 0014',
+		'0f 0009 0002 01 03',
+		'10 0009 0002 04 00010002', '14 07 06 0001 0009 0002',
+		'15 0b 06 0001 0009 0002 00010002', '18 0008',
+		'17 0009 0002 0000 0001 02 0001', '17 0000 0001 0009 0002 04 00010002')
+	{
+		$is->($ask, sprintf '%02x02', 0x80 | hex substr $ask, 0, 2);
+	}
+	$is->('03 0000 000a', '03 14' . '0000' x 10);
+	$is->('03 000a 000a', '03 14' . '0000' x 10);
+	$is->('04 0009 0002', '04 04 0000 0000');
+	$is->('10 000a 0002 04 00010002', '10 000a 0002');
+	$is->('06 0009 0001', '06 0009 0001');
+	$is->('16 000a ffff 0000', '16 000a ffff 0000');
+	$is->('05 000a ff00', '05 000a ff00');
+	$is->('18 000c', '18 0002 0000');
+	is(stop($other), 0);
+};
+
 # 6.21: objects above 0x80 are the third level; a stream goes on where an answer is full.
 subtest 'private identification objects' => sub {
 	my $long = 'x' x 200;

@@ -286,6 +286,12 @@ static const struct wrong {
 	{ IMAGE "server = { own_units = [] }",
 	  "2: server.own_units: an empty list, expected at least one unit id, as there is no "
 	  "server.units" },
+	{ "image = { name = \"/x\" coils = [\n\"0-9 | 11-19\"] }",
+	  "1: image.coils: \"0-9 | 11-19\", expected a list of \"FIRST-LAST\"" },
+	{ "image = { name = \"/x\" coils = [\n\"0-9 | 9-19\"] }",
+	  "1: image.coils: \"0-9 | 9-19\"" },
+	{ "image = { name = \"/x\" coils = [\n\"0-9 | \"] }", "1: image.coils: \"0-9 | \"" },
+	{ "image = { name = \"/x\" coils = [\n\"0-9|10-19\"] }", "1: image.coils: \"0-9|10-19\"" },
 	{ "server = { units = (\n{ id = 3 } ) }",
 	  "2: server.units[0].plant is missing, expected a plant file, as this plant declares no "
 	  "address" },
