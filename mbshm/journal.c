@@ -4,6 +4,7 @@
 #include "base/network.h"
 #include "mbshm/open.h"
 #include "mbshm/operand.h"
+#include "mbshm/view.h"
 #include "point/value.h"
 
 #include <errno.h>
@@ -24,16 +25,6 @@ static const struct field fields[] = {
 };
 
 enum { LOOK_TRIES = 100, SHORT_TEXT = 24, VALUES_TEXT = MBSHM_JOURNAL_BYTES * 8 * 2 + 2 };
-
-static void time_text(int64_t wall_ns, char *text)
-{
-	time_t seconds = (time_t)(wall_ns / 1000000000);
-	struct tm utc;
-	size_t used = 0;
-	if (gmtime_r(&seconds, &utc))
-		used = strftime(text, 32, "%Y-%m-%dT%H:%M:%S", &utc);
-	snprintf(text + used, 8, ".%03dZ", (int)(wall_ns / 1000000 % 1000));
-}
 
 static const char *client_text(const struct mbshm_origin *origin, char text[NETWORK_TEXT_SIZE])
 {
@@ -66,7 +57,8 @@ static void values_text(const struct mbshm_journal_entry *entry, char *text)
 
 static void entry_print(struct output *output, const struct mbshm_journal_entry *entry)
 {
-	char numbers[6][SHORT_TEXT], time[48], client[NETWORK_TEXT_SIZE], values[VALUES_TEXT];
+	char numbers[6][SHORT_TEXT], time[TIME_TEXT_SIZE], client[NETWORK_TEXT_SIZE],
+		values[VALUES_TEXT];
 	snprintf(numbers[0], SHORT_TEXT, "%" PRIu64, entry->sequence);
 	snprintf(numbers[1], SHORT_TEXT, "%" PRIu64, entry->version);
 	snprintf(numbers[2], SHORT_TEXT, "%u", entry->origin.unit);

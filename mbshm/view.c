@@ -1,6 +1,7 @@
 /* Views: spans of the image, read from one version. */
 #include "mbshm/view.h"
 
+#include "base/clock.h"
 #include "mbshm/open.h"
 #include "mbshm/operand.h"
 
@@ -110,6 +111,17 @@ void view_read(const struct tool *tool, struct mbshm *img, struct view *view)
 	}
 	if (rc)
 		tool_die(tool, rc);
+	view->wall_ns = clock_now_ns(CLOCK_REALTIME);
+}
+
+void time_text(int64_t wall_ns, char text[TIME_TEXT_SIZE])
+{
+	time_t seconds = (time_t)(wall_ns / 1000000000);
+	struct tm utc;
+	size_t used = 0;
+	if (gmtime_r(&seconds, &utc))
+		used = strftime(text, 32, "%Y-%m-%dT%H:%M:%S", &utc);
+	snprintf(text + used, 8, ".%03dZ", (int)(wall_ns / 1000000 % 1000));
 }
 
 bool view_same(const struct view *a, const struct view *b)
@@ -122,15 +134,19 @@ bool view_same(const struct view *a, const struct view *b)
 	return true;
 }
 
-const struct field view_fields[] = {
-	{ "version", FIELD_NUMBER, 0 }, { "table", FIELD_TEXT, -8 },
-	{ "address", FIELD_NUMBER, 5 }, { "type", FIELD_TEXT, 0 },
-	{ "value", FIELD_NUMBER, 1 },   { 0 },
+const struct field view_fields_timed[] = {
+	{ "time", FIELD_TEXT, -24 },
+	{ "version", FIELD_NUMBER, 0 },
+	{ "table", FIELD_TEXT, -8 },
+	{ "address", FIELD_NUMBER, 5 },
+	{ "type", FIELD_TEXT, 0 },
+	{ "value", FIELD_NUMBER, 1 },
+	{ 0 },
 };
 
 /* Print the value at items index.. of a read, unless last, the same read, has it too. */
-static void value_print(const struct tool *tool, struct output *output, const char *version,
-			const struct mbshm_read *read, uint32_t index,
+static void value_print(const struct tool *tool, struct output *output, const char *time,
+			const char *version, const struct mbshm_read *read, uint32_t index,
 			const struct mbshm_read *last)
 {
 	enum mbshm_type type = operand_type(tool, read->table);
@@ -139,19 +155,23 @@ static void value_print(const struct tool *tool, struct output *output, const ch
 	if (last && !strcmp(value, value_text(type, tool->order, last->out, index, before)))
 		return;
 	snprintf(address, sizeof address, "%u", read->first + index);
-	output_record(output, (const char *const[]){ version, mbshm_table_name(read->table),
-						     address, mbshm_type_name(type), value });
+	const char *const texts[] = {
+		time, version, mbshm_table_name(read->table), address, mbshm_type_name(type), value
+	};
+	output_record(output, output->fields == view_fields_timed ? texts : texts + 1);
 }
 
 void view_print(const struct tool *tool, struct output *output, const struct view *view,
 		const struct view *last)
 {
-	char version[24];
+	char version[24], time[TIME_TEXT_SIZE];
+	time_text(view->wall_ns, time);
 	snprintf(version, sizeof version, "%" PRIu64, view->version);
 	for (unsigned i = 0; i < view->count; i++) {
 		const struct mbshm_read *read = &view->reads[i];
 		unsigned items = mbshm_type_registers(operand_type(tool, read->table));
 		for (uint32_t k = 0; k < read->count; k += items)
-			value_print(tool, output, version, read, k, last ? &last->reads[i] : NULL);
+			value_print(tool, output, time, version, read, k,
+				    last ? &last->reads[i] : NULL);
 	}
 }

@@ -8,6 +8,7 @@ struct view {
 	unsigned count;
 	struct mbshm_read reads[MBSHM_SPANS_MAX]; /* out: the view's, malloc'd */
 	uint64_t version;
+	int64_t wall_ns; /* when it was read */
 };
 
 /* The three make a view without values, which view_free frees.  They die on an error. */
@@ -27,7 +28,14 @@ void view_read(const struct tool *tool, struct mbshm *img, struct view *view);
 /* Have two views of the same spans the same values? */
 bool view_same(const struct view *a, const struct view *b);
 
-extern const struct field view_fields[];
+enum { TIME_TEXT_SIZE = 48 };
+
+/* A moment of the wall clock, in UTC: 2026-01-31T12:00:00.123Z. */
+void time_text(int64_t wall_ns, char text[TIME_TEXT_SIZE]);
+
+/* The fields of view_print: with the time first for streams, or without. */
+extern const struct field view_fields_timed[];
+#define view_fields (view_fields_timed + 1)
 
 /* Print a record per value.  last: only values that differ from last's; NULL: all. */
 void view_print(const struct tool *tool, struct output *output, const struct view *view,

@@ -48,7 +48,10 @@ static void screen_print(const struct tool *tool, const struct view *view, const
 	struct winsize size = screen_size();
 	unsigned across = size.ws_col / CELL, left = across * (size.ws_row - 3u);
 	unsigned cell = 0, hidden = 0;
-	printf("\033[H\033[J%s  version %" PRIu64 "\n", tool->plant->image.name, view->version);
+	char time[TIME_TEXT_SIZE];
+	time_text(view->wall_ns, time);
+	printf("\033[H\033[J%s  version %" PRIu64 "  %s\n", tool->plant->image.name, view->version,
+	       time);
 	for (unsigned i = 0; i < view->count; i++)
 		for (uint32_t k = 0; k < view->reads[i].count;
 		     k += mbshm_type_registers(operand_type(tool, view->reads[i].table))) {
@@ -87,7 +90,7 @@ static void watch_open(struct watch *watch, const struct tool *tool, char **word
 		view_whole(watch->img, watch->view);
 	view_copy(watch->view, watch->last);
 	view_read(tool, watch->img, watch->view);
-	output_begin(&watch->output, stdout, tool->format, true, view_fields);
+	output_begin(&watch->output, stdout, tool->format, true, view_fields_timed);
 }
 
 static void watch_close(struct watch *watch)

@@ -295,19 +295,22 @@ is($?, 1 << 8, 'a closed pipe: status 1, no signal');
 open my $closed, '<', temp_dir() . '/closed';
 like(<$closed>, qr/cannot write to stdout: Broken pipe/, 'and says so');
 
+# A line of watch without its time, which all of them must have.
+sub untimed { return $_[0] =~ s/^\d{4}(-\d\d){2}T(\d\d:){2}\d\d\.\d{3}Z //mgr }
+
 # ---- watch -------------------------------------------------------------------------------------
 
 my $watch = spawn(program('mbshm'), '--plant', $plant, 'watch', 'holding:1000-1001', 'coil:0',
 	'--count', 2);
-wait_line($watch, qr/^coil         0 1$/, undef, 'out');
-is($watch->{out}, "holding   1000 77\nholding   1001 3\ncoil         0 1\n",
+wait_line($watch, qr/Z coil         0 1$/, undef, 'out');
+is(untimed($watch->{out}), "holding   1000 77\nholding   1001 3\ncoil         0 1\n",
 	'watch begins with all values');
 done('', 'set', 'holding:1019', 1);	# not watched
 done('', 'set', 'holding:1001', 4, 'coil:0', 0);
-wait_line($watch, qr/^coil         0 0$/, undef, 'out');
+wait_line($watch, qr/Z coil         0 0$/, undef, 'out');
 request($sock, h('06 03e8 0001'));
 is(wait_exit($watch), 0, 'and ends after two changes');
-is($watch->{out}, <<'END', 'having shown what changed');
+is(untimed($watch->{out}), <<'END', 'having shown what changed');
 holding   1000 77
 holding   1001 3
 coil         0 1
@@ -320,7 +323,9 @@ $watch = spawn(program('mbshm'), '--plant', $plant, 'watch', '--format', 'json',
 wait_line($watch, qr/"input"/, undef, 'out');
 done('', 'set', 'discrete:2', 'true');
 is(wait_exit($watch), 0, 'watch of everything, as JSON');
-is_deeply(decode_json((split /\n/, $watch->{out})[-1]),
+my $change = decode_json((split /\n/, $watch->{out})[-1]);
+like(delete $change->{time}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, 'with the time');
+is_deeply($change,
 	{ version => version() + 0, table => 'discrete', address => 2, type => 'bool', value => 1 },
 	'one object a line');
 
@@ -343,7 +348,7 @@ my $show = sub {
 	}
 	like($shown, $pattern, 'on a terminal');
 };
-$show->(qr/^\e\[H\e\[J\Q$name\E  version \d+\r\n.*input        7         9 /s);
+$show->(qr/^\e\[H\e\[J\Q$name\E  version \d+  \S+Z\r\n.*input        7         9 /s);
 done('', 'set', 'input:7', 1234);
 $show->(qr/\e\[H\e\[J.*\e\[7minput        7      1234\*\e\[27m/s);
 waitpid $pid, 0;
@@ -529,7 +534,7 @@ refused(1, qr/cannot write/, 'save', '/proc/values');
 
 $server = start_server($plant);
 $watch = spawn(program('mbshm'), '--plant', $plant, 'watch', 'holding:1000');
-wait_line($watch, qr/^holding/, undef, 'out');
+wait_line($watch, qr/Z holding/, undef, 'out');
 $follow = spawn(program('mbshm'), '--plant', $plant, 'journal', '--follow', '--format', 'csv');
 done('', 'set', 'holding:1001', 5);
 wait_line($follow, qr/,holding,1001,1,5$/, undef, 'out');
@@ -545,7 +550,7 @@ wait_line($server, qr/attached image \Q$name\E again/);
 is(hx(request(tcp($server->{port}), h('03 03e8 0002'))), '030400030005',
 	'the server serves the new one, with the old values');
 done('', 'set', 'holding:1000', 99);
-wait_line($watch, qr/^holding   1000 99$/, undef, 'out');
+wait_line($watch, qr/Z holding   1000 99$/, undef, 'out');
 ok(1, 'watch goes on with the new image');
 wait_line($follow, qr/,holding,1000,1,99$/, undef, 'out');
 ok(1, 'and so does journal --follow');
@@ -616,7 +621,7 @@ stop($_) for $watch, $follow, $server;
 	my $writer = start_server($plant);
 	my $changes = spawn(program('mbshm'), '--plant', $plant, 'watch', 'holding:0',
 		'--count', 1);
-	wait_line($changes, qr/^holding      0 0$/, undef, 'out');
+	wait_line($changes, qr/Z holding      0 0$/, undef, 'out');
 	my $entries = spawn(program('mbshm'), '--plant', $plant, 'journal', '--follow', '--format',
 		'csv', '--count', 2);
 	done('', 'set', 'holding:1', 5);
@@ -626,7 +631,7 @@ stop($_) for $watch, $follow, $server;
 	wait_line($_, qr/image \Q$again\E was replaced/) for $changes, $entries;
 	done('', 'set', 'holding:0', 8);
 	is(wait_exit($changes), 0, 'watch ends after a change in the new image');
-	like($changes->{out}, qr/^holding      0 8\n\z/m, 'having shown it');
+	like(untimed($changes->{out}), qr/^holding      0 8\n\z/m, 'having shown it');
 	is(wait_exit($entries), 0, 'journal --follow too');
 	like($entries->{out}, qr/,holding,0,1,8\n\z/, 'with the new entry');
 	stop($writer);
