@@ -136,7 +136,7 @@ static int image_seed(const char *path, const struct mbshm_config *config,
 		history_copy(img, &img->pool[img->live], old);
 	rc = values_publish(img, seed, false, 1000000);
 	/* Without a common address nothing was published. */
-	if (!rc && commit_load(&img->seg->control) >> 16 == seed->version)
+	if (!rc && commit_version(commit_load(&img->seg->control)) == seed->version)
 		version_set(img, seed->version + 1);
 	mbshm_close(img);
 	return rc ? why_set(why, rc, "cannot fill the new image: %s", strerror(-rc)) : 0;

@@ -56,8 +56,7 @@ struct listeners {
 	struct log_once trouble;
 };
 
-/* ---- options ----------------------------------------------------------------------------------
- */
+/* ---- options -------------------------------------------------------------------------------- */
 
 static void option(int fd, int level, int name, int value)
 {

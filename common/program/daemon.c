@@ -38,7 +38,6 @@ static void pause_failed(int status, void *context)
 	sigemptyset(&end);
 	sigaddset(&end, SIGTERM);
 	sigaddset(&end, SIGINT);
-	pthread_sigmask(SIG_BLOCK, &end, NULL);
 	sd_notify(0, "STATUS=cannot start, the log says why");
 	if (sigtimedwait(&end, NULL, &pause) >= 0)
 		_exit(EXIT_SUCCESS);
