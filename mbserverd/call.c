@@ -24,11 +24,13 @@ int call_exception(int rc)
 		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_BUSY;
 	case -ETIMEDOUT:
 		return ANSWER_LATER;
+	case -ESTALE:
+		return ANSWER_REPLACED;
 	case -EBADMSG:
 		if (log_allowed(&damaged))
 			log_error("the image is damaged: answering exception 04");
 		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
-	default: /* replaced, no permission, no memory */
+	default: /* no permission, no memory */
 		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
 	}
 }

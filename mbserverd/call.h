@@ -17,7 +17,7 @@ struct call {
 	size_t pdu_bytes;
 };
 
-/* The exception for an error of the image, or ANSWER_LATER. */
+/* The exception for an error of the image, ANSWER_LATER or ANSWER_REPLACED. */
 int call_exception(int rc);
 
 /* Is that producer of the image silent for after_ms? */

@@ -106,7 +106,21 @@ static bool flush(struct workspace *workspace, struct connection *c)
 	return false;
 }
 
-/* Answer one ADU.  false: not yet, the writer lock is busy. */
+/* The request has to be asked again (ANSWER_LATER, ANSWER_REPLACED).  0: park it; the exception:
+ * it has waited for too long. */
+static int put_off(struct workspace *workspace, struct connection *c, int why)
+{
+	/* The next ones need not wait for the same lock. */
+	workspace->execution.lock_wait_us = 0;
+	workspace->replaced |= why == ANSWER_REPLACED;
+	c->parked = workspace->execution.now_ms - c->received_ms < PATIENCE_MS;
+	if (c->parked)
+		return 0;
+	return why == ANSWER_REPLACED ? MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE
+				      : MODBUS_EXCEPTION_SLAVE_OR_SERVER_BUSY;
+}
+
+/* Answer one ADU.  false: not yet, it has to be asked again. */
 static bool answer(struct workspace *workspace, struct connection *c, const uint8_t *adu,
 		   size_t bytes)
 {
@@ -115,14 +129,12 @@ static bool answer(struct workspace *workspace, struct connection *c, const uint
 	uint8_t *out = workspace->output + workspace->output_bytes;
 	int pdu_bytes = execute(&workspace->execution, &c->client, mbap.unit, pdu,
 				bytes - MBAP_BYTES, out + MBAP_BYTES);
-	if (pdu_bytes == ANSWER_LATER) {
-		/* The next ones need not wait for the same lock. */
-		workspace->execution.lock_wait_us = 0;
-		c->parked = workspace->execution.now_ms - c->received_ms < LOCK_PATIENCE_MS;
-		if (c->parked)
+	if (pdu_bytes < 0) {
+		int exception = put_off(workspace, c, pdu_bytes);
+		if (!exception)
 			return false;
-		pdu_bytes =
-			execute_refuse(&workspace->execution, &c->client, pdu, out + MBAP_BYTES);
+		pdu_bytes = execute_refuse(&workspace->execution, &c->client, pdu, exception,
+					   out + MBAP_BYTES);
 	}
 	size_t out_bytes = pdu_bytes ? mbap_put(out, mbap, (size_t)pdu_bytes) : 0;
 	if (c->traced)
@@ -202,7 +214,7 @@ static enum connection_state serve(struct workspace *workspace, struct connectio
 	if (c->output.data)
 		return CONNECTION_OUTPUT;
 	if (c->parked)
-		return CONNECTION_LOCK;
+		return CONNECTION_PARKED;
 	if (c->shut)
 		c->channel.transport->shut(&c->channel);
 	if (c->rest_bytes == 0)
@@ -215,7 +227,7 @@ static enum connection_state serve(struct workspace *workspace, struct connectio
 /* After a full receive, the next one takes what the kernel had received with it. */
 static void note_receipt(struct connection *c, int64_t now_ms, size_t bytes)
 {
-	if (!c->more || now_ms - c->received_ms >= 2 * LOCK_PATIENCE_MS)
+	if (!c->more || now_ms - c->received_ms >= 2 * PATIENCE_MS)
 		c->received_ms = now_ms;
 	c->more = bytes == RECEIVE_BYTES;
 }

@@ -24,9 +24,9 @@ enum {
 	/* The same while writes are parked, each millisecond: some 20 publishes of a busy writer.
 	 */
 	LOCK_RETRY_US = 2,
-	/* A write that was received this long ago and has not got the lock is answered with
-	 * exception 06: all that came with it wait no longer together. */
-	LOCK_PATIENCE_MS = 50,
+	/* A request that was received this long ago and is still parked is answered with exception
+	 * 06, or 04 if its image is gone: all that came with it wait no longer together. */
+	PATIENCE_MS = 50,
 	/* Frames of another protocol; with this one the connection is closed. */
 	FOREIGN_MAX = 3,
 	ODD_SHOWN = 16, /* bytes of what is not Modbus */
@@ -37,6 +37,7 @@ struct workspace {
 	/* lock_wait_us: 0 once the lock was busy; set again each millisecond. */
 	struct execution execution;
 	bool stopping;       /* answer what has been received, then shut */
+	bool replaced;       /* an image is not the plant's any more: the main thread is to look */
 	size_t held_bytes;   /* allocated by the connections, together */
 	size_t output_bytes; /* of the connection at work; 0 between two */
 	uint8_t input[ADU_MAX + RECEIVE_BYTES];
@@ -48,7 +49,7 @@ enum connection_state {
 	CONNECTION_INPUT,
 	CONNECTION_REST,   /* of a frame whose beginning is held */
 	CONNECTION_OUTPUT, /* room to send: the peer does not read fast enough */
-	CONNECTION_LOCK,   /* the writer lock, for the first ADU held */
+	CONNECTION_PARKED, /* the writer lock, or another image, for the first ADU held */
 	CONNECTION_OVER,   /* nothing: free it; end says why */
 	CONNECTION_STATES = CONNECTION_OVER
 };
@@ -106,7 +107,7 @@ struct connection {
 	uint8_t foreign;         /* frames of another protocol so far */
 	struct odd odd;
 	bool shut;           /* our side has ended; what still comes is thrown away */
-	bool parked;         /* the first ADU held waits for the lock */
+	bool parked;         /* the first ADU held is to be asked again */
 	int64_t frame_ms;    /* CONNECTION_REST: when the frame's first byte came */
 	bool more;           /* the last receive was full */
 	int64_t received_ms; /* when what is held came */

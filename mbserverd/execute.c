@@ -55,7 +55,7 @@ static int answer_refusal(const struct execution *execution, struct client *clie
 	return (int)reply_put_exception(out, function, exception);
 }
 
-/* 0 and the answer, the exception, or ANSWER_LATER. */
+/* 0 and the answer, the exception, ANSWER_LATER or ANSWER_REPLACED. */
 static inline int run(struct call *call)
 {
 	const struct handler *handler = &handlers[call->request->pdu[0]];
@@ -98,8 +98,8 @@ int execute(const struct execution *execution, struct client *client, uint8_t un
 	int exception = request_decode(pdu, bytes, &request);
 	if (!exception)
 		exception = run(&call);
-	if (exception == ANSWER_LATER)
-		return ANSWER_LATER;
+	if (exception == ANSWER_LATER || exception == ANSWER_REPLACED)
+		return exception;
 	if (exception) {
 		if (exception == MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS &&
 		    handlers[pdu[0]].needs_image)
@@ -112,8 +112,7 @@ int execute(const struct execution *execution, struct client *client, uint8_t un
 }
 
 int execute_refuse(const struct execution *execution, struct client *client, const uint8_t *pdu,
-		   uint8_t *out)
+		   int exception, uint8_t *out)
 {
-	return answer_refusal(execution, client, pdu[0], MODBUS_EXCEPTION_SLAVE_OR_SERVER_BUSY,
-			      out);
+	return answer_refusal(execution, client, pdu[0], exception, out);
 }

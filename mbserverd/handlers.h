@@ -1,5 +1,5 @@
-/* The handlers of requests.  Each returns 0 and the answer's PDU in the call, the exception, or
- * ANSWER_LATER. */
+/* The handlers of requests.  Each returns 0 and the answer's PDU in the call, the exception,
+ * ANSWER_LATER or ANSWER_REPLACED. */
 #ifndef MBSERVERD_HANDLERS_H
 #define MBSERVERD_HANDLERS_H
 

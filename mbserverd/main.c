@@ -20,6 +20,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 enum { WORKERS_DEFAULT_MAX = 4 };
 #define HOUR_US (UINT64_C(3600) * DAEMON_SECOND_US)
@@ -83,6 +85,15 @@ static void server_look(void *context)
 	uint64_t generation = policy_present()->generation;
 	policy_check();
 	refresh(context, generation);
+}
+
+static int on_replaced(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+	eventfd_t times;
+	(void)source, (void)events;
+	eventfd_read(fd, &times);
+	server_look(context);
+	return 0;
 }
 
 static void server_summary(void *context)
@@ -195,10 +206,13 @@ static int server_run(struct plant *plant)
 	server_start(&server, plant, event);
 	summary_begin(&server.summary);
 	rc = daemon_every(event, DAEMON_SECOND_US, server_look, &server);
-	if (!rc)
+	if (!rc) /* and at once, when somebody asks */
+		rc = sd_event_add_io(event, NULL, workers_replaced_fd(server.workers), EPOLLIN,
+				     on_replaced, &server);
+	if (rc >= 0)
 		rc = daemon_every(event, HOUR_US, server_summary, &server);
-	if (rc)
-		die(EXIT_FAILURE, "timer: %s", strerror(-rc));
+	if (rc < 0)
+		die(EXIT_FAILURE, "timers: %s", strerror(-rc));
 	rc = daemon_run(event);
 	if (rc)
 		log_error("event loop: %s", strerror(-rc));

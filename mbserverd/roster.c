@@ -108,7 +108,7 @@ bool roster_evict(struct roster *r, unsigned least)
 
 void roster_make_room(struct roster *r)
 {
-	static const enum connection_state order[] = { CONNECTION_OUTPUT, CONNECTION_LOCK };
+	static const enum connection_state order[] = { CONNECTION_OUTPUT, CONNECTION_PARKED };
 	for (unsigned i = 0; i < 2; i++)
 		while (r->workspace.held_bytes > r->held_bytes_max &&
 		       !TAILQ_EMPTY(&r->waiting[order[i]]))
@@ -166,7 +166,7 @@ void roster_expire(struct roster *r)
 
 static uint32_t events_of(const struct connection *c, enum connection_state state)
 {
-	if (state == CONNECTION_LOCK)
+	if (state == CONNECTION_PARKED)
 		return 0;
 	return c->channel.transport->events(
 		&c->channel, state == CONNECTION_OUTPUT ? CHANNEL_SEND : CHANNEL_RECEIVE);
@@ -210,7 +210,7 @@ void roster_set_state(struct roster *r, struct connection *c, enum connection_st
 
 struct connection *roster_next_parked(struct roster *r)
 {
-	struct connection_list *parked = &r->waiting[CONNECTION_LOCK];
+	struct connection_list *parked = &r->waiting[CONNECTION_PARKED];
 	struct connection *c = TAILQ_FIRST(parked);
 	if (c) {
 		TAILQ_REMOVE(parked, c, waiting);

@@ -48,7 +48,7 @@ static void ready(struct worker *w, struct connection *c, uint32_t events)
 	measure(w, before, roster->now_ns);
 }
 
-static void retry_write(struct worker *w, struct connection *c)
+static void retry(struct worker *w, struct connection *c)
 {
 	struct workspace *workspace = &w->roster.workspace;
 	uint64_t before = workspace->execution.counters->requests;
@@ -59,9 +59,9 @@ static void retry_write(struct worker *w, struct connection *c)
 
 /* Once a millisecond, as many as cost next to nothing; together they spend one wait for the lock,
  * unless it becomes free. */
-static void retry_writes(struct worker *w)
+static void retry_parked(struct worker *w)
 {
-	const struct connection_list *parked = &w->roster.waiting[CONNECTION_LOCK];
+	const struct connection_list *parked = &w->roster.waiting[CONNECTION_PARKED];
 	const struct connection *last = TAILQ_LAST(parked, connection_list);
 	w->retried_ms = w->roster.now_ms;
 	w->roster.workspace.execution.lock_wait_us = last ? LOCK_RETRY_US : LOCK_WAIT_US;
@@ -69,7 +69,7 @@ static void retry_writes(struct worker *w)
 		struct connection *c = roster_next_parked(&w->roster);
 		if (c == last)
 			last = NULL;
-		retry_write(w, c);
+		retry(w, c);
 	}
 }
 
@@ -161,7 +161,7 @@ static void take_orders(struct worker *w)
 			break;
 		case ORDER_EVICT:
 			w->evicted = roster_evict(&w->roster, orders[i].least);
-			eventfd_write(w->evicted_fd, 1);
+			eventfd_write(w->notices.evicted, 1);
 			break;
 		case ORDER_REVISE: /* only to wake us: turn() has done it */
 			break;
@@ -175,12 +175,23 @@ static void take_orders(struct worker *w)
 	}
 }
 
+/* Have the main thread look for the image that took the place of ours: once for each policy, since
+ * what it cannot mend at once it tries again by itself. */
+static void report_replaced(struct worker *w)
+{
+	w->roster.workspace.replaced = false;
+	if (w->reported == w->generation)
+		return;
+	w->reported = w->generation;
+	eventfd_write(w->notices.replaced, 1);
+}
+
 /* ---- the loop ------------------------------------------------------------------------------ */
 
-/* How long to sleep: until events come, but for parked writes and a stop. */
+/* How long to sleep: until events come, but for parked requests and a stop. */
 static int patience_ms(const struct worker *w)
 {
-	if (!TAILQ_EMPTY(&w->roster.waiting[CONNECTION_LOCK]))
+	if (!TAILQ_EMPTY(&w->roster.waiting[CONNECTION_PARKED]))
 		return 1;
 	return w->stop_ms != 0 ? 10 : -1;
 }
@@ -219,7 +230,9 @@ static void turn(struct worker *w)
 	if (revised)
 		revise_all(w);
 	if (w->retried_ms != w->roster.now_ms)
-		retry_writes(w);
+		retry_parked(w);
+	if (w->roster.workspace.replaced)
+		report_replaced(w);
 	if (w->roster.workspace.held_bytes > w->roster.held_bytes_max)
 		roster_make_room(&w->roster);
 	if (alarmed)
@@ -284,13 +297,13 @@ static int worker_wire(struct worker *w)
 	return 0;
 }
 
-int worker_start(unsigned index, unsigned count, int evicted_fd, struct worker **worker)
+int worker_start(unsigned index, unsigned count, struct notices notices, struct worker **worker)
 {
 	struct worker *w = calloc(1, sizeof *w);
 	if (!w)
 		return -ENOMEM;
 	worker_init(w, index, count);
-	w->evicted_fd = evicted_fd;
+	w->notices = notices;
 	int rc = worker_wire(w);
 	if (!rc && !w->roster.workspace.execution.txn)
 		rc = -ENOMEM;

@@ -31,11 +31,17 @@ struct order {
 	unsigned least;                /* ORDER_EVICT */
 };
 
+/* By eventfd(2), what workers have to tell the main thread. */
+struct notices {
+	int evicted;  /* an eviction has been tried */
+	int replaced; /* an image is not the plant's any more */
+};
+
 struct worker {
 	/* set before the start */
 	pthread_t thread;
 	int order_read, order_write;
-	int evicted_fd; /* of eventfd(2), the workers': counts evictions tried */
+	struct notices notices; /* the workers' */
 
 	/* main thread only */
 	unsigned pings;
@@ -48,15 +54,16 @@ struct worker {
 	_Atomic bool evicted; /* the last order to did close one */
 
 	/* this worker only, except what roster.h says */
-	int64_t retried_ms;  /* last try of parked writes */
+	int64_t retried_ms;  /* last try of parked requests */
 	int64_t stop_ms;     /* when to stop, whatever is left; 0: not stopping */
 	uint64_t generation; /* of the policy last applied to all connections */
+	uint64_t reported;   /* the generation of which an image was said to be replaced */
 	struct roster roster;
 };
 
 /* Make worker index (0..) of count and start its thread.  Before: as workers_start.  0 or -errno.
  */
-int worker_start(unsigned index, unsigned count, int evicted_fd, struct worker **worker);
+int worker_start(unsigned index, unsigned count, struct notices notices, struct worker **worker);
 
 /* After ORDER_STOP has been written: join its thread, free it. */
 void worker_end(struct worker *worker);

@@ -11,7 +11,7 @@
 
 struct workers {
 	unsigned count;
-	int evicted_fd;
+	struct notices notices;
 	struct worker *workers[];
 };
 
@@ -47,10 +47,11 @@ int workers_start(unsigned count, struct workers **workers)
 	struct workers *all = calloc(1, sizeof *all + count * sizeof *all->workers);
 	if (!all)
 		return -ENOMEM;
-	all->evicted_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	int rc = all->evicted_fd < 0 ? -errno : 0;
+	all->notices.evicted = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	all->notices.replaced = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int rc = all->notices.evicted < 0 || all->notices.replaced < 0 ? -errno : 0;
 	for (; all->count < count && !rc; all->count += !rc)
-		rc = worker_start(all->count, count, all->evicted_fd, &all->workers[all->count]);
+		rc = worker_start(all->count, count, all->notices, &all->workers[all->count]);
 	if (rc)
 		workers_stop(all);
 	else
@@ -64,8 +65,10 @@ void workers_stop(struct workers *all)
 		order(all->workers[i], ORDER_STOP);
 	for (unsigned i = 0; i < all->count; i++)
 		worker_end(all->workers[i]);
-	if (all->evicted_fd >= 0)
-		close(all->evicted_fd);
+	if (all->notices.evicted >= 0)
+		close(all->notices.evicted);
+	if (all->notices.replaced >= 0)
+		close(all->notices.replaced);
 	free(all);
 }
 
@@ -93,7 +96,7 @@ void workers_hand_over(struct workers *all)
 
 int workers_evicted_fd(const struct workers *all)
 {
-	return all->evicted_fd;
+	return all->notices.evicted;
 }
 
 bool workers_evict(struct workers *all, unsigned least)
@@ -118,7 +121,7 @@ bool workers_evicted(struct workers *all)
 {
 	eventfd_t tries;
 	bool evicted = false;
-	eventfd_read(all->evicted_fd, &tries);
+	eventfd_read(all->notices.evicted, &tries);
 	for (unsigned i = 0; i < all->count; i++)
 		evicted |= all->workers[i]->tried && all->workers[i]->evicted;
 	return evicted;
@@ -134,6 +137,11 @@ void workers_revise(struct workers *all)
 {
 	for (unsigned i = 0; i < all->count; i++)
 		order(all->workers[i], ORDER_REVISE);
+}
+
+int workers_replaced_fd(const struct workers *all)
+{
+	return all->notices.replaced;
 }
 
 unsigned workers_connections(const struct workers *all)

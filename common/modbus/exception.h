@@ -8,8 +8,9 @@ enum { EXCEPTION_FLAG = 0x80 }; /* in the function code of a reply */
 
 /* What a server may decide instead of an exception. */
 enum {
-	ANSWER_SILENCE = -1, /* no reply */
-	ANSWER_LATER = -2,   /* no reply yet: the request waits for another process */
+	ANSWER_SILENCE = -1,  /* no reply */
+	ANSWER_LATER = -2,    /* no reply yet: another process holds the writer lock */
+	ANSWER_REPLACED = -3, /* no reply yet: the image is not the plant's any more */
 };
 
 /* "Illegal Function", ...; NULL: the specification has no name for this code. */

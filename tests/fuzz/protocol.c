@@ -404,7 +404,7 @@ static bool connection_run(struct connection *c)
 			if (!rival_locks)
 				finding("waits for a lock that nobody has");
 			if (client.patience) {
-				workspace.execution.now_ms += LOCK_PATIENCE_MS;
+				workspace.execution.now_ms += PATIENCE_MS;
 				oracle.busy_bytes = client.sent; /* they were received together */
 			} else {
 				rival_lock(false);

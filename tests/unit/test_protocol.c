@@ -712,7 +712,7 @@ static void diagnostics(void **state)
 	expect("08 0012 0000", "08 0012 0000");
 	expect("08 000C 0000", "08 000C 0004");
 	uint8_t pdu[] = { 6, 0x03, 0xE8, 0, 1 }, out[PDU_MAX];
-	assert_int_equal(execute_refuse(&world.with, &world.client, pdu, out), 2);
+	assert_int_equal(execute_refuse(&world.with, &world.client, pdu, 6, out), 2);
 	assert_int_equal(out[0], 0x86);
 	assert_int_equal(out[1], 6);
 	expect("08 0011 0000", "08 0011 0001");
