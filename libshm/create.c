@@ -134,7 +134,7 @@ static int image_seed(const char *path, const struct mbshm_config *config,
 	version_set(img, seed->version);
 	if (old)
 		history_copy(img, &img->pool[img->live], old);
-	rc = values_publish(img, seed, false, 1000000);
+	rc = values_publish(img, seed, false, NULL, 1000000);
 	/* Without a common address nothing was published. */
 	if (!rc && commit_version(commit_load(&img->seg->control)) == seed->version)
 		version_set(img, seed->version + 1);

@@ -372,10 +372,13 @@ int mbshm_snapshot(struct mbshm *img, const struct mbshm_read *reads, unsigned c
 int mbshm_values_save(struct mbshm *img, const char *path, uint32_t timeout_us, uint64_t *version,
 		      char *why);
 
-/* Publish all values of such a file as one version.
+/* Publish all values of such a file as one version, and record them in the journal as written by
+ * origin (copied); NULL: do not.  Of a large image that is more than the journal holds: then the
+ * last are there, and older entries are gone.
  * 0, or why and -ENXIO (its layout is not the image's; why names both), -EBADMSG (damaged), or the
  * errors of commit and of the file system. */
-int mbshm_values_restore(struct mbshm *img, const char *path, uint32_t timeout_us, char *why);
+int mbshm_values_restore(struct mbshm *img, const char *path, const struct mbshm_origin *origin,
+			 uint32_t timeout_us, char *why);
 
 /* Replace the image by one with config's layout, which keeps the values of every address that is in
  * both, the journal and the sources.  Only the owner and root may; the owner stays the same.

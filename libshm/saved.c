@@ -323,14 +323,15 @@ int saved_load(const char *path, struct values *values, char *why)
 	return rc;
 }
 
-int mbshm_values_restore(struct mbshm *img, const char *path, uint32_t timeout_us, char *why)
+int mbshm_values_restore(struct mbshm *img, const char *path, const struct mbshm_origin *origin,
+			 uint32_t timeout_us, char *why)
 {
 	char ours[200], theirs[200];
 	struct values values;
 	int rc = saved_load(path, &values, why);
 	if (rc)
 		return rc;
-	rc = values_publish(img, &values, true, timeout_us);
+	rc = values_publish(img, &values, true, origin, timeout_us);
 	if (rc == -ENXIO) {
 		layout_text(&values.layout, theirs, sizeof theirs);
 		layout_text(mbshm_layout_of(img), ours, sizeof ours);

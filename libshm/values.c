@@ -107,7 +107,8 @@ static int values_stage(struct mbshm_txn *txn, const struct mbshm *img, const st
 	return rc;
 }
 
-int values_publish(struct mbshm *img, const struct values *values, bool whole, uint32_t timeout_us)
+int values_publish(struct mbshm *img, const struct values *values, bool whole,
+		   const struct mbshm_origin *origin, uint32_t timeout_us)
 {
 	struct mbshm_txn *txn;
 	int rc;
@@ -117,6 +118,7 @@ int values_publish(struct mbshm *img, const struct values *values, bool whole, u
 	if (!txn)
 		return -ENOMEM;
 	mbshm_txn_begin(txn, img);
+	mbshm_txn_journal(txn, origin);
 	rc = values_stage(txn, img, values);
 	if (!rc)
 		rc = mbshm_txn_commit(txn, timeout_us, NULL);

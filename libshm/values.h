@@ -20,7 +20,9 @@ void values_drop(struct values *values);
 /* All values of one version; under_lock: the caller owns the writer lock. */
 int values_take(struct mbshm *img, bool under_lock, uint32_t timeout_us, struct values *values);
 
-/* Publish as one version; whole: the layouts are equal (or -ENXIO), else every address in both. */
-int values_publish(struct mbshm *img, const struct values *values, bool whole, uint32_t timeout_us);
+/* Publish as one version; whole: the layouts are equal (or -ENXIO), else every address in both.
+ * origin: who is recorded in the journal; NULL: nobody. */
+int values_publish(struct mbshm *img, const struct values *values, bool whole,
+		   const struct mbshm_origin *origin, uint32_t timeout_us);
 
 #endif

@@ -36,7 +36,8 @@ int run_restore(struct tool *tool, char **words)
 {
 	char why[MBSHM_WHY_SIZE] = "";
 	struct mbshm *img = tool_open(tool, MBSHM_CREATE);
-	int rc = mbshm_values_restore(img, words[0], TOOL_TIMEOUT_US, why);
+	const struct mbshm_origin origin = tool_origin();
+	int rc = mbshm_values_restore(img, words[0], &origin, TOOL_TIMEOUT_US, why);
 	mbshm_close(img);
 	return report("not restored", rc, why);
 }

@@ -33,7 +33,7 @@ static const struct command {
 	{ "dump", "", "print all values", 0, 0, TAKES(FORMAT), run_dump },
 	{ "watch", "[ADDRESS...]", "print values as they change", 0, -1,
 	  TAKES(TYPE) | TAKES(ORDER) | TAKES(COUNT) | TAKES(FORMAT), run_watch },
-	{ "journal", "", "print writes by clients and by mbshm set", 0, 0,
+	{ "journal", "", "print writes by clients, set and restore", 0, 0,
 	  TAKES(FOLLOW) | TAKES(COUNT) | TAKES(FORMAT) | TAKES(ADDRESS) | TAKES(FROM),
 	  run_journal },
 	{ "source", "forget NAME", "free the table's entry of a source that is gone", 2, 2, 0,

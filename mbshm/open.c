@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
 	LOOK_MS = 1000,               /* does the name still lead to this image? */
@@ -90,4 +92,12 @@ int tool_wait(const struct tool *tool, struct mbshm **img, uint64_t version)
 		*img = follow.img;
 		return 1;
 	}
+}
+
+struct mbshm_origin tool_origin(void)
+{
+	struct mbshm_origin origin = { .kind = MBSHM_ORIGIN_LOCAL, .family = AF_UNIX };
+	const uid_t user = getuid();
+	memcpy(origin.address, &user, sizeof user);
+	return origin;
 }

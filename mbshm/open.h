@@ -22,4 +22,7 @@ _Noreturn void tool_die(const struct tool *tool, int rc);
 /* Flush standard output.  Dies if anything written to it was lost. */
 void tool_flush(void);
 
+/* The user who runs the tool, for the journal. */
+struct mbshm_origin tool_origin(void);
+
 #endif

@@ -1,6 +1,7 @@
 /* set: change values, all in one version. */
 #include "mbshm/set.h"
 
+#include "base/clock.h"
 #include "mbshm/open.h"
 #include "mbshm/operand.h"
 
@@ -8,8 +9,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum { JOINED_SIZE = 4096, TXN_WORDS = 64 };
 
@@ -153,13 +152,56 @@ static int commit(const struct tool *tool, struct mbshm_txn *txn)
 	return rc;
 }
 
+/* ---- the simulator ------------------------------------------------------------------------- */
+
+/* Does it make steps?  It shows itself with each; the second allows for a busy machine. */
+static bool simulator_lives(const struct tool *tool, const struct mbshm *img)
+{
+	const struct plant_simulator *simulator = &tool->plant->simulator;
+	int64_t most_ns = ((int64_t)simulator->period_ms * 2 + 1000) * 1000000;
+	struct mbshm_source source;
+	for (unsigned i = 0; i < MBSHM_SOURCES_MAX; i++)
+		if (!mbshm_source_get(img, i, &source) && !strcmp(source.name, simulator->source))
+			return clock_mono_ns() - source.mono_ns < most_ns;
+	return false;
+}
+
+static bool assigned(const struct assignments *assignments, const struct plant_point *point)
+{
+	for (unsigned i = 0; i < assignments->count; i++) {
+		const struct assignment *assignment = &assignments->list[i];
+		const struct mbshm_span *span = &assignment->span;
+		if (!assignment->expect && point->table == span->table &&
+		    point->addr >= span->first && point->addr - span->first < span->count)
+			return true;
+	}
+	return false;
+}
+
+/* Of these values the next step leaves nothing. */
+static void warn_of_points(const struct tool *tool, const struct mbshm *img,
+			   const struct assignments *assignments)
+{
+	const struct plant *plant = tool->plant;
+	if (!simulator_lives(tool, img))
+		return;
+	for (unsigned i = 0; i < plant->point_count; i++) {
+		const struct plant_point *point = &plant->points[i];
+		const struct mbshm_span at = { point->table, point->addr, 1 };
+		char text[ADDRESS_TEXT_SIZE];
+		if (assigned(assignments, point))
+			log_warn("%s is the point \"%s\": the simulator's next step overwrites it",
+				 address_text(&at, text), point->name);
+	}
+}
+
+/* ---- the command --------------------------------------------------------------------------- */
+
 int run_set(struct tool *tool, char **words)
 {
-	struct mbshm_origin origin = { .kind = MBSHM_ORIGIN_LOCAL, .family = AF_UNIX };
-	const uid_t user = getuid();
+	const struct mbshm_origin origin = tool_origin();
 	struct assignments assignments = { 0, NULL };
 	int rc = 0;
-	memcpy(origin.address, &user, sizeof user);
 	words_add(tool, &assignments, words);
 	expectations_add(tool, &assignments);
 	struct mbshm *img = tool_open(tool, MBSHM_WRITE);
@@ -172,6 +214,8 @@ int run_set(struct tool *tool, char **words)
 		rc = assignment_stage(txn, &assignments.list[i]);
 	if (!rc)
 		rc = commit(tool, txn);
+	if (!rc)
+		warn_of_points(tool, img, &assignments);
 	assignments_free(&assignments);
 	mbshm_txn_free(txn);
 	mbshm_close(img);

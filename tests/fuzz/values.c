@@ -121,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	uint64_t before, after;
 	mbshm_read(image, NULL, 0, &before);
-	int rc = mbshm_values_restore(image, path, 1000000, why);
+	int rc = mbshm_values_restore(image, path, NULL, 1000000, why);
 	mbshm_read(image, NULL, 0, &after);
 	if (rc != 0 && (after != before || why[0] == '\0'))
 		finding("refused (%d, \"%s\") after %llu versions", rc, why,

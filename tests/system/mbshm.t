@@ -266,6 +266,10 @@ like($info, qr/^journal     \d+ entries so far$/m, 'journal');
 	cmp_ok($rate, '>', 20, 'info: the rate');
 	cmp_ok($rate, '<', 200, 'is about that of the simulator');
 	refused(1, qr/source 'simulatord': in use by a process/, 'source', 'forget', 'simulatord');
+	like((mbshm('set', 'holding:0-1', 5))[2],
+		qr/^mbshm: holding:0 is the point "p": the simulator's next step overwrites it\n\z/,
+		'set warns of the simulator');
+	done('', 'set', 'holding:1', 5);
 	kill9($sim);
 	like(done(undef, 'info'), qr/^source      simulatord: /m, 'a source outlives its process');
 	done('', 'source', 'forget', 'simulatord');
@@ -448,7 +452,7 @@ stop($follow);
 	done('', 'restore', $values);
 	done('', 'set', "holding:$_", $_) for 5 .. 7;
 	kill 'CONT', $entries->{pid};
-	wait_line($entries, qr/^3,.*,7$/, undef, 'out');
+	wait_line($entries, qr/^4,.*,7$/, undef, 'out');
 	is(join(' ', $entries->{out} =~ /,(\d+)$/mg), '1 5 6 7', 'no entry is skipped');
 	stop($entries);
 }
@@ -466,6 +470,9 @@ isnt(done(undef, 'dump'), $saved, 'other values');
 $before = version();
 done('', 'restore', $file);
 is(done(undef, 'dump'), $saved, 'restore brings them back');
+my @restored = split /\n/, done(undef, 'journal', '--from', $me, '--format', 'csv', '--address',
+	'holding:1000-1019');
+like($restored[-1], qr/,local,$me,0,0,holding,1000,20,3 6 9 /, 'and the journal has them');
 is(version(), $before + 1, 'as one version');
 is(hx(request($sock, h('04 0007 0001'))), '04021267', 'and the server serves them');
 

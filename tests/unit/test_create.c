@@ -456,7 +456,7 @@ static void closed_body(void *arg)
 	dprintf(STDERR_FILENO, "into the header of the image\n");
 	CHILD_CHECK(!pattern_commit(img, 1, SECOND_US, NULL));
 	CHILD_CHECK(!mbshm_values_save(img, saved, SECOND_US, NULL, why) && standard_closed());
-	CHILD_CHECK(!mbshm_values_restore(img, saved, SECOND_US, why) && standard_closed());
+	CHILD_CHECK(!mbshm_values_restore(img, saved, NULL, SECOND_US, why) && standard_closed());
 	CHILD_CHECK(!mbshm_recreate(&config, SECOND_US, why) && standard_closed());
 	CHILD_CHECK(mbshm_check(img) == -ESTALE && standard_closed());
 	mbshm_close(img);

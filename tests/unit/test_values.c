@@ -84,7 +84,7 @@ static void round_trip(void **state)
 	alone();
 	for (uint32_t number = 1; number < 5; number++)
 		assert_int_equal(pattern_commit(img, number, SECOND_US, NULL), 0);
-	assert_int_equal(mbshm_values_restore(img, path, SECOND_US, why), 0);
+	assert_int_equal(mbshm_values_restore(img, path, NULL, SECOND_US, why), 0);
 	pattern_expect(img, 4711);
 	assert_int_equal(image_status(img).version, 7); /* as one */
 	save(img, &version);                            /* over the old file */
@@ -160,7 +160,7 @@ static void every_size(void **state)
 		mbshm_close(img);
 		unlink(image_path(&config));
 		img = image_open(MBSHM_CREATE);
-		assert_int_equal(mbshm_values_restore(img, path, SECOND_US, why), 0);
+		assert_int_equal(mbshm_values_restore(img, path, NULL, SECOND_US, why), 0);
 		for (unsigned i = 0; i < 3; i++)
 			memset(in[i], 0,
 			       is_registers(reads[i].table) ? reads[i].count * 2
@@ -193,7 +193,8 @@ static void damaged(void **state)
 			memcpy(bytes, whole, size);
 			bytes[at] ^= flips[i];
 			file_write(bytes, size);
-			assert_int_equal(mbshm_values_restore(img, path, SECOND_US, why), -EBADMSG);
+			assert_int_equal(mbshm_values_restore(img, path, NULL, SECOND_US, why),
+					 -EBADMSG);
 			assert_true(!strncmp(why, path, strlen(path)) &&
 				    strlen(why) > strlen(path) + 2);
 		}
@@ -203,12 +204,12 @@ static void damaged(void **state)
 			continue;
 		memcpy(bytes, whole, size);
 		file_write(bytes, length);
-		assert_int_equal(mbshm_values_restore(img, path, SECOND_US, why), -EBADMSG);
+		assert_int_equal(mbshm_values_restore(img, path, NULL, SECOND_US, why), -EBADMSG);
 	}
 	file_write(whole, size);
 	pattern_expect(img, 2);
 	assert_int_equal(image_status(img).version, 3);
-	assert_int_equal(mbshm_values_restore(img, path, SECOND_US, why), 0);
+	assert_int_equal(mbshm_values_restore(img, path, NULL, SECOND_US, why), 0);
 	pattern_expect(img, 1);
 	image_audit(img);
 	mbshm_close(img);
@@ -237,7 +238,7 @@ static void forged(void **state)
 			hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
 		memcpy(bytes + size - 8, &hash, 8);
 		file_write(bytes, size);
-		int rc = mbshm_values_restore(img, path, SECOND_US, why);
+		int rc = mbshm_values_restore(img, path, NULL, SECOND_US, why);
 		assert_true(rc == 0 || rc == -EBADMSG || rc == -ENXIO || rc == -ENOMEM);
 		rc ? refused++ : taken++;
 	}
@@ -258,7 +259,7 @@ static void other_layout(void **state)
 	unlink(image_path(&config));
 	mbshm_layout_add(&config.layout, MBSHM_COILS, 1, 1);
 	img = image_open(MBSHM_CREATE);
-	assert_int_equal(mbshm_values_restore(img, path, SECOND_US, why), -ENXIO);
+	assert_int_equal(mbshm_values_restore(img, path, NULL, SECOND_US, why), -ENXIO);
 	assert_non_null(strstr(why, "holds {coil 8100-8299; discrete 77-276; holding 500-1099; "
 				    "input 65000-65063}"));
 	assert_non_null(strstr(why, "declares {coil 1-1,8100-8299; "));
@@ -275,11 +276,11 @@ static void cannot(void **state)
 	img = image_open(MBSHM_CREATE);
 	reader = image_open(0);
 	assert_int_equal(mbshm_values_save(img, nowhere, SECOND_US, NULL, why), -ENOENT);
-	assert_int_equal(mbshm_values_restore(img, nowhere, SECOND_US, why), -ENOENT);
-	assert_int_equal(mbshm_values_restore(img, "/dev/zero", SECOND_US, why), -EINVAL);
-	assert_int_equal(mbshm_values_restore(img, "/", SECOND_US, NULL), -EISDIR);
+	assert_int_equal(mbshm_values_restore(img, nowhere, NULL, SECOND_US, why), -ENOENT);
+	assert_int_equal(mbshm_values_restore(img, "/dev/zero", NULL, SECOND_US, why), -EINVAL);
+	assert_int_equal(mbshm_values_restore(img, "/", NULL, SECOND_US, NULL), -EISDIR);
 	assert_int_equal(mbshm_values_save(reader, path, 0, NULL, why), 0); /* saving is reading */
-	assert_int_equal(mbshm_values_restore(reader, path, SECOND_US, why), -EACCES);
+	assert_int_equal(mbshm_values_restore(reader, path, NULL, SECOND_US, why), -EACCES);
 	mbshm_close(reader);
 	mbshm_close(img);
 }
@@ -390,7 +391,7 @@ static void save_keeps_the_damaged(void **state)
 	assert_int_equal(unlink(aside), 0);
 	assert_int_equal(mbshm_values_save(img, path, SECOND_US, NULL, why), 0);
 	assert_int_equal(access(aside, F_OK), -1);
-	assert_int_equal(mbshm_values_restore(img, path, SECOND_US, why), 0);
+	assert_int_equal(mbshm_values_restore(img, path, NULL, SECOND_US, why), 0);
 	mbshm_close(img);
 	unlink(path);
 }
@@ -485,7 +486,8 @@ static void killed_while_saving(void **state)
 		kill(pid, SIGKILL);
 		assert_true(was_killed(child_end(pid)));
 		assert_int_equal(pattern_commit(img, 9999, SECOND_US, NULL), 0);
-		assert_int_equal(mbshm_values_restore(img, path, SECOND_US, why), 0); /* whole */
+		assert_int_equal(mbshm_values_restore(img, path, NULL, SECOND_US, why),
+				 0); /* whole */
 		pattern_expect(img, number);
 	}
 	save(img, NULL);
@@ -522,7 +524,7 @@ static void savers_at_once(void **state)
 		assert_int_equal(child_end(pids[i]), 0);
 	gate_close(&gate);
 	alone();
-	assert_int_equal(mbshm_values_restore(img, path, SECOND_US, why), 0);
+	assert_int_equal(mbshm_values_restore(img, path, NULL, SECOND_US, why), 0);
 	mbshm_close(img);
 }
 
