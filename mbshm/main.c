@@ -25,7 +25,7 @@ static const struct command {
 	unsigned options; /* the set that it takes */
 	int (*run)(struct tool *tool, char **words);
 } commands[] = {
-	{ "info", "", "print layout, version, rate, pool, sources", 0, 0, 0, run_info },
+	{ "info", "", "print layout, version, rate, pool, sources", 0, 0, TAKES(FORMAT), run_info },
 	{ "get", "ADDRESS...", "print values, all of one version", 1, -1,
 	  TAKES(TYPE) | TAKES(ORDER) | TAKES(COUNT) | TAKES(FORMAT), run_get },
 	{ "set", "ADDRESS VALUE...", "change values, all in one version", 1, -1,

@@ -248,6 +248,17 @@ like($info, qr/^pool        64 pages: 4 live, 1 root, 59 free$/m, 'pool');
 like($info, qr/^steals      0$/m, 'steals');
 like($info, qr/^journal     \d+ entries so far$/m, 'journal');
 
+refused(2, qr/info: --format csv, expected table or json$/, 'info', '--format', 'csv');
+my $object = JSON::PP->new->decode(done(undef, 'info', '--format', 'json'));
+is($object->{image}, $name, 'info as JSON: name');
+is($object->{version}, version(), 'version');
+is("@$object{qw(uid mode pool_pages live_pages free_pages steals retries)}",
+	"$> 0660 64 4 59 0 0", 'owner, mode, pool');
+is_deeply([ grep { $_->{table} eq 'coil' } @{ $object->{ranges} } ],
+	[ { table => 'coil', first => 0, count => 10 },
+	  { table => 'coil', first => 1000, count => 4 } ], 'ranges');
+is_deeply($object->{sources}, [], 'no sources');
+
 # A plant with a simulator: who produces, and how fast.
 {
 	local $plant = plant(image => 'holding_registers = ["0-9"]',
@@ -270,6 +281,9 @@ like($info, qr/^journal     \d+ entries so far$/m, 'journal');
 		qr/^mbshm: holding:0 is the point "p": the simulator's next step overwrites it\n\z/,
 		'set warns of the simulator');
 	done('', 'set', 'holding:1', 5);
+	my ($json) = @{ JSON::PP->new->decode(done(undef, 'info', '--format', 'json'))->{sources} };
+	is($json->{name}, 'simulatord', 'and as JSON');
+	cmp_ok($json->{commits}, '>', 0, 'its commits');
 	kill9($sim);
 	like(done(undef, 'info'), qr/^source      simulatord: /m, 'a source outlives its process');
 	done('', 'source', 'forget', 'simulatord');
