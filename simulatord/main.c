@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+/* ---- options ------------------------------------------------------------------------------- */
+
 static const char *set_display(void *context, const char *arg)
 {
 	(void)arg;
@@ -37,6 +39,8 @@ static const struct option_row rows[] = {
 	{ 0 },
 };
 
+/* ---- the daemon ---------------------------------------------------------------------------- */
+
 /* A process that has just got the slot of the source's dead holder passes for it for a moment. */
 static int claim_first(struct simulation *sim)
 {
@@ -49,42 +53,30 @@ static int claim_first(struct simulation *sim)
 	return rc;
 }
 
-int main(int argc, char **argv)
+/* The plant becomes the simulation's. */
+static struct simulation *open_simulation(struct plant *plant)
 {
-	standard_open();
-	daemon_begin();
-	struct service_options options = { .display = isatty(STDOUT_FILENO) };
-	const struct program program = {
-		.name = "simulatord",
-		.summary = "Writes process values into the register image, at a fixed pace.",
-		.rows = rows,
-		.context = &options,
-	};
-	int operand;
-	struct plant *plant = options_parse(&program, argc, argv, &operand);
 	char why[MBSHM_WHY_SIZE];
 	struct simulation *sim;
 	if (simulation_open(plant, &sim, why)) {
 		log_error("image %s: %s", plant->image.name, why);
 		plant_free(plant);
-		return EXIT_FAILURE;
+		exit(EXIT_FAILURE);
 	}
-
 	if (claim_first(sim) == -EBUSY)
 		die(EXIT_FAILURE,
 		    "image %s: source \"%s\" is in use by another process, such as another "
-		    "simulator "
-		    "of this plant",
+		    "simulator of this plant",
 		    plant->image.name, plant->simulator.source);
+	return sim;
+}
 
-	struct service *service = service_new(sim, &options);
-	if (!service)
-		die(EXIT_FAILURE, "%s", strerror(ENOMEM));
-
+static int run_service(struct service *service)
+{
 	sd_event *event;
-	struct daemon_hooks hooks = { .reload = service_reload,
-				      .status = service_status,
-				      .context = service };
+	const struct daemon_hooks hooks = { .reload = service_reload,
+					    .status = service_status,
+					    .context = service };
 	int rc = daemon_open(&hooks, &event);
 	if (!rc)
 		rc = service_start(service, event);
@@ -95,4 +87,23 @@ int main(int argc, char **argv)
 	service_free(service);
 	sd_event_unref(event);
 	return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	struct service_options options = { .display = isatty(STDOUT_FILENO) };
+	const struct program program = {
+		.name = "simulatord",
+		.summary = "Writes process values into the register image, at a fixed pace.",
+		.rows = rows,
+		.context = &options,
+	};
+	int operand;
+	standard_open();
+	daemon_begin();
+	struct plant *plant = options_parse(&program, argc, argv, &operand);
+	struct service *service = service_new(open_simulation(plant), &options);
+	if (!service)
+		die(EXIT_FAILURE, "%s", strerror(ENOMEM));
+	return run_service(service);
 }
