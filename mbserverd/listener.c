@@ -190,7 +190,8 @@ static int check_name(const struct sockaddr_un *name)
 }
 
 /* Lock the folder of the name, so that of two servers that start at once one finds the other's
- * socket.  The descriptor of the lock or -errno. */
+ * socket.  Whoever can read the folder can lock it: one who keeps the lock must not keep us from
+ * starting.  The descriptor of the lock; -1: without. */
 static int lock_folder(const char *path)
 {
 	char folder[PLANT_SOCKET_MAX + 1];
@@ -198,17 +199,16 @@ static int lock_folder(const char *path)
 	snprintf(folder, sizeof folder, "%.*s", (int)length, path);
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return -errno;
-	int rc = -EWOULDBLOCK;
-	for (int i = 0; i < LOCK_TRIES && rc == -EWOULDBLOCK; i++) {
-		rc = flock(fd, LOCK_EX | LOCK_NB) ? -errno : 0;
-		if (rc == -EWOULDBLOCK)
-			usleep(LOCK_RETRY_US);
+		return -1;
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (!flock(fd, LOCK_EX | LOCK_NB))
+			return fd;
+		usleep(LOCK_RETRY_US);
 	}
-	if (!rc)
-		return fd;
+	log_warn("unix:%s: another process keeps the folder locked (flock): going on without",
+		 path);
 	close(fd);
-	return rc == -EWOULDBLOCK ? -EBUSY : rc;
+	return -1;
 }
 
 /* Let those connect whom the policy says: path leads to our socket, and nobody else's mode or group
@@ -289,10 +289,9 @@ static int open_locked(const struct plant_listen *wanted, struct listener *liste
 static int open_unix(const struct plant_listen *wanted, struct listener *listener)
 {
 	int lock = lock_folder(wanted->host);
-	if (lock < 0)
-		return lock;
 	int fd = open_locked(wanted, listener);
-	close(lock);
+	if (lock >= 0)
+		close(lock);
 	return fd;
 }
 
@@ -382,9 +381,6 @@ static const char *explain(const struct plant_listen *wanted, int rc, char text[
 			 wanted->text);
 	else if (rc == -EACCES && wanted->port[0] != '\0')
 		snprintf(text, EXPLANATION_SIZE, "%s: ports below 1024 need CAP_NET_BIND_SERVICE",
-			 wanted->text);
-	else if (rc == -EBUSY)
-		snprintf(text, EXPLANATION_SIZE, "%s: another process keeps its folder locked",
 			 wanted->text);
 	else if (rc == -EEXIST)
 		snprintf(text, EXPLANATION_SIZE,

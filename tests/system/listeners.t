@@ -139,6 +139,16 @@ subtest 'several servers on one path' => sub {
 	unlink $path;
 };
 
+subtest 'somebody keeps the folder locked' => sub {
+	my $path = "$dir/g.sock";
+	open my $folder, '<', $dir or die "$dir: $!";
+	flock $folder, LOCK_EX or die "flock: $!";
+	my $server = start_server(conf("listen = [\"unix:$path\"]"));
+	like($server->{err}, qr/another process keeps the folder locked/, 'is said');
+	serves(unix($path), 'and the server starts');
+	stop($server);
+};
+
 subtest 'reload' => sub {
 	my ($one, $two) = (free_port(), free_port());
 	my $path = "$dir/c.sock";
