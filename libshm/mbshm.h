@@ -365,10 +365,12 @@ int mbshm_snapshot(struct mbshm *img, const struct mbshm_read *reads, unsigned c
 
 /* Write all values to a file, completely or not at all (new file, fsync, rename, fsync of the
  * folder).  The file has the owner, group and mode of the one it replaces, or of the image; but
- * then only its owner can write it.  Its temporary name is FILE.new; while it has that, the folder
- * is locked (flock(2)), so one process saves at a time, and the next removes what a killed one
- * left.  A symbolic link stays one: its target is replaced.  version: set to the version saved; may
- * be NULL.  0, -EINVAL (path leads to no regular file), or another -errno; and why. */
+ * then only its owner can write it.  A symbolic link stays one: its target is replaced.
+ * Its temporary name is FILE.new; while it has that, the folder is locked (flock(2)), so one
+ * process saves at a time, and the next removes what a killed one left.  Whoever can read the
+ * folder can keep others from saving: they give up after 30 s (-ETIMEDOUT).
+ * version: set to the version saved; may be NULL.  0, -EINVAL (path leads to no regular file), or
+ * another -errno; and why. */
 int mbshm_values_save(struct mbshm *img, const char *path, uint32_t timeout_us, uint64_t *version,
 		      char *why);
 
