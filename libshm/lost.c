@@ -1,4 +1,5 @@
-/* Segments that another process has truncated: noticed, and replaced by one at a time. */
+/* Segments that another process has truncated or overwritten: noticed, and replaced by one at a
+ * time. */
 #include "libshm/lost.h"
 
 #include "libshm/header.h"
@@ -9,8 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Behind the bytes of the writer slots. */
-enum { REPLACER_BYTE = SEGMENT_SLOTS };
+enum {
+	REPLACER_BYTE = SEGMENT_SLOTS, /* behind the bytes of the writer slots */
+	COMMIT_OFFSET = offsetof(struct segment, control) + offsetof(struct segment_control, commit)
+};
 
 bool segment_damaged(const struct mbshm *img)
 {
@@ -21,9 +24,16 @@ bool segment_damaged(const struct mbshm *img)
 	return !commit_load(&img->seg->control);
 }
 
+bool segment_overwritten(const struct mbshm *img)
+{
+	const struct segment_header header = img->seg->header;
+	return header.checksum != header_checksum(&header);
+}
+
 bool lost_is_rest(int fd)
 {
 	struct segment_header header;
+	uint64_t commit;
 	struct stat st;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || (st.st_uid != geteuid() && st.st_uid != 0))
 		return false;
@@ -31,10 +41,15 @@ bool lost_is_rest(int fd)
 		return st.st_size < (off_t)sizeof header;
 	if (!header.magic && !header.checksum)
 		return true; /* it has got its size back */
-	return header.magic == SEGMENT_MAGIC && header.layout == SEGMENT_LAYOUT &&
-	       header.checksum == header_checksum(&header) &&
-	       header.size_bytes == segment_size(header.pool_pages) &&
-	       header.size_bytes != (uint64_t)st.st_size;
+	if (header.magic != SEGMENT_MAGIC || header.layout != SEGMENT_LAYOUT)
+		return false;
+	if (header.checksum != header_checksum(&header))
+		return true;
+	if (header.size_bytes != segment_size(header.pool_pages))
+		return false; /* of a program that counts in another way */
+	return header.size_bytes != (uint64_t)st.st_size ||
+	       pread(fd, &commit, sizeof commit, COMMIT_OFFSET) != sizeof commit ||
+	       commit == COMMIT_RETIRED;
 }
 
 static int replacer(int fd, short type)

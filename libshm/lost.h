@@ -1,4 +1,5 @@
-/* Segments that another process has truncated: noticed, and replaced by one at a time. */
+/* Segments that another process has truncated or overwritten: noticed, and replaced by one at a
+ * time. */
 #ifndef LIBSHM_LOST_H
 #define LIBSHM_LOST_H
 
@@ -8,8 +9,13 @@
  * lack. */
 bool segment_damaged(const struct mbshm *img);
 
-/* Is the open file what truncation leaves of an image of this user or root: of another size than
- * its header says, or without a header? */
+/* Of one that has all its bytes: is its header not as it was?  Nobody can open it any more; those
+ * who have it can go on. */
+bool segment_overwritten(const struct mbshm *img);
+
+/* Is the open file, found under the name, what is left of an image of this user or root: of another
+ * size than its header says, without a header or with an overwritten one, or retired although it
+ * has the name? */
 bool lost_is_rest(int fd);
 
 /* Become the one process that replaces the damaged segment of that file, until it is closed or

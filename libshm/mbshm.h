@@ -168,7 +168,8 @@ int mbshm_unlink(const char *name);
 /* Does the name still lead to this image, and is the segment whole?  A stat(2) or two; call it
  * about once a second. 0, -ESTALE (replaced by another image: open again), -ENOENT (the name is
  * gone), -EBUSY (a file that is no image of ours has the name: this image goes on), -EBADMSG
- * (another process truncated the segment), -EPERM (after fork). */
+ * (another process truncated the segment, overwrote its header, or retired it although it has the
+ * name), -EPERM (after fork). */
 int mbshm_check(const struct mbshm *img);
 
 /* From now on, when a segment that this process has mapped is truncated, its handles return -ESTALE
@@ -392,9 +393,9 @@ int mbshm_recreate(const struct mbshm_config *config, uint32_t timeout_us, char 
  * One thread, which also calls mbshm_revive.  0, -ENOMEM, or the errors of a read. */
 int mbshm_keep(struct mbshm *img);
 
-/* After the name was removed, or the segment truncated (mbshm_check: -ENOENT, -EBADMSG): create a
- * new image under the name, and retire this one.  It has the values of this one; if that was
- * truncated, those of the last mbshm_keep.  0, -EEXIST or -ESTALE (another process was faster),
+/* After the name was removed, or the segment damaged (mbshm_check: -ENOENT, -EBADMSG): create a new
+ * image under the name, and retire this one.  It has the values of this one; if they cannot be read
+ * any more, those of the last mbshm_keep.  0, -EEXIST or -ESTALE (another process was faster),
  * -EBADMSG (nothing can be saved): in all four cases open again.  After other errors try again
  * later. */
 int mbshm_revive(struct mbshm *img, const struct mbshm_config *config, uint32_t timeout_us,

@@ -42,6 +42,11 @@ static bool is_image(const char *path, gid_t group)
 	return is;
 }
 
+static bool is_segment(const struct mbshm *img, const struct stat *st)
+{
+	return st->st_dev == img->dev && st->st_ino == img->ino;
+}
+
 int mbshm_check(const struct mbshm *img)
 {
 	char path[NAME_PATH_SIZE];
@@ -51,11 +56,15 @@ int mbshm_check(const struct mbshm *img)
 	name_path(img->name, path);
 	if (lstat(path, &st))
 		return -errno;
-	if (st.st_dev != img->dev || st.st_ino != img->ino)
+	if (!is_segment(img, &st))
 		return is_image(path, img->accepted) ? -ESTALE : -EBUSY;
-	if (segment_damaged(img))
+	if (segment_damaged(img) || segment_overwritten(img))
 		return -EBADMSG;
-	return commit_load(&img->seg->control) == COMMIT_RETIRED ? -ESTALE : 0;
+	if (commit_load(&img->seg->control) != COMMIT_RETIRED)
+		return 0;
+	/* It is retired once another has the name, so that is seen now; or somebody overwrote it.
+	 */
+	return lstat(path, &st) || !is_segment(img, &st) ? -ESTALE : -EBADMSG;
 }
 
 int mbshm_stat(const char *name, struct stat *st)

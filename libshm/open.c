@@ -60,7 +60,7 @@ int config_check(const struct mbshm_config *config, int flags, char *why)
 	return 0;
 }
 
-/* replace: over what is left of a truncated one. */
+/* replace: over what is left of a damaged one. */
 static int create_filled(const struct mbshm_config *config, bool replace, char *why)
 {
 	char refused[MBSHM_WHY_SIZE] = "";
@@ -86,7 +86,7 @@ static int create_filled(const struct mbshm_config *config, bool replace, char *
 	return rc;
 }
 
-/* Create the image in the place of a truncated one.  0 and the warning, 1: there is nothing to
+/* Create the image in the place of a damaged one.  0 and the warning, 1: there is nothing to
  * replace; or -errno and why. */
 static int replace_rest(const struct mbshm_config *config, const char *path, char *why)
 {
@@ -110,7 +110,7 @@ static int replace_rest(const struct mbshm_config *config, const char *path, cha
 		why_set(why, rc, "%s", reason);
 	else
 		why_set(why, 0,
-			"the image was truncated (it had %lld bytes) and was created again%s%s",
+			"the image was damaged (it had %lld bytes) and was created again%s%s",
 			(long long)opened.st_size, reason[0] ? "; " : "", reason);
 done:
 	close(fd);
@@ -140,6 +140,7 @@ static int name_open(const struct mbshm_config *config, int flags, struct mbshm 
 
 int mbshm_open(const struct mbshm_config *config, int flags, struct mbshm **out, char *why)
 {
+	char path[NAME_PATH_SIZE];
 	int rc;
 	*out = NULL;
 	why_clear(why);
@@ -150,9 +151,12 @@ int mbshm_open(const struct mbshm_config *config, int flags, struct mbshm **out,
 		rc = name_open(config, flags, out, why);
 		if (rc || commit_load(&(*out)->seg->control) != COMMIT_RETIRED)
 			return rc;
-		/* Replaced between open and now. */
+		/* Replaced between open and now, or overwritten. */
 		mbshm_close(*out);
 		*out = NULL;
+		name_path(config->name, path);
+		rc = flags & MBSHM_CREATE ? replace_rest(config, path, why) : 0;
+		rc = rc > 0 ? 0 : rc;
 	}
 	return rc ? rc : why_set(why, -ESTALE, "the image is retired but still has the name");
 }

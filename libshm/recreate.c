@@ -86,13 +86,13 @@ int mbshm_recreate(const struct mbshm_config *config, uint32_t timeout_us, char 
 	return rc;
 }
 
-/* The segment was truncated: make the new one from the kept copy.  Its versions begin above all
+/* The segment is damaged: make the new one from the kept copy.  Its versions begin above all
  * that can have been published since the copy was made, at 10 million a second. */
 static int replace_lost(struct mbshm *img, const struct mbshm_config *config, bool over, char *why)
 {
 	enum { SKIPPED_VERSIONS = 100 * 1000 * 1000 };
 	if (!img->kept)
-		return why_set(why, -EBADMSG, "the segment was truncated, and no copy was kept");
+		return why_set(why, -EBADMSG, "the segment is damaged, and no copy was kept");
 	struct values values = *img->kept;
 	values.version += SKIPPED_VERSIONS;
 	if (over)
@@ -104,7 +104,7 @@ static int revive_lost(struct mbshm *img, const struct mbshm_config *config, cha
 {
 	int rc = lost_lock(img->fd);
 	if (rc)
-		return why_set(why, rc, "another process is replacing the truncated image");
+		return why_set(why, rc, "another process is replacing the damaged image");
 	rc = mbshm_check(img);
 	if (rc == -EBADMSG || rc == -ENOENT)
 		rc = replace_lost(img, config, rc == -EBADMSG, why);
@@ -112,6 +112,13 @@ static int revive_lost(struct mbshm *img, const struct mbshm_config *config, cha
 		rc = why_set(why, rc, REPLACED);
 	lost_unlock(img->fd);
 	return rc;
+}
+
+/* Truncated, or retired although the name leads to it. */
+static bool is_unreadable(const struct mbshm *img)
+{
+	return segment_damaged(img) ||
+	       (commit_load(&img->seg->control) == COMMIT_RETIRED && mbshm_check(img) == -EBADMSG);
 }
 
 int mbshm_revive(struct mbshm *img, const struct mbshm_config *config, uint32_t timeout_us,
@@ -125,14 +132,17 @@ int mbshm_revive(struct mbshm *img, const struct mbshm_config *config, uint32_t 
 	rc = config_check(config, MBSHM_CREATE, why);
 	if (rc)
 		return rc;
-	if (segment_damaged(img))
+	if (is_unreadable(img))
 		return revive_lost(img, config, why);
 	rc = lock_take(img, timeout_us);
 	if (rc)
 		return lock_failed(rc, why);
 	rc = mbshm_check(img);
-	if (rc == -ENOENT)
-		rc = replace_locked(img, config, false, why);
+	bool over = rc == -EBADMSG; /* its header alone: the values are there */
+	if (over)
+		name_keep_aside(config->name);
+	if (over || rc == -ENOENT)
+		rc = replace_locked(img, config, over, why);
 	else if (!rc)
 		rc = why_set(why, -EEXIST, "the name leads to this image");
 	else if (rc == -ESTALE)

@@ -11,7 +11,7 @@
 
 enum { REVIVE_US = 100000 }; /* for other writers; the loop that waits here also answers signals */
 
-/* Copy the values, in case that the segment is truncated. */
+/* Copy the values, in case that the segment is damaged. */
 static void copy_values(const struct follow *follow)
 {
 	if (follow->flags & MBSHM_CREATE)
@@ -85,7 +85,7 @@ static const char *loss(int rc)
 {
 	return rc == -ESTALE    ? "replaced"
 	       : rc == -EBUSY   ? "removed, and a file that is no image of ours has its name"
-	       : rc == -EBADMSG ? "truncated by another process"
+	       : rc == -EBADMSG ? "truncated or overwritten by another process"
 				: "removed";
 }
 

@@ -46,7 +46,7 @@ enum follow_state {
 /* Look where the name leads: once a second, and before a reload.  One that was opened with
  * MBSHM_CREATE also saves the values: when the name is gone, they get a new image under it; when it
  * leads to another image, the others who are still on ours are told; when another process has
- * truncated the segment, those of the last look (or of follow_open) do.  Logs a loss once, and why
+ * damaged the segment, those of the last look (or of follow_open) do.  Logs a loss once, and why
  * the image cannot be created again whenever the reason changes.  Waits at most 0.1 s. */
 enum follow_state follow_check(struct follow *follow);
 

@@ -78,7 +78,7 @@ for my $who (sort keys %process) {
 for my $bytes (0, $half) {
 	truncate $segment, $bytes or die "$segment: $!";
 	$server = start_server($plant);
-	like($server->{err}, qr/the image was truncated \(it had $bytes bytes\)/, "$bytes: said");
+	like($server->{err}, qr/the image was damaged \(it had $bytes bytes\)/, "$bytes: said");
 	asked($server, '03 03f0 0001', sprintf '^0302%04x$', $value);
 	is(stop($server), 0, 'served from the file');
 }

@@ -234,7 +234,7 @@ static void test_truncated(void **state)
 	assert_int_equal(follow_check(&follow), FOLLOW_SAME); /* has seen it */
 	assert_int_equal(truncate(image_path(&config), 0), 0);
 	assert_int_equal(follow_check(&follow), FOLLOW_REOPEN);
-	logged("prog: image %s was truncated by another process\n");
+	logged("prog: image %s was truncated or overwritten by another process\n");
 	reopen(&follow);
 	logged(NULL);
 	assert_int_equal(value_of(follow.img), 9);
@@ -252,7 +252,7 @@ static void test_truncated_at_once(void **state)
 	assert_int_equal(follow_open(&follow, &config, MBSHM_CREATE), 0);
 	assert_int_equal(truncate(image_path(&config), 0), 0);
 	assert_int_equal(follow_check(&follow), FOLLOW_REOPEN);
-	logged("prog: image %s was truncated by another process\n");
+	logged("prog: image %s was truncated or overwritten by another process\n");
 	reopen(&follow);
 	assert_int_equal(value_of(follow.img), 9);
 	logged(NULL);

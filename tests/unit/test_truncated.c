@@ -324,12 +324,75 @@ static void test_start(void **state)
 			cut(0), cut(whole);
 		assert_int_equal(mbshm_open(&config, MBSHM_WRITE, &img, why), -EBADMSG);
 		assert_int_equal(mbshm_open(&config, MBSHM_CREATE, &img, why), 0);
-		assert_non_null(strstr(why, "was truncated"));
+		assert_non_null(strstr(why, "was damaged"));
 		pattern_expect(img, 0);
 		assert_int_equal(mbshm_check(img), 0);
 		image_audit(img);
 		mbshm_close(img);
 		assert_int_equal(unlink(aside()), 0);
+		image_names(true);
+	}
+}
+
+/* ---- overwritten ------------------------------------------------------------------------------
+ */
+
+static void overwrite(off_t at)
+{
+	const uint64_t ones = UINT64_MAX;
+	int fd = open(image_path(&config), O_RDWR | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, &ones, sizeof ones, at), sizeof ones);
+	close(fd);
+}
+
+/* Any word of the header, and that which says that the image was replaced.  The offsets are those
+ * of docs/image.md. */
+static const off_t overwritten[] = { 0, 8, 16, 24, 40, 4080, 4088, 4096 };
+enum { OVERWRITTEN = sizeof overwritten / sizeof *overwritten, COMMIT_AT = 4096 };
+
+/* Whoever is attached creates it again, with the present values if they can still be read. */
+static void test_overwritten(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < OVERWRITTEN; i++) {
+		bool readable = overwritten[i] != COMMIT_AT;
+		struct mbshm *img = image_new(MBSHM_WRITE), *other = image_open(MBSHM_WRITE);
+		assert_int_equal(mbshm_keep(img), 0);
+		assert_int_equal(pattern_commit(img, NUMBER + 1, SECOND_US, NULL), 0);
+		overwrite(overwritten[i]);
+		assert_int_equal(mbshm_check(img), -EBADMSG);
+		assert_int_equal(mbshm_revive(img, &config, SECOND_US, NULL), 0);
+		assert_int_equal(mbshm_check(other), -ESTALE);
+		assert_int_equal(pattern_commit(other, 1, SECOND_US, NULL), -ESTALE);
+		mbshm_close(other);
+		other = image_open(MBSHM_WRITE);
+		pattern_expect(other, readable ? NUMBER + 1 : NUMBER);
+		image_audit(other);
+		mbshm_close(other);
+		mbshm_close(img);
+		assert_int_equal(unlink(aside()), 0);
+		image_names(true);
+	}
+}
+
+/* When nobody is, whoever starts next: unless another magic number or layout makes it something
+ * else. */
+static void test_start_overwritten(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < OVERWRITTEN; i++) {
+		char why[MBSHM_WHY_SIZE];
+		struct mbshm *img;
+		mbshm_close(image_new(MBSHM_WRITE));
+		overwrite(overwritten[i]);
+		int rc = mbshm_open(&config, MBSHM_CREATE, &img, why);
+		assert_int_equal(rc, overwritten[i] < 16 ? -EBADMSG : 0);
+		if (!rc) {
+			assert_non_null(strstr(why, "was damaged"));
+			pattern_expect(img, 0);
+			mbshm_close(img);
+			assert_int_equal(unlink(aside()), 0);
+		}
 		image_names(true);
 	}
 }
@@ -463,6 +526,8 @@ int main(void)
 		TRUNCATED_TEST(test_revive_nameless),
 		TRUNCATED_TEST(test_many_revive),
 		TRUNCATED_TEST(test_start),
+		TRUNCATED_TEST(test_overwritten),
+		TRUNCATED_TEST(test_start_overwritten),
 		TRUNCATED_TEST(test_start_refuses),
 		TRUNCATED_TEST(test_stranger),
 		TRUNCATED_TEST(test_stranger_steal),
