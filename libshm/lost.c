@@ -4,16 +4,15 @@
 
 #include "libshm/header.h"
 #include "libshm/image.h"
+#include "libshm/read.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-	REPLACER_BYTE = SEGMENT_SLOTS, /* behind the bytes of the writer slots */
-	COMMIT_OFFSET = offsetof(struct segment, control) + offsetof(struct segment_control, commit)
-};
+/* Behind the bytes of the writer slots. */
+enum { REPLACER_BYTE = SEGMENT_SLOTS };
 
 bool segment_damaged(const struct mbshm *img)
 {
@@ -27,13 +26,12 @@ bool segment_damaged(const struct mbshm *img)
 bool segment_overwritten(const struct mbshm *img)
 {
 	const struct segment_header header = img->seg->header;
-	return header.checksum != header_checksum(&header);
+	return header.checksum != header_checksum(&header) || root_check(img) == -EBADMSG;
 }
 
 bool lost_is_rest(int fd)
 {
 	struct segment_header header;
-	uint64_t commit;
 	struct stat st;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || (st.st_uid != geteuid() && st.st_uid != 0))
 		return false;
@@ -45,11 +43,9 @@ bool lost_is_rest(int fd)
 		return false;
 	if (header.checksum != header_checksum(&header))
 		return true;
-	if (header.size_bytes != segment_size(header.pool_pages))
-		return false; /* of a program that counts in another way */
-	return header.size_bytes != (uint64_t)st.st_size ||
-	       pread(fd, &commit, sizeof commit, COMMIT_OFFSET) != sizeof commit ||
-	       commit == COMMIT_RETIRED;
+	/* Not of a program that counts in another way. */
+	return header.size_bytes == segment_size(header.pool_pages) &&
+	       header.size_bytes != (uint64_t)st.st_size;
 }
 
 static int replacer(int fd, short type)

@@ -9,13 +9,12 @@
  * lack. */
 bool segment_damaged(const struct mbshm *img);
 
-/* Of one that has all its bytes: is its header not as it was?  Nobody can open it any more; those
- * who have it can go on. */
+/* Of one that has all its bytes: is its header not as it was, so that nobody can open it, or is
+ * what commit and the root page say impossible, so that nobody can read it? */
 bool segment_overwritten(const struct mbshm *img);
 
-/* Is the open file, found under the name, what is left of an image of this user or root: of another
- * size than its header says, without a header or with an overwritten one, or retired although it
- * has the name? */
+/* Is the open file, which cannot be opened as an image, what is left of one of this user or root:
+ * of another size than its header says, without a header, or with an overwritten one? */
 bool lost_is_rest(int fd);
 
 /* Become the one process that replaces the damaged segment of that file, until it is closed or

@@ -168,8 +168,8 @@ int mbshm_unlink(const char *name);
 /* Does the name still lead to this image, and is the segment whole?  A stat(2) or two; call it
  * about once a second. 0, -ESTALE (replaced by another image: open again), -ENOENT (the name is
  * gone), -EBUSY (a file that is no image of ours has the name: this image goes on), -EBADMSG
- * (another process truncated the segment, overwrote its header, or retired it although it has the
- * name), -EPERM (after fork). */
+ * (another process truncated the segment, or overwrote its header, what says which page counts, or
+ * that page), -EPERM (after fork). */
 int mbshm_check(const struct mbshm *img);
 
 /* From now on, when a segment that this process has mapped is truncated, its handles return -ESTALE

@@ -7,6 +7,7 @@
 #include "libshm/image.h"
 #include "libshm/lost.h"
 #include "libshm/name.h"
+#include "libshm/read.h"
 #include "libshm/saved.h"
 #include "libshm/spans.h"
 #include "libshm/values.h"
@@ -86,33 +87,35 @@ static int create_filled(const struct mbshm_config *config, bool replace, char *
 	return rc;
 }
 
-/* Create the image in the place of a damaged one.  0 and the warning, 1: there is nothing to
- * replace; or -errno and why. */
-static int replace_rest(const struct mbshm_config *config, const char *path, char *why)
+/* Create the image in the place of fd's, which is damaged.  0, and the warning unless another
+ * process has done it; or -errno and why. */
+static int replace(const struct mbshm_config *config, const char *path, int fd, char *why)
 {
 	char reason[MBSHM_WHY_SIZE];
 	struct stat opened, named;
-	int fd = descriptor_open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0), rc = 1;
-	if (fd < 0)
-		return 1;
-	if (!lost_is_rest(fd) || fstat(fd, &opened))
-		goto done;
-	rc = lost_lock(fd);
-	if (rc)
+	int rc = fstat(fd, &opened) ? -errno : lost_lock(fd);
+	if (rc == -EAGAIN)
 		nanosleep(&(struct timespec){ 0, 1000000 }, NULL); /* it is soon done */
-	/* Another process may have done it before we got the lock. */
-	if (rc || lstat(path, &named) || named.st_dev != opened.st_dev ||
-	    named.st_ino != opened.st_ino)
-		goto done;
+	if (rc)
+		return rc == -EAGAIN ? 0 : why_set(why, rc, "%s", strerror(-rc));
+	if (lstat(path, &named) || named.st_dev != opened.st_dev || named.st_ino != opened.st_ino)
+		return 0;
 	name_keep_aside(config->name);
 	rc = create_filled(config, true, reason);
 	if (rc)
-		why_set(why, rc, "%s", reason);
-	else
-		why_set(why, 0,
-			"the image was damaged (it had %lld bytes) and was created again%s%s",
-			(long long)opened.st_size, reason[0] ? "; " : "", reason);
-done:
+		return why_set(why, rc, "%s", reason);
+	return why_set(why, 0,
+		       "the image was damaged (it had %lld bytes) and was created again%s%s",
+		       (long long)opened.st_size, reason[0] ? "; " : "", reason);
+}
+
+/* The same for one that cannot be opened.  1: it is nothing to be replaced. */
+static int replace_rest(const struct mbshm_config *config, const char *path, char *why)
+{
+	int fd = descriptor_open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (fd < 0)
+		return 1;
+	int rc = lost_is_rest(fd) ? replace(config, path, fd, why) : 1;
 	close(fd);
 	return rc;
 }
@@ -138,6 +141,15 @@ static int name_open(const struct mbshm_config *config, int flags, struct mbshm 
 	return why_set(why, -EEXIST, "the name keeps appearing and disappearing");
 }
 
+/* Of an overwritten image only those who may create one make another. */
+static bool is_usable(const struct mbshm *img, int flags)
+{
+	bool ours = img->owner == geteuid() || img->owner == 0;
+	if (flags & MBSHM_CREATE && ours && root_check(img) == -EBADMSG)
+		return false;
+	return commit_load(&img->seg->control) != COMMIT_RETIRED;
+}
+
 int mbshm_open(const struct mbshm_config *config, int flags, struct mbshm **out, char *why)
 {
 	char path[NAME_PATH_SIZE];
@@ -147,16 +159,17 @@ int mbshm_open(const struct mbshm_config *config, int flags, struct mbshm **out,
 	if (flags & MBSHM_CREATE)
 		flags |= MBSHM_WRITE;
 	rc = config_check(config, flags, why);
+	name_path(config->name, path);
 	for (int tries = 0; !rc && tries < OPEN_TRIES; tries++) {
 		rc = name_open(config, flags, out, why);
-		if (rc || commit_load(&(*out)->seg->control) != COMMIT_RETIRED)
+		if (rc || is_usable(*out, flags))
 			return rc;
 		/* Replaced between open and now, or overwritten. */
+		if (flags & MBSHM_CREATE && mbshm_check(*out) == -EBADMSG)
+			rc = replace(config, path, (*out)->fd, why);
+		rc = rc == -EEXIST ? 0 : rc; /* another creator was faster */
 		mbshm_close(*out);
 		*out = NULL;
-		name_path(config->name, path);
-		rc = flags & MBSHM_CREATE ? replace_rest(config, path, why) : 0;
-		rc = rc > 0 ? 0 : rc;
 	}
 	return rc ? rc : why_set(why, -ESTALE, "the image is retired but still has the name");
 }

@@ -228,6 +228,22 @@ static int copy_root(const struct mbshm *img, uint32_t root, const void *wanted)
 	return 0;
 }
 
+static int check_root(const struct mbshm *img, uint32_t root, const void *wanted)
+{
+	(void)wanted;
+	for (unsigned place = 0; place < img->live; place++)
+		if (root_entry(img, root, place) >= img->pool_pages)
+			return -EBADMSG;
+	return 0;
+}
+
+int root_check(const struct mbshm *img)
+{
+	uint64_t version;
+	int rc = read_validated(img, check_root, NULL, &version);
+	return !rc && version >= VERSION_MAX ? -EBADMSG : rc;
+}
+
 int root_copy(const struct mbshm *img, uint64_t *words, uint64_t *version)
 {
 	const struct root_words to = { words };

@@ -12,4 +12,7 @@ int span_copy(const struct mbshm *img, uint32_t root, const struct mbshm_read *r
  * NULL.  Errors of mbshm_read. */
 int root_copy(const struct mbshm *img, uint64_t *root, uint64_t *version);
 
+/* Do commit and the root page say what can be?  0, -EBADMSG, or other errors of mbshm_read. */
+int root_check(const struct mbshm *img);
+
 #endif

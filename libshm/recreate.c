@@ -10,6 +10,7 @@
 #include "libshm/lost.h"
 #include "libshm/name.h"
 #include "libshm/open.h"
+#include "libshm/read.h"
 #include "libshm/values.h"
 #include "libshm/wait.h"
 #include "libshm/why.h"
@@ -114,10 +115,10 @@ static int revive_lost(struct mbshm *img, const struct mbshm_config *config, cha
 	return rc;
 }
 
-/* Truncated, or retired although the name leads to it. */
+/* Or retired although the name leads to it. */
 static bool is_unreadable(const struct mbshm *img)
 {
-	return segment_damaged(img) ||
+	return segment_damaged(img) || root_check(img) == -EBADMSG ||
 	       (commit_load(&img->seg->control) == COMMIT_RETIRED && mbshm_check(img) == -EBADMSG);
 }
 

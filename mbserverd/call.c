@@ -24,12 +24,12 @@ int call_exception(int rc)
 		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_BUSY;
 	case -ETIMEDOUT:
 		return ANSWER_LATER;
-	case -ESTALE:
-		return ANSWER_REPLACED;
 	case -EBADMSG:
 		if (log_allowed(&damaged))
-			log_error("the image is damaged: answering exception 04");
-		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
+			log_error("the image is damaged");
+		return ANSWER_REPLACED;
+	case -ESTALE:
+		return ANSWER_REPLACED;
 	default: /* no permission, no memory */
 		return MODBUS_EXCEPTION_SLAVE_OR_SERVER_FAILURE;
 	}

@@ -37,7 +37,7 @@ struct workspace {
 	/* lock_wait_us: 0 once the lock was busy; set again each millisecond. */
 	struct execution execution;
 	bool stopping;       /* answer what has been received, then shut */
-	bool replaced;       /* an image is not the plant's any more: the main thread is to look */
+	bool replaced;       /* an image was replaced or has to be: the main thread is to look */
 	size_t held_bytes;   /* allocated by the connections, together */
 	size_t output_bytes; /* of the connection at work; 0 between two */
 	uint8_t input[ADU_MAX + RECEIVE_BYTES];

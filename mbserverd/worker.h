@@ -34,7 +34,7 @@ struct order {
 /* By eventfd(2), what workers have to tell the main thread. */
 struct notices {
 	int evicted;  /* an eviction has been tried */
-	int replaced; /* an image is not the plant's any more */
+	int replaced; /* an image was replaced, or has to be */
 };
 
 struct worker {

@@ -36,7 +36,7 @@ void workers_evict_again(struct workers *workers);
 /* The policy has changed: have it applied to the open connections. */
 void workers_revise(struct workers *workers);
 
-/* An eventfd(2): a request has met an image that is not the plant's any more.  Said once for each
+/* An eventfd(2): a request has met an image that was replaced, or has to be.  Said once for each
  * policy by each worker; the caller reads it. */
 int workers_replaced_fd(const struct workers *workers);
 

@@ -10,7 +10,7 @@ enum { EXCEPTION_FLAG = 0x80 }; /* in the function code of a reply */
 enum {
 	ANSWER_SILENCE = -1,  /* no reply */
 	ANSWER_LATER = -2,    /* no reply yet: another process holds the writer lock */
-	ANSWER_REPLACED = -3, /* no reply yet: the image is not the plant's any more */
+	ANSWER_REPLACED = -3, /* no reply yet: the image was replaced, or has to be */
 };
 
 /* "Illegal Function", ...; NULL: the specification has no name for this code. */
