@@ -2,6 +2,8 @@
  * life.  Every function runs under the lock. */
 #include "libshm/freelist.h"
 
+#include "libshm/read.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -12,17 +14,12 @@
 int freelist_rebuild(struct mbshm *img, uint64_t commit)
 {
 	struct segment_control *control = &img->seg->control;
-	uint8_t used[(MBSHM_POOL_MAX + 8) / 8] = { 0 };
-	uint32_t root = commit_root(commit);
+	uint8_t used[POOL_SET_BYTES] = { 0 };
 	uint64_t stamp = MUTATED(STAMP_ZERO) ? 0 : commit_version(commit), tail = 0;
 	owner_store(&control->dirty, 1); /* a death in here must lead here again */
 	POINT(rebuild_started);
-	for (unsigned i = 0; i <= img->live; i++) {
-		uint32_t page = i < img->live ? root_entry(img, root, i) : root;
-		if (page >= img->pool_pages || used[page / 8] & 1u << page % 8)
-			return -EBADMSG;
-		used[page / 8] |= (uint8_t)(1u << page % 8);
-	}
+	if (root_mark(img, commit_root(commit), used))
+		return -EBADMSG;
 	for (uint32_t page = 0; page < img->pool_pages; page++) {
 		if (used[page / 8] & 1u << page % 8)
 			continue;
@@ -83,7 +80,7 @@ static unsigned entries_read(struct mbshm *img, uint64_t commit, unsigned count,
 /* Is every entry well, and no page twice in the list? */
 static bool list_whole(const struct mbshm *img, uint64_t commit, uint64_t head, uint64_t tail)
 {
-	uint8_t seen[(MBSHM_POOL_MAX + 8) / 8];
+	uint8_t seen[POOL_SET_BYTES];
 	memset(seen, 0, img->pool_pages / 8 + 1);
 	for (; head != tail; head++) {
 		uint64_t entry = owner_load(&img->seg->free_list[head & img->free_mask]);

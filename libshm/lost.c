@@ -20,7 +20,7 @@ bool segment_damaged(const struct mbshm *img)
 	if (flag_load(&img->lost) || fstat(img->fd, &st) || (uint64_t)st.st_size != img->size_bytes)
 		return true;
 	/* It may have got its size back. */
-	return !commit_load(&img->seg->control);
+	return !commit_version(commit_load(&img->seg->control));
 }
 
 bool segment_overwritten(const struct mbshm *img)

@@ -141,13 +141,10 @@ static int name_open(const struct mbshm_config *config, int flags, struct mbshm 
 	return why_set(why, -EEXIST, "the name keeps appearing and disappearing");
 }
 
-/* Of an overwritten image only those who may create one make another. */
-static bool is_usable(const struct mbshm *img, int flags)
+/* Overwritten, and of this user or root, so that we may put another in its place. */
+static bool is_replaceable(const struct mbshm *img)
 {
-	bool ours = img->owner == geteuid() || img->owner == 0;
-	if (flags & MBSHM_CREATE && ours && root_check(img) == -EBADMSG)
-		return false;
-	return commit_load(&img->seg->control) != COMMIT_RETIRED;
+	return (img->owner == geteuid() || img->owner == 0) && mbshm_check(img) == -EBADMSG;
 }
 
 int mbshm_open(const struct mbshm_config *config, int flags, struct mbshm **out, char *why)
@@ -162,13 +159,14 @@ int mbshm_open(const struct mbshm_config *config, int flags, struct mbshm **out,
 	name_path(config->name, path);
 	for (int tries = 0; !rc && tries < OPEN_TRIES; tries++) {
 		rc = name_open(config, flags, out, why);
-		if (rc || is_usable(*out, flags))
+		if (rc)
 			return rc;
-		/* Replaced between open and now, or overwritten. */
-		if (flags & MBSHM_CREATE && mbshm_check(*out) == -EBADMSG)
+		if (flags & MBSHM_CREATE && is_replaceable(*out))
 			rc = replace(config, path, (*out)->fd, why);
+		else if (commit_load(&(*out)->seg->control) != COMMIT_RETIRED)
+			return 0;
 		rc = rc == -EEXIST ? 0 : rc; /* another creator was faster */
-		mbshm_close(*out);
+		mbshm_close(*out);           /* replaced between open and now */
 		*out = NULL;
 	}
 	return rc ? rc : why_set(why, -ESTALE, "the image is retired but still has the name");

@@ -228,20 +228,31 @@ static int copy_root(const struct mbshm *img, uint32_t root, const void *wanted)
 	return 0;
 }
 
+int root_mark(const struct mbshm *img, uint32_t root, uint8_t *used)
+{
+	for (unsigned i = 0; i <= img->live; i++) {
+		uint32_t page = i < img->live ? root_entry(img, root, i) : root;
+		if (page >= img->pool_pages || used[page / 8] & 1u << page % 8)
+			return -EBADMSG;
+		used[page / 8] |= (uint8_t)(1u << page % 8);
+	}
+	return 0;
+}
+
 static int check_root(const struct mbshm *img, uint32_t root, const void *wanted)
 {
-	(void)wanted;
-	for (unsigned place = 0; place < img->live; place++)
-		if (root_entry(img, root, place) >= img->pool_pages)
-			return -EBADMSG;
-	return 0;
+	const struct root_words *to = wanted;
+	uint8_t used[POOL_SET_BYTES] = { 0 };
+	to->words[0] = page_load(&img->pool[root].word[ROOT_VERSION]);
+	return root_mark(img, root, used);
 }
 
 int root_check(const struct mbshm *img)
 {
-	uint64_t version;
-	int rc = read_validated(img, check_root, NULL, &version);
-	return !rc && version >= VERSION_MAX ? -EBADMSG : rc;
+	uint64_t noted, version;
+	const struct root_words to = { &noted };
+	int rc = read_validated(img, check_root, &to, &version);
+	return !rc && (noted != version || version >= VERSION_MAX) ? -EBADMSG : rc;
 }
 
 int root_copy(const struct mbshm *img, uint64_t *words, uint64_t *version)

@@ -337,43 +337,60 @@ static void test_start(void **state)
 /* ---- overwritten ------------------------------------------------------------------------------
  */
 
-/* at -1: the pool. */
-static void overwrite(off_t at)
+/* A word that another process writes into the segment, at an offset of docs/image.md. */
+static const struct overwritten {
+	off_t at; /* WHOLE_POOL: each word of it */
+	uint64_t word;
+	bool readable; /* by those who are attached */
+	bool foreign;  /* for the next who starts, it is no image of ours */
+} overwritten[] = {
+	{ 0, UINT64_MAX, true, true },
+	{ 8, UINT64_MAX, true, true },
+	{ 16, UINT64_MAX, true, false },
+	{ 24, 0, true, false },
+	{ 40, UINT64_MAX, true, false },
+	{ 4080, 1, true, false },
+	{ 4088, 0, true, false },
+	{ 4096, 0, false, false },
+	{ 4096, 2, false, false },                 /* of no version */
+	{ 4096, UINT64_C(1) << 44, false, false }, /* another root page, of another version */
+	{ 4096, UINT64_MAX - 1, false, false },
+	{ 4096, UINT64_MAX, false, false }, /* retired */
+	{ -1, UINT64_MAX, false, false },
+	{ -1, 0, false, false },
+};
+enum { OVERWRITTEN = sizeof overwritten / sizeof *overwritten, WHOLE_POOL = -1 };
+
+static void overwrite(const struct overwritten *what)
 {
-	const uint64_t ones = UINT64_MAX;
-	int fd = open(image_path(&config), O_RDWR | O_CLOEXEC);
-	off_t end = at + (off_t)sizeof ones;
 	uint32_t pages;
+	int fd = open(image_path(&config), O_RDWR | O_CLOEXEC);
 	assert_int_equal(pread(fd, &pages, sizeof pages, 24), sizeof pages);
-	if (at < 0) {
+	off_t at = what->at, end = at + 8;
+	if (at == WHOLE_POOL) {
 		at = (off_t)pool_offset(pages);
 		end = (off_t)segment_size(pages);
 	}
-	for (; at < end; at += (off_t)sizeof ones)
-		assert_int_equal(pwrite(fd, &ones, sizeof ones, at), sizeof ones);
+	for (; at < end; at += 8)
+		assert_int_equal(pwrite(fd, &what->word, 8, at), 8);
 	close(fd);
 }
-
-/* Words of the header, commit, and all root pages.  The offsets are those of docs/image.md. */
-static const off_t overwritten[] = { 0, 8, 16, 24, 40, 4080, 4088, 4096, -1 };
-enum { OVERWRITTEN = sizeof overwritten / sizeof *overwritten, COMMIT_AT = 4096 };
 
 /* Whoever is attached creates it again, with the present values if they can still be read. */
 static void test_overwritten(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < OVERWRITTEN; i++) {
-		bool readable = overwritten[i] >= 0 && overwritten[i] < COMMIT_AT;
 		struct mbshm *img = image_new(MBSHM_WRITE), *other = image_open(MBSHM_WRITE);
 		assert_int_equal(mbshm_keep(img), 0);
 		assert_int_equal(pattern_commit(img, NUMBER + 1, SECOND_US, NULL), 0);
-		overwrite(overwritten[i]);
+		overwrite(&overwritten[i]);
 		assert_int_equal(mbshm_check(img), -EBADMSG);
 		assert_int_equal(mbshm_revive(img, &config, SECOND_US, NULL), 0);
 		assert_int_equal(mbshm_check(other), -ESTALE);
 		mbshm_close(other);
 		other = image_open(MBSHM_WRITE);
-		pattern_expect(other, readable ? NUMBER + 1 : NUMBER);
+		pattern_expect(other, overwritten[i].readable ? NUMBER + 1 : NUMBER);
 		image_audit(other);
 		mbshm_close(other);
 		mbshm_close(img);
@@ -391,9 +408,9 @@ static void test_start_overwritten(void **state)
 		char why[MBSHM_WHY_SIZE];
 		struct mbshm *img;
 		mbshm_close(image_new(MBSHM_WRITE));
-		overwrite(overwritten[i]);
+		overwrite(&overwritten[i]);
 		int rc = mbshm_open(&config, MBSHM_CREATE, &img, why);
-		assert_int_equal(rc, i < 2 ? -EBADMSG : 0);
+		assert_int_equal(rc, overwritten[i].foreign ? -EBADMSG : 0);
 		if (!rc) {
 			assert_non_null(strstr(why, "was damaged"));
 			pattern_expect(img, 0);
