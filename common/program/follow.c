@@ -9,7 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { REVIVE_US = 100000 }; /* for other writers; the loop that waits here also answers signals */
+enum {
+	REVIVE_US = 100000, /* for other writers; the loop that waits here also answers signals */
+	OTHERS_LOOKS = 3,   /* they look once a second, as we do */
+};
 
 /* Copy the values, in case that the segment is damaged. */
 static void copy_values(const struct follow *follow)
@@ -48,6 +51,7 @@ int follow_open(struct follow *follow, const struct mbshm_config *config, int fl
 	follow->config = config;
 	follow->flags = flags;
 	follow->lost = false;
+	follow->left_to_others = 0;
 	int rc = mbshm_guard();
 	if (rc) {
 		follow->img = NULL;
@@ -73,10 +77,15 @@ void follow_close(struct follow *follow)
 	follow->img = NULL;
 }
 
-/* 0: there is an image to open, or nothing that could be saved. */
-static int revive(struct follow *follow)
+/* Create the image again.  missing: nothing has the name.  0: there is an image to open, or nothing
+ * that could be saved. */
+static int revive(struct follow *follow, bool missing)
 {
 	int rc = mbshm_revive(follow->img, follow->config, REVIVE_US, follow->why);
+	/* Ours was replaced, and the other has lost the name as well: those who have it create it
+	 * again, with its values, if we do not make an empty one before. */
+	if (rc == -ESTALE && missing && follow->left_to_others++ < OTHERS_LOOKS)
+		return rc;
 	return rc == -EEXIST || rc == -ESTALE || rc == -EBADMSG ? 0 : rc;
 }
 
@@ -107,7 +116,7 @@ enum follow_state follow_check(struct follow *follow)
 	if (!(follow->flags & MBSHM_CREATE))
 		return rc == -EBUSY ? FOLLOW_LOST : FOLLOW_REOPEN;
 	/* Once another image has the name, those on ours are told if its lock can be had. */
-	if (!revive(follow) || rc == -ESTALE)
+	if (!revive(follow, rc == -ENOENT) || rc == -ESTALE)
 		return FOLLOW_REOPEN;
 	log_once(&follow->trouble, "image %s cannot be created again yet: %s", name, follow->why);
 	return FOLLOW_LOST;

@@ -26,6 +26,7 @@ struct follow {
 	/* Changed by check. */
 	char why[MBSHM_WHY_SIZE]; /* why there is no image, or why it cannot be created again */
 	bool lost;                /* the name does not lead to img; was logged */
+	unsigned left_to_others;  /* looks at a missing name since ours was replaced */
 	struct log_once trouble;
 };
 

@@ -119,6 +119,36 @@ static void test_replaced(void **state)
 	follow_close(&follow);
 }
 
+/* Ours was replaced, and then the name of the other was removed: who has it brings it back. */
+static void test_replaced_removed(void **state)
+{
+	(void)state;
+	char why[MBSHM_WHY_SIZE];
+	for (int others = 0; others < 2; others++) {
+		struct follow ours = opened(MBSHM_CREATE), theirs;
+		value_set(ours.img, 7);
+		assert_int_equal(mbshm_recreate(&config, SECOND_US, why), 0);
+		theirs = opened(MBSHM_CREATE);
+		value_set(theirs.img, 8);
+		remove_name();
+		for (int look = 0; look < 3; look++)
+			assert_int_equal(follow_check(&ours), FOLLOW_LOST);
+		logged("prog: image %s was removed\n"
+		       "prog: image %s cannot be created again yet: another process has just "
+		       "replaced the image\n");
+		if (others) {
+			assert_int_equal(follow_check(&theirs), FOLLOW_REOPEN);
+			logged("prog: image %s was removed\n");
+		}
+		assert_int_equal(follow_check(&ours), FOLLOW_REOPEN);
+		reopen(&ours);
+		assert_int_equal(value_of(ours.img), others ? 8 : 0);
+		follow_close(&theirs);
+		follow_close(&ours);
+		remove_name();
+	}
+}
+
 static void test_removed(void **state)
 {
 	(void)state;
@@ -435,21 +465,14 @@ static void test_changed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		FOLLOW_TEST(test_replaced),
-		FOLLOW_TEST(test_removed),
-		FOLLOW_TEST(test_comes_back),
-		FOLLOW_TEST(test_not_yet),
-		FOLLOW_TEST(test_damaged),
-		FOLLOW_TEST(test_reader),
-		FOLLOW_TEST(test_plant_gone),
-		FOLLOW_TEST(test_plant_built_in),
-		FOLLOW_TEST(test_replaced_while_locked),
-		FOLLOW_TEST(test_truncated),
-		FOLLOW_TEST(test_truncated_at_once),
-		FOLLOW_TEST(test_stranger),
-		FOLLOW_TEST(test_remark),
-		FOLLOW_TEST(test_changed),
-		FOLLOW_TEST(test_strangers),
+		FOLLOW_TEST(test_replaced),       FOLLOW_TEST(test_replaced_removed),
+		FOLLOW_TEST(test_removed),        FOLLOW_TEST(test_comes_back),
+		FOLLOW_TEST(test_not_yet),        FOLLOW_TEST(test_damaged),
+		FOLLOW_TEST(test_reader),         FOLLOW_TEST(test_plant_gone),
+		FOLLOW_TEST(test_plant_built_in), FOLLOW_TEST(test_replaced_while_locked),
+		FOLLOW_TEST(test_truncated),      FOLLOW_TEST(test_truncated_at_once),
+		FOLLOW_TEST(test_stranger),       FOLLOW_TEST(test_remark),
+		FOLLOW_TEST(test_changed),        FOLLOW_TEST(test_strangers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
