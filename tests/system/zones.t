@@ -27,7 +27,9 @@ sub conf
 
 my $server = start_server(conf());
 my ($port) = $server->{err} =~ /listening on \[fe80::1%lo\]:(\d+)$/m;
-my $sock = tcp($port, 'fe80::1%lo');
+my $sock;
+# The kernel adds the route of a new address in its own time.
+wait_until(sub { $sock = eval { tcp($port, 'fe80::1%lo') } }) or die $@;
 my $from = $sock->sockport;
 is(hx(request($sock, h('06 03e8 0007'))), '0603e80007', 'a link-local client');
 wait_line($server, qr/\[fe80::1%lo\]:$from connected$/);
