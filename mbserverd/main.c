@@ -152,9 +152,8 @@ static const char *set_port(void *context, const char *arg)
 static const char *set_tables(void *context, const char *arg)
 {
 	struct asked *asked = context;
-	return wish_number(arg, MBSHM_ITEMS, &asked->wish.items)
-		       ? NULL
-		       : "how many addresses each table has, 1..65536";
+	return wish_number(arg, MBSHM_ITEMS, &asked->wish.items) ? NULL
+								 : "a number of addresses 1..65536";
 }
 
 static const struct option_row options[] = {

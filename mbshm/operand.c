@@ -22,8 +22,8 @@ struct operand operand_take(char ***words)
 	}
 	if (!address_parse(text, &operand.span, &operand.range))
 		die(EXIT_USAGE,
-		    "'%s': expected an address such as holding:1000 or holding:1000-1010; "
-		    "tables are %s",
+		    "'%s': expected an address such as holding:1000 or holding:1000-1010 "
+		    "(0..65535, the lower one first); tables are %s",
 		    text, address_table_words(tables));
 	*words += two ? 2 : 1;
 	return operand;

@@ -37,7 +37,7 @@ static bool positive_parse(const char *arg, uint32_t max, uint32_t *number)
 static const char *set_count(void *context, const char *arg)
 {
 	struct tool *tool = option_give(context, OPTION_COUNT);
-	return positive_parse(arg, INT32_MAX, &tool->count) ? NULL : "a whole number from 1";
+	return positive_parse(arg, INT32_MAX, &tool->count) ? NULL : "a whole number 1..2147483647";
 }
 
 static const char *set_interval(void *context, const char *arg)

@@ -27,7 +27,7 @@ static const char *set_steps(void *context, const char *arg)
 	errno = 0;
 	unsigned long long steps = strtoull(arg, &end, 10);
 	if (*arg < '0' || *arg > '9' || *end || errno || steps == 0)
-		return "a whole number from 1";
+		return "a whole number 1..18446744073709551615";
 	((struct service_options *)context)->steps = steps;
 	return NULL;
 }

@@ -81,9 +81,11 @@ static bool read_span(struct reading *r)
 	return !rc;
 }
 
-static const struct setting_kind kind_span = { .expected = "\"FIRST-LAST\" or one address,",
-					       .format = kind_format,
-					       .read = read_span };
+static const struct setting_kind kind_span = {
+	.expected = "\"FIRST-LAST\" (FIRST <= LAST) or one address,",
+	.format = kind_format,
+	.read = read_span
+};
 
 /* ---- rows ---------------------------------------------------------------------------------- */
 

@@ -386,8 +386,8 @@ subtest 'a quick test without a plant file' => sub {
 	my ($status, undef, $err) = run(program('mbserverd'), @options, '--plant', plant());
 	is("$status $err", "2 mbserverd: --port and --tables change the built-in plant: expected "
 		. "them, or --plant, not both\n", 'either they or a plant file');
-	for ([ '--tables', 0, 'how many addresses each table has, 1..65536' ],
-	     [ '--tables', 65537, 'how many addresses each table has, 1..65536' ],
+	for ([ '--tables', 0, 'a number of addresses 1..65536' ],
+	     [ '--tables', 65537, 'a number of addresses 1..65536' ],
 	     [ '--port', 65536, 'a port 1..65535' ], [ '--port', '', 'a port 1..65535' ]) {
 		my ($option, $word, $expected) = @$_;
 		is((run(program('mbserverd'), $option, $word))[2],

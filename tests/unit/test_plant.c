@@ -161,8 +161,8 @@ static const struct wrong {
 	{ IN_IMAGE("holding_registers = [\"0-65535\"]\n pool = 259"),
 	  "3: image.pool: 259, expected at least 260: the declared addresses take 129 pages" },
 	{ IN_IMAGE("discrete_inputs = [\"5-3\"]"),
-	  "2: image.discrete_inputs: \"5-3\", expected a list of \"FIRST-LAST\" or one address, "
-	  "0..65535" },
+	  "2: image.discrete_inputs: \"5-3\", expected a list of \"FIRST-LAST\" (FIRST <= LAST) or "
+	  "one address, 0..65535" },
 	{ IN_IMAGE("discrete_inputs = [\"0-9\",\n \"65536\"]"),
 	  "2: image.discrete_inputs: \"65536\", expected" },
 	{ IN_IMAGE("discrete_inputs = [\"0-65536\"]"),
