@@ -89,6 +89,9 @@ END
 		is($complete->('mbserverd --plant defau'), 'default.conf', 'a file');
 		is($complete->('mbshm rec'), 'recreate', 'a command');
 		is($complete->('mbshm source '), 'forget', 'its word');
+		is($complete->('mbshm info --format '), 'csv json table', 'values of an option');
+		is($complete->('mbshm get --order '), 'ABCD BADC CDAB DCBA', 'of another');
+		is($complete->('mbshm get --type f'), 'f32 f64', 'those that begin like this');
 	};
 	machine(boots => 1, tree => do { mkdir temp_dir() . '/empty'; temp_dir() . '/empty' });
 }
