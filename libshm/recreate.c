@@ -79,7 +79,10 @@ int mbshm_recreate(const struct mbshm_config *config, uint32_t timeout_us, char 
 	if (!rc) {
 		/* It may have been replaced while we waited for the lock. */
 		rc = mbshm_check(old);
-		rc = rc ? why_set(why, rc, REPLACED) : replace_locked(old, config, true, why);
+		if (rc)
+			why_set(why, rc, rc == -EBADMSG ? "the image is damaged" : REPLACED);
+		else
+			rc = replace_locked(old, config, true, why);
 		released = lock_release(old);
 		rc = rc ? rc : released;
 	}
