@@ -162,7 +162,7 @@ static const struct option_row options[] = {
 	  set_tables },
 	{ "stats", NULL, "print the counters of the server on this plant's image and exit",
 	  set_stats },
-	{ "json", NULL, "print it as JSON", set_json },
+	{ "json", NULL, "with --stats: print JSON", set_json },
 	{ "trace", "ADDRESS", "log the frames of this client or network, or of unix sockets",
 	  set_trace },
 	{ NULL, NULL, NULL, NULL },

@@ -33,7 +33,7 @@ static const char *set_steps(void *context, const char *arg)
 }
 
 static const struct option_row rows[] = {
-	{ "display", NULL, "print the Modbus table after each step (the default on a terminal)",
+	{ "display", NULL, "print the points after each step (the default on a terminal)",
 	  set_display },
 	{ "steps", "N", "exit after N steps", set_steps },
 	{ 0 },
