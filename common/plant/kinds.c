@@ -205,7 +205,7 @@ const struct setting_kind kind_ascii = { .expected = "printable ASCII in quotes,
 					 .read = read_ascii };
 const struct setting_kind kind_flag = { .expected = "true or false", .read = read_flag };
 const struct setting_kind kind_mode = { .expected = "octal digits of read and write bits in "
-						    "quotes, \"0600\" included, such as \"0660\"",
+						    "quotes, at least \"0600\", such as \"0660\"",
 					.read = read_mode };
 const struct setting_kind kind_group = { .expected = "a group's name in quotes",
 					 .read = read_group };
