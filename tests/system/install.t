@@ -88,10 +88,26 @@ END
 			'all options');
 		is($complete->('mbserverd --plant defau'), 'default.conf', 'a file');
 		is($complete->('mbshm rec'), 'recreate', 'a command');
+		like($complete->('mbshm --plant default.conf '), qr/^dump get info /,
+			'commands after an option and its value');
+		is($complete->('mbshm README'), '', 'a command is no file');
+		is($complete->('mbshm save defau'), 'default.conf', 'the file of a command');
+		is($complete->('mbshm info '), '', 'one command, no second');
+		is($complete->('mbshm get h'), 'holding:', 'a table');
+		is($complete->('mbshm get holding : '), '', 'no table after a table');
+		is($complete->('mbshm set '), 'coil: discrete: holding: input:', 'all tables');
+		is($complete->('mbshm journal --address c'), 'coil:', 'the address of an option');
+		is($complete->('mbshm get --count '), '', 'a number is not guessed');
+		is($complete->('mbserverd --trace '), '', 'nor an address of the network');
 		is($complete->('mbshm source '), 'forget', 'its word');
 		is($complete->('mbshm info --format '), 'csv json table', 'values of an option');
 		is($complete->('mbshm get --order '), 'ABCD BADC CDAB DCBA', 'of another');
 		is($complete->('mbshm get --type f'), 'f32 f64', 'those that begin like this');
+		is($complete->('mbshm info --format = j'), 'json', '--format=j');
+		is($complete->('mbshm --format ='), 'csv json table', '--format=');
+		is($complete->("$_ --plant = defau"), 'default.conf', "$_ --plant=FILE")
+			for qw(mbserverd simulatord mbclient mbshm);
+		is($complete->('mbshm --plant = default.conf un'), 'unlink', '... a command after it');
 	};
 	machine(boots => 1, tree => do { mkdir temp_dir() . '/empty'; temp_dir() . '/empty' });
 }
