@@ -107,7 +107,7 @@ END
 		is($complete->('mbshm --format ='), 'csv json table', '--format=');
 		is($complete->("$_ --plant = defau"), 'default.conf', "$_ --plant=FILE")
 			for qw(mbserverd simulatord mbclient mbshm);
-		is($complete->('mbshm --plant = default.conf un'), 'unlink', '... a command after it');
+		is($complete->('mbshm --plant = default.conf un'), 'unlink', 'and a command');
 	};
 	machine(boots => 1, tree => do { mkdir temp_dir() . '/empty'; temp_dir() . '/empty' });
 }
