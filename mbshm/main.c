@@ -36,13 +36,13 @@ static const struct command {
 	{ "journal", "", "print writes by clients, set and restore", 0, 0,
 	  TAKES(FOLLOW) | TAKES(COUNT) | TAKES(FORMAT) | TAKES(ADDRESS) | TAKES(FROM),
 	  run_journal },
-	{ "source", "forget NAME", "free the table's entry of a source that is gone", 2, 2, 0,
-	  run_source },
+	{ "source", "forget NAME", "free the entry of a source that is gone", 2, 2, 0, run_source },
 	{ "save", "FILE", "write all values into a file", 1, 1, 0, run_save },
 	{ "restore", "FILE", "publish all values of a saved file", 1, 1, 0, run_restore },
-	{ "recreate", "", "replace the image by one of the plant's layout", 0, 0, 0, run_recreate },
+	{ "recreate", "", "replace the image by one with the plant's layout", 0, 0, 0,
+	  run_recreate },
 	{ "unlink", "", "remove the image's name", 0, 0, 0, run_unlink },
-	{ "retain", "", "a service that keeps the values in image.retain", 0, 0, TAKES(INTERVAL),
+	{ "retain", "", "save the values to image.retain until stopped", 0, 0, TAKES(INTERVAL),
 	  run_retain },
 };
 enum { COMMANDS = sizeof commands / sizeof *commands, NAMES_SIZE = 256 };
@@ -116,7 +116,7 @@ int main(int argc, char **argv)
 	struct tool tool;
 	const struct program program = {
 		.name = "mbshm",
-		.summary = "Looks at a register image, changes it, keeps it.",
+		.summary = "Shows, changes, watches and saves a register image.",
 		.rows = tool_options(),
 		.operands = "COMMAND OPERAND...",
 		.operands_most = -1,
