@@ -1,10 +1,10 @@
-/* A program of your own beside a running plant: it watches a register and sets a coil while the
- * register is above a limit.
+/* An example of your own program beside a running plant: it watches a register and keeps a coil set
+ * while the register is above a limit.
  *
  *   cc alarm.c $(pkg-config --cflags --libs mbshm) -o alarm
  *   ./alarm /mbimage-default 1000 400 1001      holding register, limit, coil
  *
- * It may be killed and started again at any time, in any order with the others. */
+ * It may be killed and restarted at any time, and started before or after the other programs. */
 #include <errno.h>
 #include <mbshm.h>
 #include <stdio.h>
@@ -15,8 +15,8 @@
 
 enum { LOCK_US = 100000, LOOK_MS = 1000 };
 
-/* Whatever layout and group the image has (an installed plant's is of the group mbimage: be a
- * member of it, or root); waits until there is one. */
+/* Open the image, whatever its layout and group, and wait until there is one.  For an installed
+ * plant, be a member of the group mbimage, or root. */
 static struct mbshm *attach(const char *name)
 {
 	struct mbshm_config config = { .group = (gid_t)-1 };
@@ -42,8 +42,8 @@ static struct mbshm *attach(const char *name)
 	return img;
 }
 
-/* One look at the register and, when it has to change, the coil: both from one version, and only if
- * nobody was faster. */
+/* Read register and coil, both of one version, and change the coil if necessary; only if nobody has
+ * changed the register meanwhile. */
 static int look(struct mbshm *img, struct mbshm_txn *txn, uint16_t addr, uint16_t limit,
 		uint16_t coil, uint64_t *version)
 {
@@ -74,7 +74,7 @@ static int look(struct mbshm *img, struct mbshm_txn *txn, uint16_t addr, uint16_
 	return rc;
 }
 
-/* 0..65535, or the end. */
+/* 0..65535; exits if it is anything else. */
 static uint16_t number(const char *word)
 {
 	char *end;
@@ -86,7 +86,7 @@ static uint16_t number(const char *word)
 	return (uint16_t)value;
 }
 
-/* What the next look may find mended. */
+/* Is this an error that may be gone the next time? */
 static int passes(int rc)
 {
 	return !rc || rc == -ETIMEDOUT || rc == -ECANCELED || rc == -EAGAIN || rc == -ESTALE;
@@ -99,7 +99,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	uint16_t addr = number(argv[2]), limit = number(argv[3]), coil = number(argv[4]);
-	mbshm_guard(); /* a truncated image is an error, not the end */
+	mbshm_guard(); /* a truncated image is an error, not SIGBUS */
 	struct mbshm *img = attach(argv[1]);
 	struct mbshm_txn *txn = mbshm_txn_new(4);
 	while (txn) {
@@ -109,8 +109,7 @@ int main(int argc, char **argv)
 			fprintf(stderr, "holding %u or coil %u is not declared\n", addr, coil);
 			return 1;
 		}
-		if (!rc) /* sleeps until somebody publishes; each second see whether the image was
-			    replaced */
+		if (!rc) /* sleep until somebody publishes, or a second, to check the image */
 			rc = mbshm_wait(img, version, LOOK_MS, NULL);
 		int found = mbshm_check(img);
 		if (!passes(rc) || found == -EBADMSG) {

@@ -1,14 +1,14 @@
 #!/usr/bin/python3
-"""Reads a register of a running plant a number of times, each time it has changed, and writes the
-mean into another.
+"""Reads a register of a running plant each time it changes, and writes the mean of the values to
+another register.
 
     python3 mean.py /mbimage-default 1000 1001 10
 
-reads holding 1000 ten times and writes the mean to holding 1001.  An installed plant's image is of
-the group mbimage: be a member of it, or root.
+reads ten values of holding register 1000 and writes their mean to holding register 1001.  For an
+installed plant, be a member of the group mbimage, or root.
 
-Only the standard library is needed: the image is reached by ctypes.  MBSHM_LIBRARY names another
-libmbshm.so.0.
+It needs only the standard library; ctypes calls libmbshm.so.0, or the file named in the environment
+variable MBSHM_LIBRARY.
 """
 import ctypes as c
 import errno
@@ -65,7 +65,7 @@ def check(rc, why=b""):
 class Image:
     def __init__(self, name):
         try:
-            group = os.stat("/dev/shm" + name).st_gid  # as mbshm_stat: whatever it has
+            group = os.stat("/dev/shm" + name).st_gid  # whatever group it has
         except FileNotFoundError:
             raise OSError(errno.ENOENT, "no such image")
         config = Config(name=name.encode(), group=group)
@@ -79,21 +79,21 @@ class Image:
         lib.mbshm_close(self.handle)
 
     def read(self, address, count=1):
-        """Registers, and the version that they are all of."""
+        """Registers, all of one version, and that version."""
         values, version = (c.c_uint16 * count)(), c.c_uint64()
         check(lib.mbshm_read_registers(self.handle, HOLDING_REGISTERS, address, count, values,
                                        version))
         return list(values), version.value
 
     def wait(self, version, timeout_ms):
-        """True when the version has passed in time."""
+        """Is there a later version within the time?"""
         rc = lib.mbshm_wait(self.handle, version, timeout_ms, None)
         if rc != -errno.ETIMEDOUT:
             check(rc)
         return rc == 0
 
     def write(self, address, values, timeout_us=100000):
-        """All of them in one version, which is returned."""
+        """Write all of them in one version, and return that."""
         txn, version = lib.mbshm_txn_new(len(values) // 4 + 2), c.c_uint64()
         try:
             lib.mbshm_txn_begin(txn, self.handle)
@@ -106,7 +106,7 @@ class Image:
 
 
 def changed(image, address, before):
-    """The next value that is another one, and its version; any publish wakes, so values count."""
+    """The next value that differs, and its version.  Any publish wakes, so compare values."""
     end = time.monotonic() + PATIENCE_S
     (value,), version = image.read(address)
     while value == before:
@@ -130,7 +130,7 @@ def main(name, source, target, count):
 
 
 def number(word, least=0):
-    """ctypes would take a larger one, too, and cut it to 16 bits."""
+    """A number as an argument.  ctypes would cut a larger one to 16 bits."""
     if not word.isdecimal() or not least <= int(word) <= 65535:
         sys.exit(f"{word}: expected a number {least}..65535")
     return int(word)
