@@ -71,8 +71,14 @@ static bool read_span(struct reading *r)
 	int one = kind_small(r, MBSHM_ITEMS - 1);
 	if (one >= 0)
 		span.first = (uint32_t)one;
-	else if (!read_parts(r, &span))
+	else if (!read_parts(r, &span)) {
+		if (!r->why[0] && r->text && strchr(r->text, '|'))
+			snprintf(r->why, sizeof r->why,
+				 "\"%.40s\", expected ranges that touch with \" | \" between them, "
+				 "such as \"0-49 | 50-99\"",
+				 r->text);
 		return false;
+	}
 	int rc = mbshm_layout_add(layout, r->row->table, span.first, span.count);
 	if (rc)
 		snprintf(r->why, sizeof r->why,

@@ -276,6 +276,30 @@ static bool in(const char *set, char c)
 static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_*";
 static const char digits[] = "0123456789";
 
+/* How many characters at p, at most 60, are before the next space or mark. */
+static int word_length(const char *p)
+{
+	size_t length = strcspn(p, " \t\r\n,;:=#/\"()[]{}");
+	return length < 60 ? (int)length : 60;
+}
+
+/* What begins with a digit: a value such as 0-15 or 500ms, or a name. */
+static int check_digits(const struct scan *scan)
+{
+	const char *p = scan->p;
+	char *whole, *real;
+	if (in("{}", scan->last))
+		return fail_here(scan, "%.*s is no name, expected one that begins with a letter",
+				 word_length(p), p);
+	strtoull(p, &whole, 0);
+	strtod(p, &real);
+	const char *end = whole > real ? whole : real;
+	if (!in("=:[(", scan->last) || end + strspn(end, "L") >= p + word_length(p))
+		return 0;
+	return fail_here(scan, "%.*s without quotes, expected a number, or text in quotes",
+			 word_length(p), p);
+}
+
 /* Habits of other formats, which libconfig would call a syntax error somewhere after them. */
 static int check_token(const struct scan *scan)
 {
@@ -292,10 +316,10 @@ static int check_token(const struct scan *scan)
 	if (word && !(word == 4 && !strncasecmp(p, "true", 4)) &&
 	    !(word == 5 && !strncasecmp(p, "false", 5)))
 		return fail_here(scan,
-				 "%.*s without quotes, expected true, false, a number, or "
-				 "text in quotes",
+				 "%.*s without quotes, expected true, false, a number, text in "
+				 "quotes, or a bracket",
 				 word, p);
-	return 0;
+	return in(digits, *p) ? check_digits(scan) : 0;
 }
 
 static int copy_token(struct scan *scan)
