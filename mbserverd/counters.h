@@ -20,7 +20,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { COUNTERS_FUNCTIONS = 128, COUNTERS_EXCEPTIONS = 16, COUNTERS_BUCKETS = 40 };
+enum {
+	COUNTERS_FUNCTIONS = 128,
+	COUNTERS_EXCEPTIONS = 16,
+	COUNTERS_UNITS = 256,
+	COUNTERS_BUCKETS = 40
+};
 
 /* Everything that is counted: ONE(name, text) or MANY(name, how many, key, text), key being what
  * index i stands for.  Struct, text and JSON come from this list. */
@@ -46,6 +51,8 @@ enum { COUNTERS_FUNCTIONS = 128, COUNTERS_EXCEPTIONS = 16, COUNTERS_BUCKETS = 40
 	ONE(undeclared, "requests outside the declared ranges")                           \
 	MANY(functions, COUNTERS_FUNCTIONS, COUNTERS_NUMBER, "requests by function code") \
 	MANY(exception_codes, COUNTERS_EXCEPTIONS, COUNTERS_NUMBER, "exceptions by code") \
+	MANY(unknown_units, COUNTERS_UNITS, COUNTERS_NUMBER,                              \
+	     "requests for a unit that is not served, by unit id")                        \
 	MANY(latency_ns, COUNTERS_BUCKETS, COUNTERS_BELOW,                                \
 	     "requests answered, sent and all, in less than so many ns after they were noticed")
 

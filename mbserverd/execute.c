@@ -85,8 +85,10 @@ int execute(const struct execution *execution, struct client *client, uint8_t un
 {
 	const struct policy *policy = execution->policy;
 	const struct device *device = policy->units[unit];
-	if (!device)
+	if (!device) {
+		counters_add(&execution->counters->unknown_units[unit], 1);
 		return answer_refusal(execution, client, pdu[0], policy->unknown_unit, out);
+	}
 	const struct access_rule *rule = access_rule(&policy->access, client->rules, unit);
 	if (!function_set_has(&rule->functions, pdu[0])) {
 		report_refusal(execution, client, rule, unit, pdu, bytes);

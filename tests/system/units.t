@@ -46,6 +46,16 @@ sub reload
 my $server = start_server(plants());
 my $sock = tcp($server->{port});
 
+subtest 'unknown ones are counted' => sub {
+	request($sock, $READ, $_) for 2, 7, 7;
+	my @stats = (program('mbserverd'), '--stats', '--plant', temp_dir() . '/units.conf');
+	my (undef, $out) = run(@stats);
+	like($out, qr/^requests for a unit that is not served, by unit id\n +1 +2\n +2 +7\n\S/m,
+		'by their ids');
+	(undef, $out) = run(@stats, '--json');
+	like($out, qr/"unknown_units":\{"2":1,"7":2\}/, 'in JSON, too');
+};
+
 subtest 'each its own' => sub {
 	request($sock, h('06 03e8 1111'), 1);
 	request($sock, h('06 03e8 3333'), 3);
