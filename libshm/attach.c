@@ -102,16 +102,19 @@ bool handle_at(const void *address, bool (*found)(struct mbshm *img))
 	return done;
 }
 
+#define RECREATE "\"mbshm recreate\" makes the image what the plant says"
+
 static int wanted_check(const struct mbshm *img, const struct mbshm_config *config, char *why)
 {
 	char ours[200], theirs[200];
 	if (config->layout.span_count && !layout_equal(&config->layout, &img->layout)) {
 		layout_text(&config->layout, ours, sizeof ours);
 		layout_text(&img->layout, theirs, sizeof theirs);
-		return why_set(why, -ENXIO, "declares {%s}; the plant says {%s}", theirs, ours);
+		return why_set(why, -ENXIO, "declares {%s}; the plant says {%s}; " RECREATE, theirs,
+			       ours);
 	}
 	if (config->pool_pages && config->pool_pages != img->pool_pages)
-		return why_set(why, -ENXIO, "has a pool of %u pages; the plant says %u",
+		return why_set(why, -ENXIO, "has a pool of %u pages; the plant says %u; " RECREATE,
 			       img->pool_pages, config->pool_pages);
 	return 0;
 }

@@ -254,7 +254,7 @@ static int file_parse(const uint8_t *data, size_t size, struct values *values, c
 	struct values_header header;
 	uint64_t checksum;
 	if (size < sizeof header + 8)
-		return why_set(why, -EBADMSG, "too short");
+		return why_set(why, -EBADMSG, "too short for a file of saved values");
 	memcpy(&header, data, sizeof header);
 	memcpy(&checksum, data + size - 8, 8);
 	if (header.magic != VALUES_MAGIC || header.format != VALUES_FORMAT)

@@ -507,7 +507,8 @@ open my $in, '<:raw', $file or die;
 my $bytes = do { local $/; <$in> };
 substr(my $bad = $bytes, 2100, 1) ^= "\1";
 refused(1, qr/damaged \(checksum\)/, 'restore', write_file("damaged", $bad));
-refused(1, qr/too short/, 'restore', write_file('short', substr $bytes, 0, 100));
+refused(1, qr/too short for a file of saved values/, 'restore',
+	write_file('short', substr $bytes, 0, 100));
 refused(1, qr/No such file/, 'restore', temp_dir() . '/nope');
 is(done(undef, 'dump'), $saved, 'and nothing has changed');
 
@@ -561,7 +562,7 @@ done('', 'set', 'holding:1001', 5);
 wait_line($follow, qr/,holding,1001,1,5$/, undef, 'out');
 plant(name => $name, image => 'holding_registers = ["990-1009"] coils = ["0-4"]',
 	simulator => undef, points => undef, file => $plant =~ s{.*/}{}r);
-my $says = qr/the plant says \{coil 0-4; holding 990-1009\}/;
+my $says = qr/the plant says \{coil 0-4; holding 990-1009\}; "mbshm recreate" makes/;
 refused(1, qr/declares \{coil 0-9,1000-1003; .*$says/, 'restore', $file);
 done('', 'recreate');
 like(done(undef, 'info'), qr/^holding     990-1009$/m, 'recreate: the new layout');

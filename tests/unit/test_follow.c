@@ -434,7 +434,9 @@ static void test_remark(void **state)
 	config.retain = retain;
 	struct follow follow = opened(MBSHM_CREATE);
 	snprintf(refused, sizeof refused, "%s.refused", retain);
-	snprintf(line, sizeof line, "prog: %s: too short (kept aside as %s)\n", retain, refused);
+	snprintf(line, sizeof line,
+		 "prog: %s: too short for a file of saved values (kept aside as %s)\n", retain,
+		 refused);
 	logged(line);
 	assert_int_equal(unlink(refused), 0);
 	follow_close(&follow);
