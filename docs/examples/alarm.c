@@ -2,7 +2,10 @@
  * while the register is above a limit.
  *
  *   cc alarm.c $(pkg-config --cflags --libs mbshm) -o alarm
- *   ./alarm /mbimage-default 1000 400 1001      holding register, limit, coil
+ *   ./alarm /mbimage-default 1000 400 1001      image, holding register, limit, coil
+ *
+ * That is the image of the installed default plant; "mbshm info" tells the name of the one that is
+ * used without a plant file, /mbimage-UID-default.
  *
  * It may be killed and restarted at any time, and started before or after the other programs. */
 #include <errno.h>
@@ -24,6 +27,7 @@ static struct mbshm *attach(const char *name)
 	struct mbshm *img;
 	struct stat st;
 	int rc;
+	bool waits = false;
 	snprintf(config.name, sizeof config.name, "%s", name);
 	for (;; sleep(1)) {
 		if (!mbshm_stat(name, &st))
@@ -31,12 +35,18 @@ static struct mbshm *attach(const char *name)
 		rc = mbshm_open(&config, MBSHM_WRITE, &img, why);
 		if (rc != -ENOENT)
 			break;
+		if (!waits)
+			fprintf(stderr, "%s: %s; waiting for it\n", name, why);
+		waits = true;
 	}
-	if (!rc)
-		rc = mbshm_source_claim(img, "alarm",
-					LOCK_US); /* "mbshm info" shows that we live */
 	if (rc) {
-		fprintf(stderr, "%s: %s\n", name, why[0] ? why : strerror(-rc));
+		fprintf(stderr, "%s: %s\n", name, why);
+		exit(1);
+	}
+	rc = mbshm_source_claim(img, "alarm", LOCK_US); /* "mbshm info" shows that we live */
+	if (rc) {
+		fprintf(stderr, "%s: %s\n", name,
+			rc == -EBUSY ? "another process is the source alarm" : strerror(-rc));
 		exit(1);
 	}
 	return img;

@@ -4,8 +4,9 @@ another register.
 
     python3 mean.py /mbimage-default 1000 1001 10
 
-reads ten values of holding register 1000 and writes their mean to holding register 1001.  For an
-installed plant, be a member of the group mbimage, or root.
+reads ten values of holding register 1000 and writes their mean to holding register 1001.  This is
+the image of the installed default plant: be a member of the group mbimage, or root.  Without a plant
+file the image is /mbimage-UID-default; "mbshm info" prints its name.
 
 It needs only the standard library; ctypes calls libmbshm.so.0, or the file named in the environment
 variable MBSHM_LIBRARY.
@@ -139,6 +140,8 @@ def number(word, least=0):
 if __name__ == "__main__":
     if len(sys.argv) != 5:
         sys.exit(__doc__)
+    if not sys.argv[1].startswith("/"):
+        sys.exit(f'{sys.argv[1]}: expected "/NAME"')
     try:
         main(sys.argv[1], number(sys.argv[2]), number(sys.argv[3]), number(sys.argv[4], 1))
     except (OSError, ValueError) as error:

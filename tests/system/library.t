@@ -127,7 +127,10 @@ shell('a C program',
 shell('a static one', "cc -std=c11 $strict -o $dir/static $consumer "
 	. "\$(pkg-config --cflags mbshm) $lib/libmbshm.a -pthread");
 my @programs = ("LD_LIBRARY_PATH=$lib $dir/shared", "$dir/static");
-write_file('manual.c', "#include <err.h>\n#include <mbshm.h>\nint main(void)\n{\n$example}\n");
+my $name = image_name();
+$example =~ s{/mbimage-default}{$name} or die;
+write_file('manual.c', "#include <err.h>\n#include <mbshm.h>\n#include <sys/stat.h>\n"
+	. "int main(void)\n{\n${example}return 0;\n}\n");
 shell('the example of mbshm(3)',
 	"cc -std=gnu11 $strict -o $dir/manual $dir/manual.c \$(pkg-config --cflags --libs mbshm)");
 SKIP: {
@@ -141,7 +144,6 @@ SKIP: {
 like(shell('linked against the soname', "LD_LIBRARY_PATH=$lib ldd $dir/shared"),
 	qr{libmbshm\.so\.0 => \Q$lib\E/}, 'soname');
 
-my $name = image_name();
 my $plant = plant(name => $name, image => 'holding_registers = ["1000-1099"] coils = ["1000-1099"]',
 	simulator => undef, points => undef);
 is(shell("$_: no image", "$_ $name", 1), "no such image\n", 'said by the library') for @programs;
@@ -149,6 +151,16 @@ my $server = start_server($plant);
 my $sock = tcp($server->{port});
 request($sock, h('06 03e8 0064'));
 is(shell($_, "$_ $name"), "115\n", 'reads the plant, and keeps its own names') for @programs;
+
+SKIP: {
+	skip 'needs root', 2 if $>;
+	chown 0, 60123, "/dev/shm$name" or die;	# as an installed plant's: of another group
+	request($sock, h('06 03e8 0191'));
+	shell('the example of mbshm(3) runs', "LD_LIBRARY_PATH=$lib $dir/manual");
+	is(hx(request($sock, h('01 03e9 0001'))), '010101', 'and sets the coil');
+	chown 0, 0, "/dev/shm$name";
+	request($sock, h('05 03e9 0000'));
+}
 
 # ---- examples ----------------------------------------------------------------------------------
 
@@ -177,6 +189,17 @@ wait_line($alarm, qr/^3: alarm off$/, undef, 'out');
 ok(1, 'it follows a replaced image');
 stop($alarm);
 shell('usage', "$dir/alarm", 2);
+$alarm = spawn("$dir/alarm", '/mbtest-none', 1000, 400, 1001);
+wait_line($alarm, qr{^/mbtest-none: no such image; waiting for it$});
+ok(1, 'alarm: says that it waits');
+stop($alarm);
+shell('set', program('mbshm') . " --plant $plant set holding:1000 500");
+$alarm = spawn("$dir/alarm", $name, 1000, 400, 1001);
+wait_line($alarm, qr/^500: alarm on$/, undef, 'out');
+like((run("$dir/alarm", $name, 1000, 400, 1001))[2],
+	qr/^\Q$name\E: another process is the source alarm$/, 'a second one says why not');
+stop($alarm);
+request($sock, h('05 03e9 0000'));
 $alarm = spawn("$dir/alarm", $name, 5, 400, 1001);
 is(wait_exit($alarm), 1, 'an address that is not declared');
 is((run("$dir/alarm", $name, 66536, 400, 1001))[0], 2, 'an address above 65535');
@@ -198,6 +221,8 @@ SKIP: {
 	is(shell('get', "$mbshm get holding:1001"), "holding   1001 30\n", 'has written');
 	my ($status, undef, $err) = run('python3', 'docs/examples/mean.py', '/mbtest-none', 1000,
 		1001, 1);
+	like((run('python3', 'docs/examples/mean.py', 'mbtest-none', 1000, 1001, 1))[2],
+		qr{^mbtest-none: expected "/NAME"$}, 'a name without its slash');
 	is($status, 1, 'without an image: status 1');
 	is($err, "/mbtest-none: no such image\n", 'and why, in one line');
 	for (66536, '-1', 'x') {
