@@ -5,8 +5,8 @@ another register.
     python3 mean.py /mbimage-default 1000 1001 10
 
 reads ten values of holding register 1000 and writes their mean to holding register 1001.  This is
-the image of the installed default plant: be a member of the group mbimage, or root.  Without a plant
-file the image is /mbimage-UID-default; "mbshm info" prints its name.
+the image of the installed default plant: be a member of the group mbimage, or root.  Without a
+plant file the image is /mbimage-UID-default; "mbshm info" prints its name.
 
 It needs only the standard library; ctypes calls libmbshm.so.0, or the file named in the environment
 variable MBSHM_LIBRARY.
