@@ -100,7 +100,7 @@ subtest 'with the port taken it says what to do' => sub {
 
 subtest 'Ctrl-C ends a series of reads, and nothing else' => sub {
 	my $pid = start_on_terminal(free_port());
-	my ($image) = (expect('They stop') =~ m{image (/[\w-]+)});
+	my ($image) = (expect('Both stop') =~ m{image (/[\w-]+)});
 	ok(-e "/dev/shm$image", 'the image is there');
 	type($MENU, 1);
 	type('Discrete Input): ', 1);
@@ -116,7 +116,7 @@ subtest 'Ctrl-C ends a series of reads, and nothing else' => sub {
 
 subtest 'SIGTERM while the menu waits takes everything down' => sub {
 	my $pid = start_on_terminal(free_port());
-	my ($image, $runner) = (expect('They stop') =~ m{image (/mbimage-run-\d+-(\d+))});
+	my ($image, $runner) = (expect('Both stop') =~ m{image (/mbimage-run-\d+-(\d+))});
 	expect($MENU);
 	kill TERM => $runner;
 	expect('status 1.');
@@ -128,7 +128,7 @@ subtest 'Ctrl-Z stops it like any job, and fg goes on' => sub {
 	my $pid = start_on_terminal(free_port(), 'bash', '--norc', '--noprofile', '-i');
 	syswrite $pty, "PS1='shell''> '\n";
 	type('shell> ', 'scripts/run');
-	my ($image) = (expect('They stop') =~ m{image (/[\w-]+)});
+	my ($image) = (expect('Both stop') =~ m{image (/[\w-]+)});
 	expect($MENU);
 	syswrite $pty, "\x1a";
 	type('shell> ', 'fg');
@@ -150,7 +150,7 @@ subtest 'Ctrl-Z stops it like any job, and fg goes on' => sub {
 
 subtest 'a daemon that is killed is started again' => sub {
 	my $pid = start_on_terminal(free_port());
-	my ($image, $runner) = (expect('They stop') =~ m{image (/mbimage-run-\d+-(\d+))});
+	my ($image, $runner) = (expect('Both stop') =~ m{image (/mbimage-run-\d+-(\d+))});
 	expect($MENU);
 	for my $name (qw(mbserverd simulatord)) {
 		my ($daemon) = grep { `cat /proc/$_/comm` eq "$name\n" }
