@@ -374,7 +374,7 @@ static const char *explain(const struct plant_listen *wanted, int rc, char text[
 	if (rc == -EADDRINUSE)
 		snprintf(text, EXPLANATION_SIZE,
 			 "%s is in use by another program: stop that one, or choose another "
-			 "address in server.listen",
+			 "address (server.listen, --port)",
 			 wanted->text);
 	else if (rc == -EADDRNOTAVAIL)
 		snprintf(text, EXPLANATION_SIZE, "%s is no address of this machine (server.listen)",

@@ -223,6 +223,8 @@ static int server_run(struct plant *plant)
 static int show_counters(struct plant *plant, bool json)
 {
 	int status = stats_print(plant->image.name, json);
+	if (status && plant->built_in)
+		log_error("that is the built-in plant; expected --plant FILE for another");
 	plant_free(plant);
 	return status;
 }

@@ -61,8 +61,12 @@ struct mbshm *tool_open(const struct tool *tool, int flags)
 {
 	const struct mbshm_config config = wanted_config(tool, flags);
 	struct follow follow = { 0 };
-	if (follow_open(&follow, &config, flags))
-		die(EXIT_FAILURE, "image %s: %s", config.name, follow.why);
+	int rc = follow_open(&follow, &config, flags);
+	if (rc)
+		die(EXIT_FAILURE, "image %s: %s%s", config.name, follow.why,
+		    rc == -ENOENT && tool->plant->built_in
+			    ? " (of the built-in plant; expected --plant FILE for another)"
+			    : "");
 	return follow.img;
 }
 

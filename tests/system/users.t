@@ -22,7 +22,7 @@ umask 022;
 # Where those users can read: plants, and the programs wherever they were built.
 chmod 0755, temp_dir();
 my %copy;
-for my $name (qw(mbserverd simulatord)) {
+for my $name (qw(mbserverd simulatord mbshm)) {
 	$copy{$name} = temp_dir() . "/$name";
 	copy(program($name), $copy{$name}) or die "$name: $!";
 	chmod 0755, $copy{$name};
@@ -110,5 +110,17 @@ subtest 'who may read the counters' => sub {
 		'and is told why');
 	is(stop($server), 0, 'stops');
 };
+
+# A user who forgets --plant asks for an image that only he would have.
+{
+	my ($status, $out, $err) = run(as($STRANGER, 0, $copy{mbshm}, 'info'));
+	is($status, 1, 'no image of the built-in plant');
+	is($err, "mbshm: image /mbimage-$STRANGER-default: no such image (of the built-in plant; "
+		. "expected --plant FILE for another)\n", 'and how to name another one');
+	($status, $out, $err) = run(as($STRANGER, 0, $copy{mbserverd}, '--stats'));
+	is($status, 1, 'no server of it');
+	like($err, qr/^mbserverd: that is the built-in plant; expected --plant FILE for another$/m,
+		'likewise');
+}
 
 done_testing;
