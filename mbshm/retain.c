@@ -122,9 +122,12 @@ static void keeper_sighup(void *context)
 static void keeper_status(void *context, char *text, size_t size)
 {
 	const struct keeper *keeper = context;
-	snprintf(text, size, "version %" PRIu64 " is in %.255s%s%s%s", keeper->saved,
-		 keeper->plant->image.retain, keeper->failure[0] ? "; not saved since: " : "",
-		 keeper->failure, keeper->follow.img ? "" : "; waiting for a usable image");
+	char saved[32] = "nothing yet";
+	if (keeper->saved)
+		snprintf(saved, sizeof saved, "version %" PRIu64, keeper->saved);
+	snprintf(text, size, "%s saved in %.255s%s%s%s", saved, keeper->plant->image.retain,
+		 keeper->failure[0] ? "; not saved since: " : "", keeper->failure,
+		 keeper->follow.img ? "" : "; waiting for a usable image");
 	daemon_status_plant(text, size, keeper->plant);
 }
 

@@ -172,6 +172,7 @@ until ($status_line =~ /^STATUS=.*not saved/) {
 }
 like($status_line, qr{not saved since: cannot write .*: No such file.*; \Q$plant\E as of 20},
 	'the status says what is not saved, and why');
+like($status_line, qr{^STATUS=nothing yet saved in \S*no/such/folder/values;}, '... and what is');
 write_plant('plant.values');
 kill 'HUP', $retain->{pid};
 wait_line($retain, qr/keeping \Q$name\E in \Q$file\E/);
