@@ -37,7 +37,7 @@ struct server {
 
 /* What was asked for on the command line. */
 struct asked {
-	bool stats, json;
+	bool stats, json, trace;
 	struct plant_wish wish;
 };
 
@@ -130,7 +130,7 @@ static const char *set_trace(void *context, const char *arg)
 {
 	struct network network;
 	char why[NETWORK_WHY_SIZE];
-	(void)context;
+	((struct asked *)context)->trace = true;
 	if (network_parse(arg, &network, why))
 		return "an address in digits, without or with /BITS, or unix";
 	policy_trace(&network);
@@ -242,6 +242,8 @@ int main(int argc, char **argv)
 	standard_open();
 	daemon_begin();
 	struct plant *plant = options_parse(&program, argc, argv, &operand);
+	if (asked.stats && asked.trace)
+		die(EXIT_USAGE, "--stats does not take --trace");
 	if (asked.stats)
 		return show_counters(plant, asked.json);
 	if (asked.json)

@@ -21,7 +21,7 @@ const char *tool_error(int rc)
 		int error;
 		const char *words;
 	} known[] = {
-		{ -ERANGE, "not declared by the image" },
+		{ -ERANGE, "not declared by the image (\"mbshm info\" lists what is)" },
 		{ -EAGAIN, "overtaken by writers at every attempt; try again" },
 		{ -ESTALE, "the image was replaced just now; try again" },
 		{ -EBADMSG, "the image is damaged" },

@@ -144,7 +144,8 @@ hx(request($sock, h('06 03e8 cafe')));
 done("holding   1000 51966\n", 'get', 'holding:1000');
 done("holding   1000 -13570\n", 'get', 'holding:1000', '--type', 'i16');
 
-refused(1, qr/holding:999: not declared by the image/, 'get', 'holding:999');
+refused(1, qr/holding:999: not declared by the image \("mbshm info" lists what is\)/, 'get',
+	'holding:999');
 refused(1, qr/holding:1019-1020: not declared/, 'get', 'holding:1019-1020');
 refused(1, qr/discrete:5: not declared/, 'set', 'holding:1000', 1, 'discrete:5', 1);
 done("holding   1000 51966\n", 'get', 'holding:1000');	# not in part

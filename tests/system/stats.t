@@ -241,5 +241,8 @@ is(stop($service), 0, 'stops');
 ($status, undef, $err) = run(program('mbserverd'), '--json');
 is($status, 2, '--json alone');
 like($err, qr/--json goes with --stats/, 'is said');
+($status, undef, $err) = run(program('mbserverd'), '--stats', '--trace', '127.0.0.1');
+is($status, 2, '--stats with what only a server can do');
+like($err, qr/--stats does not take --trace/, 'is said');
 
 done_testing;
