@@ -152,7 +152,7 @@ int mbshm_revive(struct mbshm *img, const struct mbshm_config *config, uint32_t 
 	else if (rc == -ESTALE)
 		retire(img); /* a new one has the name, so no process may write into this one */
 	if (rc == -EBUSY)
-		why_set(why, rc, "a file that is no image of ours has the name");
+		why_set(why, rc, "another file has the name");
 	released = lock_release(img);
 	return rc ? rc : released;
 }

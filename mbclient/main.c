@@ -66,10 +66,10 @@ static void find_target(const struct plant *plant, const char *operand, struct t
 	if (expected)
 		die(EXIT_USAGE, "\"%s\": expected %s", operand, expected);
 	if (!operand && !listen)
-		die(EXIT_USAGE, "%s names no TCP address in server.listen: say HOST:PORT",
+		die(EXIT_USAGE, "%s names no TCP address in server.listen: give HOST:PORT",
 		    plant->file);
 	if (!strcmp(target->port, "0"))
-		die(EXIT_USAGE, "%s lets the server choose its port (0): say HOST:PORT",
+		die(EXIT_USAGE, "%s lets the server choose its port (0): give HOST:PORT",
 		    plant->file);
 }
 

@@ -212,7 +212,7 @@ static enum session_result check_answer(struct session *session, const struct re
 	struct reply reply;
 	struct frame frame = frame_next(adu, bytes);
 	if (frame.kind != FRAME_ADU || frame.bytes != bytes)
-		wrong = "a length that cannot be";
+		wrong = "an impossible length";
 	else if (mbap_get(adu).transaction != mbap.transaction)
 		wrong = "another request's";
 	else if (mbap_get(adu).unit != mbap.unit)

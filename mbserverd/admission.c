@@ -136,7 +136,7 @@ static bool evict(struct admission *admission)
 	char from[PEER_TEXT_SIZE];
 	admission->evicting = workers_evict(admission->workers, admission->least);
 	if (admission->evicting && admission->newcomer && log_allowed(&limit))
-		log_warn("all %u connections are taken: closing one of the host that has most, "
+		log_warn("all %u connections are taken: closing one of the host with the most, "
 			 "for %s",
 			 admission->connections_max,
 			 peer_format(&admission->newcomer->client.origin, from));

@@ -167,7 +167,7 @@ static bool skip(struct workspace *workspace, struct connection *c, const uint8_
 	bool foreign = kind == FRAME_FOREIGN;
 	if (c->traced)
 		trace_odd(&c->client.origin, bytes, count,
-			  foreign ? "another protocol" : "a length that cannot be");
+			  foreign ? "another protocol" : "an impossible length");
 	note_odd(c, bytes, count);
 	diagnostics_foreign(&c->client.line);
 	if (foreign)

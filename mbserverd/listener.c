@@ -205,7 +205,8 @@ static int lock_folder(const char *path)
 			return fd;
 		usleep(LOCK_RETRY_US);
 	}
-	log_warn("unix:%s: another process keeps the folder locked (flock): going on without",
+	log_warn("unix:%s: another process keeps the folder locked (flock): continuing without the "
+		 "lock",
 		 path);
 	close(fd);
 	return -1;
@@ -377,14 +378,14 @@ static const char *explain(const struct plant_listen *wanted, int rc, char text[
 			 "address (server.listen, --port)",
 			 wanted->text);
 	else if (rc == -EADDRNOTAVAIL)
-		snprintf(text, EXPLANATION_SIZE, "%s is no address of this machine (server.listen)",
-			 wanted->text);
+		snprintf(text, EXPLANATION_SIZE,
+			 "%s is not an address of this machine (server.listen)", wanted->text);
 	else if (rc == -EACCES && wanted->port[0] != '\0')
 		snprintf(text, EXPLANATION_SIZE, "%s: ports below 1024 need CAP_NET_BIND_SERVICE",
 			 wanted->text);
 	else if (rc == -EEXIST)
 		snprintf(text, EXPLANATION_SIZE,
-			 "%s: there is a file of that name, and it is no socket (server.listen)",
+			 "%s: there is a file of that name, and it is not a socket (server.listen)",
 			 wanted->text);
 	else
 		snprintf(text, EXPLANATION_SIZE, "cannot listen on %s: %s", wanted->text,
@@ -479,7 +480,7 @@ static void adopt_passed(struct listeners *listeners, int count)
 	listeners->passed = true;
 	for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + count; fd++) {
 		if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
-			die(EXIT_FAILURE, "the service manager passes something else than a "
+			die(EXIT_FAILURE, "the service manager passes something other than a "
 					  "listening stream socket");
 		options_set(fd, AF_UNSPEC);
 		fcntl(fd, F_SETFL, O_NONBLOCK);

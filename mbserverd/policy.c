@@ -325,7 +325,7 @@ void policy_check(void)
 	if (policy) {
 		trouble = (struct log_once){ 0 };
 	} else {
-		log_once(&trouble, "attaching images as the old plant has them: %s", why);
+		log_once(&trouble, "attaching the images of the old plant: %s", why);
 		policy = policy_again();
 	}
 	if (policy)

@@ -167,7 +167,7 @@ static void print_strays_text(const struct report *report)
 {
 	struct stray_text text;
 	const struct stray *stray = report->sum.strays.entries;
-	printf("requests outside the declared ranges, by unit: what, by whom, last when\n");
+	printf("requests outside the declared ranges: times, unit id, range, client, last time\n");
 	for (; stray < report->sum.strays.entries + STRAYS_MAX && stray_format(stray, &text);
 	     stray++)
 		printf("%20" PRIu64 "  %10u  %s, %s, %" PRId64 " s ago\n", stray->times,

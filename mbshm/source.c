@@ -13,7 +13,7 @@ static const char *forget_error(int rc)
 	case -ENOENT:
 		return "no such source";
 	case -EINVAL:
-		return "no name of a source";
+		return "not a valid source name";
 	case -EBUSY:
 		return "in use by a process: stop it first";
 	default:

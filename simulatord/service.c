@@ -87,10 +87,10 @@ static void claim(struct service *service)
 		log_once(&service->claim_trouble,
 			 "source \"%s\" is in use by another process: making no steps", source);
 	else if (rc)
-		log_once(
-			&service->claim_trouble,
-			"source \"%s\" is not among the image's yet, so its values have no age: %s",
-			source, strerror(-rc));
+		log_once(&service->claim_trouble,
+			 "source \"%s\" is not registered in the image yet, so its values have no "
+			 "age: %s",
+			 source, strerror(-rc));
 	else if (service->claim_trouble.last)
 		log_info("source \"%s\" claimed", source);
 	if (!rc)

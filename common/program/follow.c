@@ -93,7 +93,7 @@ static int revive(struct follow *follow, bool missing)
 static const char *loss(int rc)
 {
 	return rc == -ESTALE    ? "replaced"
-	       : rc == -EBUSY   ? "removed, and a file that is no image of ours has its name"
+	       : rc == -EBUSY   ? "removed, and another file has its name"
 	       : rc == -EBADMSG ? "truncated or overwritten by another process"
 				: "removed";
 }

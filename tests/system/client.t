@@ -558,7 +558,7 @@ is(stop($server), 0, 'the server ends with status 0');
 	my $plant = plant();
 	my ($status, $out, $err) = run(program('mbclient'), '--plant', $plant);
 	is($status, 2, 'port 0 is no place to connect to');
-	like($err, qr/\Q$plant\E lets the server choose its port \(0\): say HOST:PORT$/,
+	like($err, qr/\Q$plant\E lets the server choose its port \(0\): give HOST:PORT$/,
 		'and says so');
 	is($out, '', 'nothing on stdout');
 }
@@ -570,7 +570,7 @@ is(stop($server), 0, 'the server ends with status 0');
 	my ($status, $out, $err) = run(program('mbclient'), '--plant',
 		plant(server => qq(listen = ["unix:$socket"])));
 	is($status, 2, 'a unix socket is no place to connect to');
-	like($err, qr/^mbclient: \S+ names no TCP address in server\.listen: say HOST:PORT$/,
+	like($err, qr/^mbclient: \S+ names no TCP address in server\.listen: give HOST:PORT$/,
 		'and says so');
 	my $server = start_server(plant(server => qq(listen = ["unix:$socket", "127.0.0.1:0"])));
 	my $client = start_client('--plant',

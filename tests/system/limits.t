@@ -61,7 +61,7 @@ subtest 'the oldest goes, unless it is kept' => sub {
 		sleep 0.03;
 	}
 	ok(alive($_), 'the kept ones, unused for longer, are still there') for @kept;
-	wait_line($server, qr/127\.0\.0\.1:\d+ closed: unused longest/);
+	wait_line($server, qr/127\.0\.0\.1:\d+ closed: unused for longest/);
 	is(stat_of('evicted'), 10, 'counted');
 
 	for my $oldest (@others[-2, -1]) {
@@ -340,7 +340,7 @@ subtest 'memory' => sub {
 	}
 	cmp_ok($stalled, '>', 0, "$stalled that do not read their answers were closed") or return;
 	ok(alive($honest), 'the honest one is served');
-	wait_line($server, qr/closed: it does not take its answers, and memory is short/);
+	wait_line($server, qr/closed: it does not read its answers, and memory is short/);
 	open my $in, '<', "/proc/$server->{pid}/status" or die;
 	my ($kib) = map { /^RssAnon:\s+(\d+)/ ? $1 : () } <$in>;
 	cmp_ok($kib, '<', 32 * 1024, "$kib KiB in all") unless $ENV{MB_SAN};

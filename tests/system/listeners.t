@@ -67,7 +67,7 @@ subtest 'unix sockets' => sub {
 	($status, undef, $err) = run(program('mbserverd'), '--plant',
 		conf("listen = [\"127.0.0.1:0\", \"unix:$dir/b.sock\"]"));
 	is($status, 1, 'a file of that name: no start');
-	like($err, qr/there is a file of that name, and it is no socket/, 'said in words');
+	like($err, qr/there is a file of that name, and it is not a socket/, 'said in words');
 	is(-s "$dir/b.sock", 8, 'and the file is as it was');
 	($status, undef, $err) = run(program('mbserverd'), '--plant',
 		conf("listen = [\"unix:$dir/nowhere/b.sock\"]"));
@@ -105,7 +105,7 @@ subtest 'mode and group of a socket that stays' => sub {
 	is(sprintf('%o', S_IMODE((stat $path)[2])), '660', 'with its mode');
 	rename $path, "$path-away";
 	write_file('e.sock', 'precious');
-	wait_line($server, qr/there is a file of that name, and it is no socket/);
+	wait_line($server, qr/there is a file of that name, and it is not a socket/);
 	is(-s $path, 8, "another's file stays");
 	is(stop($server), 0, 'stops');
 	is(-s $path, 8, 'also then');
@@ -238,7 +238,7 @@ subtest 'what cannot be passed' => sub {
 		Proto => 'udp');
 	my $server = spawn({ listen => [$datagram] }, program('mbserverd'), '--plant', conf());
 	is(wait_exit($server), 1, 'a datagram socket: no start');
-	like($server->{err}, qr/something else than a listening stream socket/, 'said in words');
+	like($server->{err}, qr/something other than a listening stream socket/, 'said in words');
 };
 
 done_testing;

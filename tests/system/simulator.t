@@ -207,13 +207,13 @@ for my $order ('server first', 'simulator first') {
 	my $stopped = spawn(program('tests/lockholder'), $name);
 	wait_line($stopped, qr/^lock_taken$/, undef, 'out');
 	my $sim = start_simulator($plant);
-	like($sim->{err}, qr/source "simulatord" is not among the image's yet.*timed out/,
+	like($sim->{err}, qr/source "simulatord" is not registered in the image yet.*timed out/,
 		'no source');
 	kill 'CONT', $stopped->{pid};
 	wait_line($sim, qr/source "simulatord" claimed/);
 	ok(comes('the values are fresh', sub { ord(request($sock, h('03 03e8 0001'))) == 3 }),
 		'a simulator claims its source as soon as it can');
-	is(() = $sim->{err} =~ /is not among/g, 1, 'and complains once');
+	is(() = $sim->{err} =~ /is not registered/g, 1, 'and complains once');
 	is(wait_exit($stopped), 0, 'the other process went on');
 
 	my ($status, undef, $err) = run(program('simulatord'), '--plant', $plant, '--steps', 1);
@@ -429,7 +429,7 @@ for my $order ('server first', 'simulator first') {
 	my $stopped = spawn(program('tests/lockholder'), $name);
 	wait_line($stopped, qr/^lock_taken$/, undef, 'out');
 	my $sim = start_simulator($plant);
-	like($sim->{err}, qr/is not among the image's yet/,
+	like($sim->{err}, qr/is not registered in the image yet/,
 		'without the lock it gets no entry, and goes on');
 	wait_line($sim, qr/step not published: .*; 1 since the start$/);
 	pass('steps that cannot be published are counted');

@@ -70,7 +70,7 @@ request($other, h('03 03e8 0001')) for 1 .. 3;
 send_all($chosen, h('0009 0001 0006 01 06 03e8 7777'));
 wait_line($server, qr/trace 127\.0\.0\.2:\d+ > 0009 0001 0006 01 06 03e87777: another protocol$/);
 send_all($chosen, h('0009 0000 0000'));
-wait_line($server, qr/trace 127\.0\.0\.2:\d+ > 0009 0000 0000: a length that cannot be$/);
+wait_line($server, qr/trace 127\.0\.0\.2:\d+ > 0009 0000 0000: an impossible length$/);
 ok(closed($chosen), 'odd frames are in the log, too');
 unlike($server->{err}, qr/trace 127\.0\.0\.1/, "nobody else's are");
 is(stop($server), 0, 'stops');

@@ -189,7 +189,7 @@ subtest 'images are followed while the plant file is broken' => sub {
 	kill 'HUP', $server->{pid};
 	wait_line($server, qr/reload refused, keeping the old plant: .*units\.conf/);
 	unlink "/dev/shm$pump";
-	ok(wait_line($server, qr/attaching images as the old plant has them: .*units\.conf:\d+:/),
+	ok(wait_line($server, qr/attaching the images of the old plant: .*units\.conf:\d+:/),
 		'said with the reason');
 	wait_line($server, qr/attached image \Q$pump\E again/);
 	is(hx(request($sock, $READ, 3)), '03023330', 'attached again');

@@ -298,11 +298,10 @@ static void test_stranger(void **state)
 	assert_int_equal(mkdir(image_path(&config), 0700), 0);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(follow_check(&follow), FOLLOW_LOST);
-	logged("prog: image %s was removed, and a file that is no image of ours has its name\n"
-	       "prog: image %s cannot be created again yet: a file that is no image of ours has "
-	       "the name\n");
+	logged("prog: image %s was removed, and another file has its name\n"
+	       "prog: image %s cannot be created again yet: another file has the name\n");
 	assert_int_equal(follow_check(&reader), FOLLOW_LOST);
-	logged("prog: image %s was removed, and a file that is no image of ours has its name\n");
+	logged("prog: image %s was removed, and another file has its name\n");
 	value_set(follow.img, 4);
 	assert_int_equal(value_of(reader.img), 4);
 	assert_int_equal(rmdir(image_path(&config)), 0);
