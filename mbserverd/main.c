@@ -132,7 +132,7 @@ static const char *set_trace(void *context, const char *arg)
 	char why[NETWORK_WHY_SIZE];
 	((struct asked *)context)->trace = true;
 	if (network_parse(arg, &network, why))
-		return "an address in digits, without or with /BITS, or unix";
+		return "an address in digits, with or without /BITS, or unix";
 	policy_trace(&network);
 	return NULL;
 }

@@ -210,7 +210,7 @@ const struct setting_kind kind_mode = { .expected = "octal digits of read and wr
 const struct setting_kind kind_group = { .expected = "a group's name in quotes",
 					 .read = read_group };
 const struct setting_kind kind_network = {
-	.expected = "an address in digits, without or with \"/BITS\", or \"unix\"",
+	.expected = "an address in digits, with or without \"/BITS\", or \"unix\"",
 	.read = read_network
 };
 

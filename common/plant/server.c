@@ -10,7 +10,7 @@
 
 /* ---- kinds --------------------------------------------------------------------------------- */
 
-/* "1.2.3.4" or "[v6]", without or with a %scope.  Names are not looked up: a plant must mean the
+/* "1.2.3.4" or "[v6]", with or without a %scope.  Names are not looked up: a plant must mean the
  * same everywhere. */
 static bool read_host(const char *text, size_t length, struct plant_listen *listen)
 {
@@ -161,7 +161,7 @@ static const struct setting_row rows[] = {
 	{ "server.log", &kind_log, .preset = "\"errors\"", SERVER(log),
 	  .help = "what the log says of clients: what goes wrong, also each connection, or also "
 		  "each frame" },
-	{ "server.trace", &kind_network, .otherwise = "nobody's", SERVER(trace),
+	{ "server.trace", &kind_network, .otherwise = "nobody", SERVER(trace),
 	  .help = "client or network whose frames are logged" },
 	{ "server.read_only", &kind_flag, .preset = "false", SERVER(read_only),
 	  .help = "refuse every write" },

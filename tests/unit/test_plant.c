@@ -433,7 +433,7 @@ static const struct wrong {
 	{ IMAGE "server = { log = \"all\" }",
 	  "2: server.log: \"all\", expected \"errors\", \"connections\" or \"requests\"" },
 	{ IMAGE "server = { trace = \"localhost\" }",
-	  "2: server.trace: \"localhost\", expected an address in digits, without or with "
+	  "2: server.trace: \"localhost\", expected an address in digits, with or without "
 	  "\"/BITS\", or \"unix\"" },
 	{ IMAGE "server = { trace = \"\" }", "2: server.trace: \"\", expected an address" },
 	{ IMAGE "server = { access = { from = \"unix\" } }",
