@@ -48,7 +48,8 @@ static bool read_writes(struct reading *r)
 }
 
 static const struct setting_kind kind_writes = {
-	.expected = "\"TABLE FIRST-LAST\" or \"TABLE ADDRESS\", TABLE coil or holding",
+	.expected =
+		"\"TABLE FIRST-LAST\" (FIRST <= LAST) or \"TABLE ADDRESS\", TABLE coil or holding",
 	.read = read_writes
 };
 
@@ -247,6 +248,9 @@ static void remark_rule(const struct plant_text *text, const struct reach *reach
 	const config_setting_t *writes = config_setting_get_member(rule, "write");
 	if (units)
 		remark_units(text, reach, index, units);
+	if (writes && reach->rule->allow != PLANT_ALLOW_ALL)
+		text_remark(text, writes,
+			    "server.access[%u].write: no effect, as allow is not \"all\"", index);
 	if (writes && config_setting_is_scalar(writes))
 		remark_write(text, reach, index, writes, writes);
 	else if (writes)

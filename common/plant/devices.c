@@ -17,8 +17,8 @@ static bool read_range(struct reading *r)
 }
 
 static const struct setting_kind kind_range = {
-	.expected =
-		"\"TABLE FIRST-LAST\" or \"TABLE ADDRESS\", TABLE coil, discrete, holding or input",
+	.expected = "\"TABLE FIRST-LAST\" (FIRST <= LAST) or \"TABLE ADDRESS\", TABLE coil, "
+		    "discrete, holding or input",
 	.read = read_range
 };
 
@@ -31,7 +31,7 @@ static bool read_registers(struct reading *r)
 }
 
 static const struct setting_kind kind_registers = {
-	.expected = "\"FIRST-LAST\" of the holding registers,",
+	.expected = "\"FIRST-LAST\" (FIRST <= LAST) of the holding registers,",
 	.format = kind_format,
 	.read = read_registers
 };

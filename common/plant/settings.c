@@ -163,13 +163,17 @@ void setting_expected(const struct setting_row *row, char *words, size_t size)
 static void show_value(const config_setting_t *value, char *to, size_t size)
 {
 	const char *string;
+	double real;
 	switch (config_setting_type(value)) {
 	case CONFIG_TYPE_INT:
 	case CONFIG_TYPE_INT64:
 		snprintf(to, size, "%lld", config_setting_get_int64(value));
 		break;
 	case CONFIG_TYPE_FLOAT:
-		snprintf(to, size, "%g", config_setting_get_float(value));
+		real = config_setting_get_float(value);
+		snprintf(to, size, "%g", real);
+		if (!strpbrk(to, ".en")) /* no whole number: that is what is wrong with it */
+			snprintf(to, size, "%g.0", real);
 		break;
 	case CONFIG_TYPE_BOOL:
 		snprintf(to, size, "%s", config_setting_get_bool(value) ? "true" : "false");

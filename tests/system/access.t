@@ -183,6 +183,10 @@ REMARKS
 	(undef, $out, $err) = run(program('mbserverd'), '--check', '--plant',
 		rules('access = ( { units = [1]  allow = "read" } )'));
 	like($err, qr/the rule also holds for unit 0, 2-255, which/, 'without units they are one');
+	(undef, $out, $err) = run(program('mbserverd'), '--check', '--plant',
+		rules('access = ( { allow = "read"  write = ["holding 1000"] } )'));
+	like($err, qr/: server\.access\[0\]\.write: no effect, as allow is not "all"\n$/,
+		'a rule that lists what may be written, and lets nothing be written');
 };
 
 subtest 'IPv6 and unix sockets' => sub {

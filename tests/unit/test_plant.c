@@ -231,8 +231,9 @@ static const struct wrong {
 	{ IMAGE "server = { workers = 65 }",
 	  "2: server.workers: 65, expected a whole number 0..64 threads" },
 	{ IMAGE "server = { workers = -1 }", "2: server.workers: -1, expected a whole number" },
-	{ IMAGE "server = { workers = 1.0 }", "2: server.workers: 1, expected a whole number" },
-	{ IMAGE "server = { workers = 1e1 }", "2: server.workers: 10, expected a whole number" },
+	{ IMAGE "server = { workers = 1.0 }", "2: server.workers: 1.0, expected a whole number" },
+	{ IMAGE "server = { workers = 1e1 }", "2: server.workers: 10.0, expected a whole number" },
+	{ IMAGE "server = { workers = 2.5 }", "2: server.workers: 2.5, expected a whole number" },
 	{ IMAGE "server = { workers = \"2\" }",
 	  "2: server.workers: \"2\", expected a whole number" },
 	{ IMAGE "server = { workers = true }", "2: server.workers: true, expected a whole number" },
@@ -321,8 +322,8 @@ static const struct wrong {
 	{ IMAGE "server = { stale = { range = \"coil 0\" } }",
 	  "2: server.stale: not a list of sections, expected stale = (" },
 	{ IMAGE "server = { stale = (\n{ source = \"a\" } ) }",
-	  "3: server.stale[0].range is missing, expected \"TABLE FIRST-LAST\" or \"TABLE "
-	  "ADDRESS\"" },
+	  "3: server.stale[0].range is missing, expected \"TABLE FIRST-LAST\" (FIRST <= LAST) "
+	  "or \"TABLE ADDRESS\"" },
 	{ IMAGE "server = { stale = (\n{ range = \"coil 0\" } ) }",
 	  "3: server.stale[0].source is missing, expected printable ASCII" },
 	{ IMAGE "server = { stale = (\n{ range = \"coils 0\"  source = \"a\" } ) }",
@@ -352,12 +353,14 @@ static const struct wrong {
 	{ IMAGE "server = { files = (\n{ number = 0  registers = \"100-109\" } ) }",
 	  "3: server.files[0].number: 0, expected a whole number 1..65535" },
 	{ IMAGE "server = { files = (\n{ number = 1 } ) }",
-	  "3: server.files[0].registers is missing, expected \"FIRST-LAST\" of the holding "
+	  "3: server.files[0].registers is missing, expected \"FIRST-LAST\" (FIRST <= LAST) of the "
+	  "holding "
 	  "registers, 1..10000 registers" },
 	{ IMAGE "server = { files = (\n{ number = 1  registers = \"150-200\" } ) }",
 	  "3: server.files[0].registers: \"holding 150-200\" is not declared" },
 	{ IMAGE "server = { files = (\n{ number = 1  registers = \"0-10000\" } ) }",
-	  "3: server.files[0].registers: \"0-10000\", expected \"FIRST-LAST\" of the holding "
+	  "3: server.files[0].registers: \"0-10000\", expected \"FIRST-LAST\" (FIRST <= LAST) of "
+	  "the holding "
 	  "registers, 1..10000 registers" },
 	{ IMAGE "server = { files = (\n{ number = 1  registers = \"holding 100-109\" } ) }",
 	  "3: server.files[0].registers: \"holding 100-109\", expected" },
@@ -366,7 +369,8 @@ static const struct wrong {
 	  "4: server.files[1].number: 1 is taken by server.files[0] (line 3), expected another "
 	  "one" },
 	{ IMAGE "server = { fifos = (\n{ registers = \"100\" } ) }",
-	  "3: server.fifos[0].registers: \"100\", expected \"FIRST-LAST\" of the holding "
+	  "3: server.fifos[0].registers: \"100\", expected \"FIRST-LAST\" (FIRST <= LAST) of the "
+	  "holding "
 	  "registers, 2..32 registers" },
 	{ IMAGE "server = { fifos = (\n{ registers = \"100-132\" } ) }",
 	  "3: server.fifos[0].registers: \"100-132\", expected" },
@@ -470,10 +474,10 @@ static const struct wrong {
 	  "3: server.access[0].functions: 9, expected a list of function codes out of 1, 2," },
 	{ ACCESS("functions = []"), "3: server.access[0].functions: an empty list, expected at "
 				    "least one, or allow = \"none\"" },
-	{ ACCESS("write = [\"input 0-9\"]"),
-	  "3: server.access[0].write: \"input 0-9\", expected a list of \"TABLE FIRST-LAST\" or "
-	  "\"TABLE ADDRESS\", TABLE coil or "
-	  "holding" },
+	{ ACCESS("write = [\"input 0-9\"]"), "3: server.access[0].write: \"input 0-9\", expected a "
+					     "list of \"TABLE FIRST-LAST\" (FIRST <= LAST) or "
+					     "\"TABLE ADDRESS\", TABLE coil or "
+					     "holding" },
 	{ ACCESS("write = [\"holding 9-0\"]"),
 	  "3: server.access[0].write: \"holding 9-0\", expected" },
 	{ ACCESS("write = [\"holding 0-65536\"]"),
